@@ -1,0 +1,1 @@
+"""Ratoon keeps recommendation retrieval fresh at a cost that follows what changed."""

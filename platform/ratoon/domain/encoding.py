@@ -1,0 +1,182 @@
+"""From feature columns to the arrays that a tower multiplies: vocabularies that only grow, numbers standardised once."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ratoon.domain.schema import Feature, TowerSchema
+
+Inputs = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
+"""Feature name -> array. id, category: int64 (n,). ids, history: int64 (n, length), 0 = nothing there.
+number, count: float32 (n, 2), value and presence. vector: float32 (n, dim + 1), presence last."""
+
+DAY_US = 86_400_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Values and their rows in a table of learned vectors: value i has row i + 1, row 0 is for values never seen.
+
+    It grows at the end and never renumbers, so that a row learned once keeps its meaning in every later release.
+    """
+
+    values: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the values."""
+        object.__setattr__(self, "rows", {value: row for row, value in enumerate(self.values, 1)})
+
+    def __len__(self) -> int:
+        """The number of rows the table needs, row 0 included."""
+        return len(self.values) + 1
+
+    def grown(self, values: Iterable[str]) -> "Vocabulary":
+        """This vocabulary followed by the new ones among `values`, in sorted order."""
+        new = sorted(set(values) - self.rows.keys())
+        return Vocabulary(self.values + tuple(new)) if new else self
+
+    def lookup(self, values: pa.Array) -> npt.NDArray[np.int64]:
+        """The row of each value; 0 for nulls and values never seen. Shape (n,)."""
+        encoded = pc.dictionary_encode(values)
+        rows = np.array([self.rows.get(value, 0) for value in encoded.dictionary.to_pylist()] + [0], dtype=np.int64)
+        return rows[encoded.indices.fill_null(len(rows) - 1).to_numpy(zero_copy_only=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Mean and standard deviation of a number, taken once from the rows a model was first trained on."""
+
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """Everything that has to be remembered to encode features the same way for ever.
+
+    Attributes:
+        vocabularies: vocabulary name -> values.
+        scales: number or count feature name -> scale.
+    """
+
+    vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+
+    def grown(self, features: Iterable[Feature], table: pa.Table) -> "Encoding":
+        """This encoding with every value of `table` in its vocabularies, and a scale for each number that has none."""
+        vocabularies, scales = dict(self.vocabularies), dict(self.scales)
+        for feature in features:
+            column = _array(table, feature.name)
+            if feature.vocabulary:
+                flat = _strings(column.flatten() if feature.kind in ("ids", "history") else column)
+                known = vocabularies.get(feature.vocabulary, Vocabulary())
+                vocabularies[feature.vocabulary] = known.grown(pc.unique(flat.drop_null()).to_pylist())
+            elif feature.kind in ("number", "count") and feature.name not in scales:
+                scales[feature.name] = _scale(_numbers(column, feature))
+        return replace(self, vocabularies=vocabularies, scales=scales)
+
+    def encode(self, features: Iterable[Feature], table: pa.Table) -> Inputs:
+        """Arrays for `features` from the columns of `table`, n rows. Batch and single rows give the same numbers."""
+        return {feature.name: self._encode(feature, _array(table, feature.name)) for feature in features}
+
+    def _encode(self, feature: Feature, column: pa.Array) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
+        match feature.kind:
+            case "id" | "category":
+                return self.vocabularies[feature.vocabulary].lookup(_strings(column))
+            case "ids" | "history":
+                rows = self.vocabularies[feature.vocabulary].lookup(_strings(column.flatten()))
+                return _padded(rows, column, feature.dim)
+            case "number" | "count":
+                return _standardised(_numbers(column, feature), self.scales[feature.name])
+            case "vector":
+                return _vectors(column, feature.dim)
+
+    def to_json(self) -> str:
+        """The encoding as JSON, keys sorted."""
+        return json.dumps(
+            {
+                "vocabularies": {name: list(vocabulary.values) for name, vocabulary in self.vocabularies.items()},
+                "scales": {name: [scale.mean, scale.deviation] for name, scale in self.scales.items()},
+            },
+            sort_keys=True,
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Encoding":
+        """The inverse of `to_json`."""
+        raw = json.loads(text)
+        return cls(
+            {name: Vocabulary(tuple(values)) for name, values in raw["vocabularies"].items()},
+            {name: Scale(*scale) for name, scale in raw["scales"].items()},
+        )
+
+    @classmethod
+    def of(cls, schema: TowerSchema, examples: pa.Table, catalogue: pa.Table) -> "Encoding":
+        """The encoding of a model that starts from nothing: users from `examples`, items from the whole catalogue."""
+        return cls().grown(schema.item, catalogue).grown(schema.user, examples)
+
+
+def _array(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name)
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if len(column) else _empty(column)
+
+
+def _empty(column: pa.ChunkedArray) -> pa.Array:
+    return pa.array([], column.type)
+
+
+def _strings(column: pa.Array) -> pa.Array:
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _numbers(column: pa.Array, feature: Feature) -> npt.NDArray[np.float64]:
+    if pa.types.is_timestamp(column.type):
+        days = pc.cast(column, pa.timestamp("us", column.type.tz)).cast(pa.int64())
+        return np.asarray(pc.cast(days, pa.float64()).to_numpy(zero_copy_only=False)) / DAY_US
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    numbers = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return np.sign(numbers) * np.log1p(np.abs(numbers)) if feature.kind == "count" else numbers
+
+
+def _scale(numbers: npt.NDArray[np.float64]) -> Scale:
+    known = numbers[np.isfinite(numbers)]
+    if not len(known):
+        return Scale(0.0, 1.0)
+    return Scale(float(known.mean()), float(known.std()) or 1.0)
+
+
+def _standardised(numbers: npt.NDArray[np.float64], scale: Scale) -> npt.NDArray[np.float32]:
+    present = np.isfinite(numbers)
+    values = np.where(present, (np.where(present, numbers, 0.0) - scale.mean) / scale.deviation, 0.0)
+    # Later data can lie far outside what the scale was taken from; a tower must not be thrown by it.
+    return np.stack([np.clip(values, -5.0, 5.0), present], axis=1).astype(np.float32)
+
+
+def _padded(rows: npt.NDArray[np.int64], lists: pa.Array, length: int) -> npt.NDArray[np.int64]:
+    """The newest `length` known entries of each list, newest last, left-padded with 0; shape (n, length)."""
+    counts = np.asarray(pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    owner = np.repeat(np.arange(len(counts)), counts)[rows > 0]
+    rows = rows[rows > 0]
+    kept = np.bincount(owner, minlength=len(counts))
+    from_end = np.repeat(np.cumsum(kept), kept) - np.arange(len(rows))
+    padded = np.zeros((len(counts), length), dtype=np.int64)
+    fits = from_end <= length
+    padded[owner[fits], length - from_end[fits]] = rows[fits]
+    return padded
+
+
+def _vectors(column: pa.Array, dim: int) -> npt.NDArray[np.float32]:
+    values = np.zeros((len(column), dim + 1), dtype=np.float32)
+    for row, vector in enumerate(column.to_pylist()):
+        if vector is not None and len(vector) == dim and all(number is not None for number in vector):
+            values[row, :dim] = vector
+            values[row, dim] = 1.0
+    return values

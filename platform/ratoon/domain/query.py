@@ -1,0 +1,46 @@
+"""A question to the retrieval API and its answer."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Source = Literal["tower", "cold", "popular"]
+"""Where candidates come from: the user's own vector; popularity because the user is unknown; popularity as asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Who should see what.
+
+    Attributes:
+        k: how many candidates, 1 or more.
+        exclude: item ids that must not be in the answer.
+        exclude_seen: whether to leave out items the user has interacted with.
+        popular: answer by live popularity, whoever asks.
+    """
+
+    user_id: str
+    k: int
+    exclude: frozenset[str] = field(default_factory=frozenset)
+    exclude_seen: bool = True
+    popular: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One item, its score (inner product with the user's vector, or interactions counted) and its display columns."""
+
+    item_id: str
+    score: float
+    display: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Candidates, best first, all from one release."""
+
+    candidates: tuple[Candidate, ...]
+    source: Source
+    release: str
+    sequence: int
+    watermark: datetime

@@ -1,0 +1,66 @@
+"""What is published: a user tower and an index that belong together, under one id."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
+
+from ratoon.domain.plan import Scope
+from ratoon.domain.window import Window
+
+Metric = Literal["cosine", "dot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The manifest of one release; immutable once published.
+
+    Attributes:
+        id: hex, see `release_id`.
+        surface: the product surface it serves.
+        sequence: 1 for a surface's first release, one more for each later one; never reused.
+        parent: the id of the release it was published over; empty for the first.
+        window: what had been seen when it was made; `window.end` is the watermark.
+        scope: the plan that made it, or `rollback`.
+        dim, metric: of the vectors.
+        schema_hash: of the feature services it was trained on.
+        seed: of every random choice.
+        written_items: the items this release wrote into the index; the next `rows` refresh may write them again.
+        files: file name -> SHA-256.
+    """
+
+    id: str
+    surface: str
+    sequence: int
+    parent: str
+    window: Window
+    scope: Scope | Literal["rollback"]
+    dim: int
+    metric: Metric
+    schema_hash: str
+    seed: int
+    written_items: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The manifest as JSON, keys sorted."""
+        raw = asdict(replace(self, files=dict(self.files)))
+        return json.dumps(raw | {"window": json.loads(self.window.to_json())}, sort_keys=True, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Release":
+        """The inverse of `to_json`."""
+        raw = json.loads(text)
+        window = Window.from_json(json.dumps(raw.pop("window")))
+        return cls(**raw | {"window": window, "written_items": tuple(raw["written_items"])})
+
+
+def release_id(*, parent: str, window: Window, scope: str, seed: int, files: Mapping[str, str]) -> str:
+    """SHA-256 over everything that makes a release what it is; the same work done again gives the same id.
+
+    Args:
+        files: file name -> SHA-256 of its bytes, for the model, the schema and the index.
+    """
+    body = json.dumps([parent, json.loads(window.to_json()), scope, seed, dict(files)], sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""What the towers are fed: the features of a surface's two services, by name, kind and place.
+
+The schema is derived from the Feast repository at refresh time and travels inside the release, so that the process which
+answers requests knows which features to read without importing Feast.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Entity = Literal["user", "item"]
+FeatureKind = Literal["id", "category", "number", "count", "ids", "history", "vector"]
+"""How a feature enters a tower.
+
+id        the entity's own key: one learned row per id, row 0 for ids never seen
+category  one string: a learned row per value
+number    standardised; missing is a flag of its own
+count     log(1 + x), then as a number
+ids       a list of strings: the mean of their learned rows
+history   a list of item ids, newest last: the mean of their rows in the items' own table, and the newest one's row
+vector    a list of `dim` floats, taken as it is; missing is a flag of its own
+"""
+
+ITEM_TABLE = "item_id"
+"""The vocabulary that the item tower's id rows and every `history` feature share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One tower input.
+
+    Attributes:
+        name: the column in joined tables and in the online store.
+        view: the Feast feature view it is read from; empty for the entity key itself.
+        vocabulary: the table of learned rows it indexes; empty for numbers and vectors.
+        dim: the length of a vector, or the most entries used of a list; 0 otherwise.
+        ttl: seconds after which a stored value counts as missing; 0 for never.
+    """
+
+    name: str
+    view: str
+    entity: Entity
+    kind: FeatureKind
+    vocabulary: str = ""
+    dim: int = 0
+    ttl: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TowerSchema:
+    """The contract between a Feast repository and the two towers of one surface.
+
+    Attributes:
+        project: Feast's project; it prefixes the tables of the online store.
+        user, item: the inputs of each tower, in the order in which they are concatenated.
+        display, filters: item columns that go with answers, and that answers can be filtered by.
+    """
+
+    project: str
+    user: tuple[Feature, ...]
+    item: tuple[Feature, ...]
+    display: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the tower inputs: two schemas with one hash can share a model."""
+        inputs = [asdict(feature) for feature in (*self.user, *self.item)]
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The schema as JSON, keys sorted, so that equal schemas are equal bytes."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "TowerSchema":
+        """The inverse of `to_json`."""
+        raw: Mapping[str, list[dict[str, object]]] = json.loads(text)
+        return cls(
+            project=str(raw["project"]),
+            user=tuple(Feature(**row) for row in raw["user"]),  # type: ignore[arg-type]  # JSON of our own making
+            item=tuple(Feature(**row) for row in raw["item"]),  # type: ignore[arg-type]
+            display=tuple(str(name) for name in raw["display"]),
+            filters=tuple(str(name) for name in raw["filters"]),
+        )

@@ -1,0 +1,53 @@
+"""Which part of the world a refresh looks at: a vector of positions, pinned before work starts."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Everything that arrived after `start` up to and including `end`.
+
+    Attributes:
+        start, end: log offsets; `start` is exclusive, so windows chain without a gap or an overlap.
+        as_of: the arrival time of the event at `end`; features are valued as of then.
+        cursors: per feature view, the files that had arrived (name -> size), for views that others write.
+        left_out: ranges of offsets (first, last) that must not be learnt from.
+    """
+
+    start: int
+    end: int
+    as_of: datetime
+    cursors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    left_out: tuple[tuple[int, int], ...] = ()
+
+    def learns_from(self, offset: int) -> bool:
+        """Whether an event at `offset` may be trained on or judged by."""
+        return not any(first <= offset <= last for first, last in self.left_out)
+
+    def to_json(self) -> str:
+        """The window as JSON, keys sorted."""
+        return json.dumps(
+            {
+                "start": self.start,
+                "end": self.end,
+                "as_of": self.as_of.isoformat(),
+                "cursors": {view: dict(files) for view, files in self.cursors.items()},
+                "left_out": [list(pair) for pair in self.left_out],
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Window":
+        """The inverse of `to_json`."""
+        raw = json.loads(text)
+        return cls(
+            start=raw["start"],
+            end=raw["end"],
+            as_of=datetime.fromisoformat(raw["as_of"]),
+            cursors=raw["cursors"],
+            left_out=tuple((first, last) for first, last in raw["left_out"]),
+        )

@@ -1,0 +1,59 @@
+"""Files that survive a crash: written beside, synced, renamed; and the named points where a test may crash us.
+
+This module knows bytes and paths. It does not know what they mean.
+"""
+
+import hashlib
+import os
+import signal
+from pathlib import Path
+
+FAULT = "RATOON_FAULT"
+"""Environment variable `POINT` or `POINT:N`: die by SIGKILL the Nth time that fault point is passed."""
+
+_passed: dict[str, int] = {}
+
+
+def fault_point(name: str) -> None:
+    """Die here by SIGKILL if the environment asks for it; costs one dictionary look-up otherwise."""
+    wanted = os.environ.get(FAULT)
+    if wanted is None:
+        return
+    point, _, nth = wanted.partition(":")
+    if point == name:
+        _passed[name] = _passed.get(name, 0) + 1
+        if _passed[name] == int(nth or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` so that a reader, even after a crash, sees the old bytes or the new, never a mix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fault_point("durable.before_rename")
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable (a rename is not, until its folder is synced)."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 (FIPS 180-4) of `data`, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

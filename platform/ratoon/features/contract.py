@@ -1,0 +1,122 @@
+"""From two feature services to the towers' inputs: what each feature is, by its dtype and tags."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from ratoon.domain.errors import DataError
+from ratoon.domain.schema import ITEM_TABLE, Entity, Feature, FeatureKind, TowerSchema
+from ratoon.features.repository import FeastRepository
+from ratoon.features.views import JOIN_KEYS
+
+ENCODER_TAG, ROLE_TAG, DIM_TAG = "ratoon.encoder", "ratoon.role", "ratoon.dim"
+ROLES = ("display", "filter")
+LIST_LENGTH = 20
+"""The most entries of a list that a tower looks at, unless the tag `ratoon.dim` says otherwise."""
+
+DEFAULTS: dict[str, FeatureKind] = {
+    "STRING": "category",
+    "INT32": "number",
+    "INT64": "number",
+    "FLOAT": "number",
+    "DOUBLE": "number",
+    "BOOL": "number",
+    "UNIX_TIMESTAMP": "number",
+    "STRING_LIST": "ids",
+    "INT32_LIST": "ids",
+    "INT64_LIST": "ids",
+    "FLOAT_LIST": "vector",
+    "DOUBLE_LIST": "vector",
+}
+
+
+def tower_schema(repository: FeastRepository, user_service: str, item_service: str) -> TowerSchema:
+    """What the two services feed the towers.
+
+    Raises:
+        DataError: naming the feature, when its dtype has no encoder, its tags are wrong or its name is taken.
+    """
+    roles: dict[str, list[str]] = {role: [] for role in ROLES}
+    user = tuple(_features(repository, user_service, "user", {role: [] for role in ROLES}))
+    item = tuple(_features(repository, item_service, "item", roles))
+    _refuse_twins([*user, *item])
+    return TowerSchema(repository.store.project, user, item, tuple(roles["display"]), tuple(roles["filter"]))
+
+
+def service_references(repository: FeastRepository, service: str) -> list[str]:
+    """Every feature of a service as Feast's `view:feature`."""
+    projections = repository.service(service).feature_view_projections
+    return [f"{view.name_to_use()}:{field.name}" for view in projections for field in view.features]
+
+
+def _features(repository: FeastRepository, service: str, entity: Entity, roles: dict[str, list[str]]) -> Iterator[Feature]:
+    key = JOIN_KEYS[entity]
+    yield Feature(key, "", entity, "id", vocabulary=key)
+    entities = {view.name: view.entity for view in repository.views}
+    for projection in repository.service(service).feature_view_projections:
+        if entities.get(projection.name) != entity:
+            raise DataError(
+                f"feature service {service!r}",
+                expected=f"views of the entity {entity} only",
+                found=f"view {projection.name!r} of {entities.get(projection.name, 'an unknown entity')}",
+                fix="Move that view to the other service.",
+            )
+        ttl = repository.feature_view(projection.name).ttl
+        for field in projection.features:
+            role = field.tags.get(ROLE_TAG, "")
+            if role:
+                _known(field, ROLE_TAG, role, ROLES)
+                roles[role].append(field.name)
+            if not role or ENCODER_TAG in field.tags:
+                yield _feature(field, projection.name, entity, int(ttl.total_seconds()) if ttl else 0)
+
+
+def _feature(field: Any, view: str, entity: Entity, ttl: int) -> Feature:
+    dtype = field.dtype.to_value_type().name
+    kind = field.tags.get(ENCODER_TAG) or DEFAULTS.get(dtype)
+    if kind is None:
+        raise DataError(
+            f"dtype of feature {field.name!r} in view {view!r}",
+            expected=f"one a tower can read: {', '.join(DEFAULTS)}",
+            found=dtype,
+            fix=f"Change it, or give the field the tag {ROLE_TAG} = display.",
+        )
+    _known(field, ENCODER_TAG, kind, [name for name in get_args(FeatureKind) if name != "id"])
+    vocabulary = ITEM_TABLE if kind == "history" else field.name if kind in ("category", "ids") else ""
+    return Feature(field.name, view, entity, kind, vocabulary, _dim(field, view, kind), ttl)
+
+
+def _dim(field: Any, view: str, kind: FeatureKind) -> int:
+    if kind not in ("ids", "history", "vector"):
+        return 0
+    stated = field.tags.get(DIM_TAG) or str(field.vector_length or ("" if kind == "vector" else LIST_LENGTH))
+    if stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    raise DataError(
+        f"length of vector feature {field.name!r} in view {view!r}",
+        expected=f"a whole number in Field(vector_length=...) or the tag {DIM_TAG}",
+        found=repr(stated),
+        fix="State how many numbers each vector has.",
+    )
+
+
+def _known(field: Any, tag: str, value: str, allowed: Iterable[str]) -> None:
+    if value not in allowed:
+        raise DataError(
+            f"tag {tag} of feature {field.name!r}",
+            expected=f"one of {', '.join(allowed)}",
+            found=repr(value),
+            fix="Correct the tag in feature_repo/.",
+        )
+
+
+def _refuse_twins(features: Iterable[Feature]) -> None:
+    seen: dict[str, Feature] = {}
+    for feature in features:
+        if feature.name in seen:
+            raise DataError(
+                f"feature {feature.name!r}",
+                expected="a name used once in both services",
+                found=f"it in views {seen[feature.name].view!r} and {feature.view!r}",
+                fix="Rename one of them.",
+            )
+        seen[feature.name] = feature

@@ -1,0 +1,211 @@
+"""From acknowledged events to feature rows: what each event makes of its entity, valid strictly after it.
+
+A row carries the event's time plus 1 us, and the arrival of the newest event it depends on plus 1 us: no label can meet a
+feature that was computed from it, and none can meet a feature that had not arrived when the label did.
+"""
+
+import json
+import math
+from bisect import bisect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from ratoon.domain.errors import DataError
+from ratoon.features.aggregates import Row, parse
+from ratoon.features.views import View, ViewField
+
+Record = dict[str, object]
+"""One event or one feature row: column name -> Python value; times in microseconds since 1970."""
+
+TICK_US = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A value that does not fit its feature's type; the feature is missing in that row."""
+
+    event_id: str
+    field: str
+    expected: str
+    found: str
+
+
+def records(events: pa.Table) -> list[Record]:
+    """Log events (LOG_SCHEMA) as records, times as integers."""
+    times = ("event_timestamp", "created_timestamp")
+    for name in times:
+        events = events.set_column(events.column_names.index(name), name, events.column(name).cast(pa.int64()))
+    rows: list[Record] = events.to_pylist()
+    return rows
+
+
+def feature_rows(view: View, old: Sequence[Record], new: Iterable[Record], unusable: list[Unusable]) -> Iterator[Record]:
+    """The rows that `new` events add to `view` for ONE entity.
+
+    Args:
+        old: the entity's earlier events in (event_timestamp, event_id) order.
+        new: its new events in the order of their arrival. One that happened before others already known makes later
+            rows wrong, so those are valued again, as of its arrival.
+        unusable: collects values that had to be left out.
+    """
+    known = sorted(old, key=_moment)
+    step = _fold(view, unusable)
+    for event in known:
+        step(event)
+    for event in new:
+        at = bisect(known, _moment(event), key=_moment)
+        known.insert(at, event)
+        affected: Sequence[Record] = (event,)
+        if at < len(known) - 1:
+            affected, step = known[at:], _fold(view, unusable)
+            for earlier in known[:at]:
+                step(earlier)
+        for later in affected:
+            values = step(later)
+            if values is not None:
+                yield _stamped(view, event, later, values)
+
+
+def newest_row(view: View, events: Sequence[Record], unusable: list[Unusable]) -> Record | None:
+    """The one row of an entity that is valid after all its `events`; None if they say nothing about this view."""
+    step, newest = _fold(view, unusable), None
+    for event in sorted(events, key=_moment):
+        values = step(event)
+        if values is not None:
+            newest = _stamped(view, event, event, values)
+    return newest
+
+
+def _moment(event: Record) -> tuple[int, str]:
+    moment, key = event["event_timestamp"], event["event_id"]
+    assert isinstance(moment, int)
+    return moment, str(key)
+
+
+def _stamped(view: View, cause: Record, event: Record, values: Record) -> Record:
+    arrived, happened = cause["created_timestamp"], event["event_timestamp"]
+    assert isinstance(arrived, int)
+    assert isinstance(happened, int)
+    stamps = {"event_timestamp": happened + TICK_US, "created_timestamp": arrived + TICK_US}
+    return {view.key: event[view.key], **values, **stamps}
+
+
+def _fold(view: View, unusable: list[Unusable]) -> Callable[[Record], Record | None]:
+    return _fold_interactions(view) if view.origin == "interaction" else _fold_profile(view, unusable)
+
+
+def _fold_interactions(view: View) -> Callable[[Row], Record | None]:
+    states = {field.name: (parse(field.name, field.aggregate)(), field) for field in view.fields}
+
+    def step(event: Row) -> Record | None:
+        if event["kind"] != "interaction":
+            return None
+        return {name: _folded(state.step(event), field) for name, (state, field) in states.items()}
+
+    return step
+
+
+def _folded(value: object, field: ViewField) -> object:
+    return int(value) if isinstance(value, float) and field.dtype.startswith("INT") else value
+
+
+def _fold_profile(view: View, unusable: list[Unusable]) -> Callable[[Record], Record | None]:
+    state: Record = {field.name: None for field in view.fields}
+    fields = {field.name: field for field in view.fields}
+
+    def step(event: Record) -> Record | None:
+        if event["kind"] != view.origin:
+            return None
+        given = json.loads(str(event["features"] or "{}"))
+        for name in given.keys() & fields.keys():
+            try:
+                state[name] = convert(given[name], fields[name])
+            except DataError as error:
+                state[name] = None
+                unusable.append(Unusable(str(event["event_id"]), name, error.expected, error.found))
+        return dict(state)
+
+    return step
+
+
+def check(features: Mapping[str, object], views: Iterable[View]) -> None:
+    """Refuse features that no view has or whose values do not fit, before they are acknowledged.
+
+    Raises:
+        DataError: naming the feature.
+    """
+    fields = {field.name: field for view in views for field in view.fields if view.origin in ("user", "item")}
+    for name, value in features.items():
+        if name not in fields:
+            raise DataError(
+                f"features.{name}",
+                expected=f"one of {', '.join(sorted(fields))}",
+                found=f"{name!r}",
+                fix="Define the feature in feature_repo/, or leave it out.",
+            )
+        convert(value, fields[name])
+
+
+def convert(value: object, field: ViewField) -> object:
+    """A JSON value as `field` stores it; times become microseconds since 1970.
+
+    Raises:
+        DataError: if it does not fit the field's type.
+    """
+    if value is None:
+        return None
+    if field.dtype.endswith("_LIST"):
+        if not isinstance(value, list):
+            raise _unfit(field, value)
+        one = ViewField(field.name, field.dtype.removesuffix("_LIST"))
+        return [convert(entry, one) for entry in value]
+    converted = _scalar(value, field.dtype)
+    if converted is None:
+        raise _unfit(field, value)
+    return converted
+
+
+def _scalar(value: object, dtype: str) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    match dtype:
+        case "STRING":
+            return value if isinstance(value, str) else None
+        case "BOOL":
+            return value if isinstance(value, bool) else None
+        case "INT32" | "INT64":
+            bits = int(dtype[3:]) - 1
+            return int(value) if number and value == int(value) and abs(value) < 2**bits else None  # type: ignore[call-overload,operator,arg-type]  # a number
+        case "FLOAT" | "DOUBLE":
+            return float(value) if number else None  # type: ignore[arg-type]  # a number
+        case "BYTES":
+            return value.encode() if isinstance(value, str) else None
+        case _:
+            return _microseconds(value)
+
+
+def _microseconds(value: object) -> int | None:
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // _MICROSECOND
+    seconds = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e11
+    return int(value * 1_000_000) if seconds else None  # type: ignore[operator]  # a number
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _unfit(field: ViewField, value: object) -> DataError:
+    expected = "an ISO 8601 date or seconds since 1970" if field.dtype == "UNIX_TIMESTAMP" else field.dtype.lower()
+    return DataError(
+        f"features.{field.name}",
+        expected=expected,
+        found=f"{value!r:.80}",
+        fix="Send the type that feature_repo/ declares.",
+    )

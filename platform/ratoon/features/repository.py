@@ -1,0 +1,216 @@
+"""The Feast repository as Ratoon uses it: parsed from `feature_repo/`, its paths made absolute, applied when it changed.
+
+Feast resolves a relative source path against the working directory and a relative store path against the repository.
+Here all of them are taken relative to the repository, and what lies under its sibling `var/` moves along with
+RATOON_HOME, so that one plain repository serves `feast` by hand, tests and deployments.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+from feast import BatchFeatureView, FeatureService, FeatureStore, FeatureView
+from feast.repo_config import RepoConfig
+from feast.repo_operations import parse_repo
+from feast.value_type import ValueType
+
+from ratoon import durable
+from ratoon.domain.errors import DataError, StoreError, UsageError
+from ratoon.domain.schema import Entity as EntityName
+from ratoon.features import online, views
+from ratoon.features.aggregates import parse
+from ratoon.features.views import ARROW_TYPES, JOIN_KEYS, View, ViewField
+
+ORIGIN_TAG = "ratoon.source"
+AGGREGATE_TAG = "ratoon.aggregate"
+
+
+class FeastRepository:
+    """One feature repository and the state under `home/features`."""
+
+    def __init__(self, repo: Path, home: Path) -> None:
+        """Args: repo: the folder with feature_store.yaml; home: RATOON_HOME."""
+        if not (repo / "feature_store.yaml").exists():
+            raise UsageError(
+                "paths.feature_repo",
+                expected="a folder with feature_store.yaml",
+                found=str(repo),
+                fix="Set it in ratoon.toml, or run where feature_repo/ is.",
+            )
+        self.repo, self.home = repo.resolve(), home.resolve()
+        self.folder = self.home / "features"
+
+    @cached_property
+    def store(self) -> FeatureStore:
+        """Feast's own entry point, with every path absolute."""
+        raw = yaml.safe_load(os.path.expandvars((self.repo / "feature_store.yaml").read_text()))
+        raw["registry"] = self._absolute(raw["registry"]) if isinstance(raw.get("registry"), str) else raw.get("registry")
+        if isinstance(raw.get("online_store"), dict) and "path" in raw["online_store"]:
+            raw["online_store"]["path"] = self._absolute(raw["online_store"]["path"])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = RepoConfig(**raw)
+        config.repo_path = self.repo
+        return FeatureStore(config=config)
+
+    @cached_property
+    def views(self) -> tuple[View, ...]:
+        """The repository's feature views, applied."""
+        self.apply()
+        return views.load(self.folder / "views.json")
+
+    def apply(self) -> bool:
+        """Bring Feast's registry and the online store in step with the repository's files; whether anything was done."""
+        wanted = self._fingerprint()
+        stamp = self.folder / "applied.sha256"
+        if stamp.exists() and stamp.read_text() == wanted and self._registered():
+            return False
+        with _inside(self.repo):
+            contents = parse_repo(self.repo)
+        for source in contents.data_sources:
+            if hasattr(source, "path"):
+                source.file_options.uri = self._absolute(source.path)
+        described = tuple(_describe(self.store.project, view) for view in contents.feature_views)
+        objects: list[Any] = [
+            *contents.projects,
+            *contents.data_sources,
+            *contents.entities,
+            *contents.feature_views,
+            *contents.on_demand_feature_views,
+            *contents.stream_feature_views,
+            *contents.feature_services,
+        ]
+        with redirect_stdout(StringIO()):
+            self.store.apply(objects, objects_to_delete=self._dropped(contents.feature_views), partial=False)
+        with online.connect(self.folder / "online.db") as connection:
+            online.guard(connection, described)
+        connection.close()
+        views.save(self.folder / "views.json", described)
+        durable.write(stamp, wanted.encode())
+        return True
+
+    def service(self, name: str) -> FeatureService:
+        """One of the repository's feature services."""
+        services = {service.name: service for service in self.store.list_feature_services()}
+        if name not in services:
+            raise DataError(
+                f"feature service {name!r}",
+                expected="a FeatureService of this name in feature_repo/",
+                found=", ".join(sorted(services)) or "none",
+                fix="Define it, or name another in ratoon.toml under surfaces.",
+            )
+        return services[name]
+
+    def feature_view(self, name: str) -> FeatureView:
+        """One of the repository's feature views, as Feast has it."""
+        return self.store.get_feature_view(name)
+
+    def _absolute(self, path: str) -> str:
+        if "://" in path:
+            return path
+        resolved = Path(os.path.normpath(self.repo / path))
+        shared = self.repo.parent / "var"
+        return str(self.home / resolved.relative_to(shared) if resolved.is_relative_to(shared) else resolved)
+
+    def _fingerprint(self) -> str:
+        files = sorted([*self.repo.rglob("*.py"), self.repo / "feature_store.yaml"])
+        parts = [f"{file.relative_to(self.repo)}:{durable.sha256_file(file)}" for file in files]
+        return durable.sha256("\n".join([str(self.home), *parts]).encode())
+
+    def _registered(self) -> bool:
+        """Whether the registry holds absolute paths: `feast apply` by hand writes the relative ones."""
+        try:
+            sources = self.store.list_data_sources()
+        except Exception as error:
+            raise StoreError(
+                str(self.folder / "registry.db"),
+                expected="a readable Feast registry",
+                found=repr(error),
+                fix="Delete it; the next command applies feature_repo/ again.",
+            ) from error
+        paths = [source.path for source in sources if hasattr(source, "path")]
+        return bool(paths) and all(Path(path).is_absolute() or "://" in path for path in paths)
+
+    def _dropped(self, kept: list[FeatureView]) -> list[FeatureView]:
+        names = {view.name for view in kept}
+        return [view for view in self.store.list_feature_views() if view.name not in names]
+
+
+@contextmanager
+def _inside(repo: Path) -> Iterator[None]:
+    """Feast imports a repository's files as top-level modules from the working directory; leave no trace of either."""
+    before, here, path = set(sys.modules), Path.cwd(), list(sys.path)
+    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    os.chdir(repo)
+    sys.path.insert(0, str(repo))
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        sys.path[:] = path
+        sys.dont_write_bytecode = bytecode
+        for name in set(sys.modules) - before:
+            if str(repo) in str(getattr(sys.modules[name], "__file__", "")):
+                del sys.modules[name]
+
+
+def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
+    source = view.batch_source
+    origin = view.tags.get(ORIGIN_TAG, "foreign")
+    if origin not in ("interaction", "user", "item", "foreign"):
+        raise DataError(
+            f"tag {ORIGIN_TAG} of feature view {view.name!r}",
+            expected="interaction, user or item",
+            found=repr(origin),
+            fix="Leave the tag out if your own job writes the rows.",
+        )
+    fields = tuple(_field(view.name, field, origin) for field in view.features)
+    return View(project, view.name, _entity(view), origin, getattr(source, "path", ""), source.timestamp_field, fields)  # type: ignore[arg-type]  # checked above
+
+
+def _entity(view: FeatureView | BatchFeatureView) -> EntityName:
+    keys = [column.name for column in view.entity_columns]
+    for entity, key in JOIN_KEYS.items():
+        if keys == [key]:
+            return entity
+    raise DataError(
+        f"join keys of feature view {view.name!r}",
+        expected="exactly user_id, or exactly item_id",
+        found=", ".join(keys) or "none",
+        fix="Give the view the entity `user` or `item`.",
+    )
+
+
+def _field(view: str, field: Any, origin: str) -> ViewField:
+    dtype = field.dtype.to_value_type()
+    assert isinstance(dtype, ValueType)
+    if dtype.name not in ARROW_TYPES:
+        raise DataError(
+            f"field {field.name!r} of feature view {view!r}",
+            expected=f"one of {', '.join(ARROW_TYPES)}",
+            found=dtype.name,
+            fix="Use another dtype, or keep the view out of this repository.",
+        )
+    if field.name.endswith("_y"):
+        raise DataError(
+            f"field {field.name!r} of feature view {view!r}",
+            expected="a name that does not end in _y",
+            found=field.name,
+            fix="Rename it: Feast's DuckDB store drops such columns in joins.",
+        )
+    aggregate = field.tags.get(AGGREGATE_TAG, "")
+    if (origin == "interaction") != bool(aggregate):
+        raise DataError(
+            f"tag {AGGREGATE_TAG} of field {field.name!r} in view {view!r}",
+            expected="one on every field of a view whose ratoon.source is interaction, and on no other",
+            found=repr(aggregate),
+            fix="Add the expression, or move the field to another view.",
+        )
+    if aggregate:
+        parse(field.name, aggregate)
+    return ViewField(field.name, dtype.name, aggregate)

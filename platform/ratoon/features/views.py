@@ -1,0 +1,103 @@
+"""Feature views without Feast: what ingestion, the online store and the server have to know about each of them."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from ratoon import durable
+from ratoon.domain.errors import StoreError
+from ratoon.domain.event import TIME
+from ratoon.domain.schema import Entity
+
+Origin = Literal["interaction", "user", "item", "foreign"]
+"""Which events fill a view; `foreign` rows are written by somebody else."""
+
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "STRING": pa.string(),
+    "BYTES": pa.binary(),
+    "INT32": pa.int32(),
+    "INT64": pa.int64(),
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "BOOL": pa.bool_(),
+    "UNIX_TIMESTAMP": TIME,
+}
+ARROW_TYPES |= {f"{name}_LIST": pa.list_(of) for name, of in ARROW_TYPES.items()}
+"""Feast's value type names -> how a column of them is stored."""
+
+JOIN_KEYS: dict[Entity, str] = {"user": "user_id", "item": "item_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class ViewField:
+    """One feature of a view: Feast's value type name, and its fold if it has one."""
+
+    name: str
+    dtype: str
+    aggregate: str = ""
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type of its column."""
+        return ARROW_TYPES[self.dtype]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One feature view.
+
+    Attributes:
+        project: Feast's project.
+        path: the glob its rows are read from, absolute.
+    """
+
+    project: str
+    name: str
+    entity: Entity
+    origin: Origin
+    path: str
+    timestamp_field: str
+    fields: tuple[ViewField, ...]
+
+    @property
+    def key(self) -> str:
+        """The join key's column."""
+        return JOIN_KEYS[self.entity]
+
+    @property
+    def folder(self) -> Path:
+        """Where ingestion appends this view's files."""
+        return Path(self.path).parent
+
+    @property
+    def table(self) -> str:
+        """Its table in Feast's SQLite online store."""
+        return f"{self.project}_{self.name}"
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The columns of one of its Parquet files."""
+        columns = [pa.field(self.key, pa.string()), *(pa.field(field.name, field.arrow) for field in self.fields)]
+        return pa.schema([*columns, pa.field("event_timestamp", TIME), pa.field("created_timestamp", TIME)])
+
+
+def save(path: Path, views: Iterable[View]) -> None:
+    """Write the views down for processes that do not import Feast."""
+    durable.write(path, json.dumps([asdict(view) for view in views], indent=1, sort_keys=True).encode())
+
+
+def load(path: Path) -> tuple[View, ...]:
+    """The inverse of `save`."""
+    if not path.exists():
+        raise StoreError(
+            str(path),
+            expected="the views of an applied feature repository",
+            found="no such file",
+            fix="Run `ratoon bootstrap` or `ratoon ingest` first.",
+        )
+    raw = json.loads(path.read_bytes())
+    return tuple(View(**row | {"fields": tuple(ViewField(**field) for field in row["fields"])}) for row in raw)

@@ -1,0 +1,195 @@
+"""The Protocols that the three flows speak, one per room they call. Nothing else."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.plan import RefreshPlan
+from ratoon.domain.release import Metric, Release
+from ratoon.domain.schema import Entity, TowerSchema
+from ratoon.domain.window import Window
+
+Files = Mapping[str, bytes]
+"""File name -> bytes: how a model, a schema or an index travels between the room that makes it and the registry."""
+
+
+class EventLog(Protocol):
+    """The one place where an event is acknowledged."""
+
+    def append(self, events: pa.Table) -> pa.Table:
+        """Make `events` (EVENT_SCHEMA) durable; return those that were new, as the log has them (LOG_SCHEMA)."""
+
+    def read(self, after: int, upto: int | None = None) -> pa.Table:
+        """Acknowledged events with after < offset <= upto, by offset (LOG_SCHEMA)."""
+
+    def end(self) -> int:
+        """The newest acknowledged offset; 0 when there is none."""
+
+    def now(self) -> datetime:
+        """The present by the configured clock: the wall's, or the newest acknowledged event time."""
+
+    def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None) -> pa.Table:
+        """All events of these users or items at offsets <= `upto`, by (entity id, event_timestamp, event_id) (LOG_SCHEMA)."""
+
+    def seen(self, user_id: str, before: int | None = None) -> list[str]:
+        """The items a user interacted with at offsets below `before`, or ever; without duplicates."""
+
+    def catalogue(self, upto: int) -> list[str]:
+        """The items alive at offset `upto`, sorted: seen in any event and not removed since."""
+
+    def removed(self, after: int) -> list[str]:
+        """The items removed at offsets above `after` and not posted again since."""
+
+    def popular(self, count: int) -> list[tuple[str, int]]:
+        """The items of the newest interactions with how often each occurs, most frequent first; at most `count`."""
+
+
+class Features(Protocol):
+    """Feast and what surrounds it, as a refresh needs it."""
+
+    def schema(self) -> TowerSchema:
+        """What the surface's two services feed the towers now."""
+
+    def ingest(self) -> int:
+        """Bring offline storage up to the log's end; return how many events were new to it."""
+
+    def window(self, since: Window | None) -> Window:
+        """Everything that arrived after `since` and is ingested."""
+
+    def delta(self, window: Window, since: Window | None, parent_items: Iterable[str]) -> FeatureDelta:
+        """What changed inside `window`, against a parent made of `since` that serves `parent_items`."""
+
+    def past(self, window: Window) -> pa.Table:
+        """The interactions before `window` that may be learnt from, joined like `FeatureDelta.interactions`."""
+
+    def items(self, ids: Sequence[str], as_of: datetime) -> pa.Table:
+        """One row per id, in order: `item_id`, the item tower's inputs, display and filter columns as of then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a model learns from: new rows, rows to replay, and rows that say when to stop. Columns as in FeatureDelta.
+
+    Attributes:
+        catalogue: the live items' features now: where negatives are drawn from.
+    """
+
+    new: pa.Table
+    replay: pa.Table
+    fit: pa.Table
+    catalogue: pa.Table
+
+
+class Trainer(Protocol):
+    """Advances the two towers. A model is its files; nothing is kept between calls."""
+
+    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+        """A model that has learnt `lesson`, from `parent` under `rows`, from nothing under `full`."""
+
+    def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
+        """A model that has also learnt `lesson.new`, each learned row moved by a bounded amount."""
+
+
+class Towers(Protocol):
+    """The two exported towers of one release, without torch."""
+
+    @property
+    def dim(self) -> int:
+        """The length of their vectors."""
+
+    @property
+    def metric(self) -> Metric:
+        """How their vectors are compared."""
+
+    def users(self, table: pa.Table) -> Vectors:
+        """User vectors for rows of user features; shape (n, dim)."""
+
+    def items(self, table: pa.Table) -> Vectors:
+        """Item vectors for rows of item features; shape (n, dim)."""
+
+
+class Index(Protocol):
+    """Item vectors that can be searched and changed in place. Inner product; larger is better."""
+
+    def __len__(self) -> int:
+        """How many items it holds."""
+
+    def ids(self) -> list[str]:
+        """The item ids it holds, sorted."""
+
+    def upsert(self, batch: EmbeddingBatch) -> None:
+        """Insert the batch's items, or replace them where they are."""
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Take items away; ids it does not hold are passed over. Returns how many were there."""
+
+    def search(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = ()) -> list[list[tuple[str, float]]]:
+        """For each query its k best (item id, score), best first, ties by id; fewer if there are fewer.
+
+        Args:
+            queries: shape (n, dim).
+            exclude: n sets of item ids that must not be returned, or nothing.
+        """
+
+    def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
+        """The display and filter columns of items it holds, in order."""
+
+    def recall(self, queries: Vectors, k: int) -> float:
+        """The share of the exact top k, found by brute force over its own vectors, that `search` returns."""
+
+    def snapshot(self) -> Files:
+        """Everything needed to load it again, byte for byte the same for the same content."""
+
+
+class Indexes(Protocol):
+    """Where indexes come from."""
+
+    def empty(self, dim: int, metric: Metric) -> Index:
+        """An index without items."""
+
+    def load(self, files: Files) -> Index:
+        """The index that `snapshot` described."""
+
+
+class Registry(Protocol):
+    """What is published, per surface; the only writer of CURRENT."""
+
+    def lease(self) -> AbstractContextManager[None]:
+        """Be the only refresh of this surface on this machine, or raise Conflict."""
+
+    def current(self) -> Release | None:
+        """The release that is served."""
+
+    def load(self, release: Release) -> Files:
+        """A release's files, every hash checked."""
+
+    def pin(self, window: Window) -> Window:
+        """Write the window down before work starts; a window pinned earlier and not finished wins."""
+
+    def publish(self, release: Release, files: Files) -> Release:
+        """Make `release` current, if `release.parent` still is; return it with its sequence."""
+
+    def unpin(self) -> None:
+        """Forget the pinned window: there was nothing to do in it."""
+
+    def refuse(self, window: Window, reasons: Sequence[str]) -> None:
+        """Forget the pinned window and remember why it was refused."""
+
+    def held(self) -> str:
+        """Why refreshing is on hold; empty if it is not."""
+
+    def left_out(self) -> tuple[tuple[int, int], ...]:
+        """The ranges of offsets that must not be learnt from."""
+
+
+class OnlineFeatures(Protocol):
+    """User features at request time."""
+
+    def user(self, user_id: str, schema: TowerSchema) -> pa.Table | None:
+        """One row of the user tower's inputs, or None for a user without a single stored feature."""
