@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -91,13 +92,13 @@ class Settings(_Section):
         return self.surfaces[name]
 
 
-def load(path: Path | None = None) -> Settings:
+def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings from `path`, from the file RATOON_CONFIG names, or from ./ratoon.toml; defaults where there is none.
 
     Raises:
         UsageError: with every mistake in the file at once.
     """
-    named = path or (Path(os.environ[CONFIG]) if CONFIG in os.environ else None)
+    named = path or (Path(environment[CONFIG]) if CONFIG in environment else None)
     file = (named or Path("ratoon.toml")).absolute()
     if named is not None and not file.exists():
         raise UsageError(CONFIG, expected="an existing file", found=str(file), fix="Correct the path.")
@@ -109,7 +110,7 @@ def load(path: Path | None = None) -> Settings:
         raise UsageError(
             str(file), expected="valid settings", found="; ".join(mistakes), fix="Correct these; README lists every setting."
         ) from error
-    home = Path(os.environ.get(HOME) or file.parent / settings.paths.home).absolute()
+    home = Path(environment.get(HOME) or file.parent / settings.paths.home).absolute()
     paths = Paths(home=home, feature_repo=(file.parent / settings.paths.feature_repo).absolute())
     return settings.model_copy(update={"paths": paths})
 

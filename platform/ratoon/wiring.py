@@ -1,5 +1,6 @@
 """Settings -> rooms: the only place that opens them. Heavy libraries are imported by the function that needs them."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ratoon.config import Settings
 from ratoon.domain.gate import GatePolicy
+from ratoon.domain.report import Stopwatch
 from ratoon.events import SqliteEventLog
 from ratoon.index import FaissIndexes, refuse_two_faiss
 from ratoon.registry import FileRegistry
@@ -63,11 +65,23 @@ class House:
         services = {"user_service": policy.user_service, "item_service": policy.item_service}
         return open_features(self.settings.paths.feature_repo, self.home, self.log, **services)
 
+    @staticmethod
+    def stopwatch(show: Callable[[str], None] = lambda _: None) -> Stopwatch:
+        """A stopwatch on this process's clocks."""
+        return Stopwatch(time.perf_counter, time.process_time, show)
+
     def online(self) -> "OnlineUsers":
         """User features at request time."""
         from ratoon.features.online import OnlineUsers
 
         return OnlineUsers(self.home / "features", self.log)
+
+    @staticmethod
+    def torch_devices() -> str:
+        """What torch can compute on."""
+        from ratoon.training import devices
+
+        return devices()
 
     def workshop(self, surface: str, progress: Progress = _silent) -> "Workshop":
         """Everything that makes a surface's releases."""

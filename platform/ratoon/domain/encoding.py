@@ -45,7 +45,7 @@ class Vocabulary:
         """The row of each value; 0 for nulls and values never seen. Shape (n,)."""
         encoded = pc.dictionary_encode(values)
         rows = np.array([self.rows.get(value, 0) for value in encoded.dictionary.to_pylist()] + [0], dtype=np.int64)
-        return rows[encoded.indices.fill_null(len(rows) - 1).to_numpy(zero_copy_only=False)]
+        return np.take(rows, encoded.indices.fill_null(len(rows) - 1).to_numpy(zero_copy_only=False))
 
 
 @dataclass(frozen=True, slots=True)

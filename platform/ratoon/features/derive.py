@@ -169,17 +169,17 @@ def convert(value: object, field: ViewField) -> object:
 
 
 def _scalar(value: object, dtype: str) -> object:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     match dtype:
         case "STRING":
             return value if isinstance(value, str) else None
         case "BOOL":
             return value if isinstance(value, bool) else None
         case "INT32" | "INT64":
-            bits = int(dtype[3:]) - 1
-            return int(value) if number and value == int(value) and abs(value) < 2**bits else None  # type: ignore[call-overload,operator,arg-type]  # a number
+            fits = number.is_integer() and abs(number) < 2 ** (int(dtype[3:]) - 1)
+            return (value if isinstance(value, int) else int(number)) if fits else None
         case "FLOAT" | "DOUBLE":
-            return float(value) if number else None  # type: ignore[arg-type]  # a number
+            return number if math.isfinite(number) else None
         case "BYTES":
             return value.encode() if isinstance(value, str) else None
         case _:
@@ -193,8 +193,9 @@ def _microseconds(value: object) -> int | None:
         except ValueError:
             return None
         return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // _MICROSECOND
-    seconds = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e11
-    return int(value * 1_000_000) if seconds else None  # type: ignore[operator]  # a number
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e11:
+        return int(value * 1_000_000)
+    return None
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -56,15 +56,11 @@ def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
     return dict(zip(table.column_names, table.columns, strict=True))
 
 
-def _join(
-    repository: FeastRepository, entities: pa.Table, references: Sequence[str], wanted: dict[str, pa.DataType]
-) -> pa.Table:
+def _join(repository: FeastRepository, entities: pa.Table, references: Sequence[str], wanted: dict[str, pa.DataType]) -> pa.Table:
     frame = entities.append_column("ratoon_row", pa.array(range(entities.num_rows), pa.int64())).to_pandas()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Feast and ibis warn of their own internals on every call.
-        joined = repository.store.get_historical_features(
-            frame, list(references), filter_by_created_timestamp=True
-        ).to_arrow()
+        joined = repository.store.get_historical_features(frame, list(references), filter_by_created_timestamp=True).to_arrow()
     joined = joined.sort_by("ratoon_row")
     columns = {name: pc.cast(joined.column(name), of, safe=False) for name, of in wanted.items()}
     return pa.table({**_columns(entities), **columns})
@@ -133,9 +129,7 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def items_as_of(
-    repository: FeastRepository, ids: Sequence[str], as_of: datetime, references: Sequence[str]
-) -> pa.Table:
+def items_as_of(repository: FeastRepository, ids: Sequence[str], as_of: datetime, references: Sequence[str]) -> pa.Table:
     """Item features just after `as_of`, one row per id, in order."""
     moment = as_of + timedelta(microseconds=1)
     keys = pa.table({"item_id": pa.array(ids, pa.string()), "event_timestamp": pa.array([moment] * len(ids), TIME)})

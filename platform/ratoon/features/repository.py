@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from feast import BatchFeatureView, FeatureService, FeatureStore, FeatureView
+from feast import BatchFeatureView, FeatureService, FeatureStore, FeatureView, FileSource
 from feast.repo_config import RepoConfig
 from feast.repo_operations import parse_repo
 from feast.value_type import ValueType
@@ -73,7 +73,7 @@ class FeastRepository:
         with _inside(self.repo):
             contents = parse_repo(self.repo)
         for source in contents.data_sources:
-            if hasattr(source, "path"):
+            if isinstance(source, FileSource):
                 source.file_options.uri = self._absolute(source.path)
         described = tuple(_describe(self.store.project, view) for view in contents.feature_views)
         objects: list[Any] = [
@@ -133,10 +133,10 @@ class FeastRepository:
                 found=repr(error),
                 fix="Delete it; the next command applies feature_repo/ again.",
             ) from error
-        paths = [source.path for source in sources if hasattr(source, "path")]
+        paths = [source.path for source in sources if isinstance(source, FileSource)]
         return bool(paths) and all(Path(path).is_absolute() or "://" in path for path in paths)
 
-    def _dropped(self, kept: list[FeatureView]) -> list[FeatureView]:
+    def _dropped(self, kept: list[FeatureView]) -> list[Any]:
         names = {view.name for view in kept}
         return [view for view in self.store.list_feature_views() if view.name not in names]
 
@@ -161,6 +161,13 @@ def _inside(repo: Path) -> Iterator[None]:
 
 def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
     source = view.batch_source
+    if not isinstance(source, FileSource):
+        raise DataError(
+            f"source of feature view {view.name!r}",
+            expected="a FileSource, or a PushSource over one",
+            found=type(source).__name__,
+            fix="Keep the view's rows in Parquet files.",
+        )
     origin = view.tags.get(ORIGIN_TAG, "foreign")
     if origin not in ("interaction", "user", "item", "foreign"):
         raise DataError(
@@ -170,7 +177,7 @@ def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
             fix="Leave the tag out if your own job writes the rows.",
         )
     fields = tuple(_field(view.name, field, origin) for field in view.features)
-    return View(project, view.name, _entity(view), origin, getattr(source, "path", ""), source.timestamp_field, fields)  # type: ignore[arg-type]  # checked above
+    return View(project, view.name, _entity(view), origin, source.path, source.timestamp_field or "", fields)  # type: ignore[arg-type]  # checked above
 
 
 def _entity(view: FeatureView | BatchFeatureView) -> EntityName:

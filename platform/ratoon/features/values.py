@@ -27,14 +27,14 @@ _STRING_TYPE = 2
 """Feast's ValueType number for strings, as entity keys carry it."""
 
 
-def _declare() -> type[Any]:
+def _declare() -> Any:
     file = descriptor_pb2.FileDescriptorProto(name="ratoon/value.proto", package="ratoon.features", syntax="proto3")
     value = file.message_type.add(name="Value")
     value.oneof_decl.add(name="val")
     for dtype, (number, kind) in _SCALARS.items():
-        value.field.add(name=dtype, number=number, type=kind, label=_FIELDS.LABEL_OPTIONAL, oneof_index=0)  # type: ignore[arg-type]  # the enum's own numbers
+        value.field.add(name=dtype, number=number, type=kind, label=_FIELDS.LABEL_OPTIONAL, oneof_index=0)
         entries = file.message_type.add(name=f"List{dtype}")
-        entries.field.add(name="val", number=1, type=kind, label=_FIELDS.LABEL_REPEATED)  # type: ignore[arg-type]
+        entries.field.add(name="val", number=1, type=kind, label=_FIELDS.LABEL_REPEATED)
         value.field.add(
             name=f"{dtype}_LIST",
             number=number + _LIST_OFFSET,

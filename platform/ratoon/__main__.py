@@ -1,0 +1,5 @@
+"""`python -m ratoon`."""
+
+from ratoon.cli import main
+
+main()

@@ -1,0 +1,260 @@
+"""The command `ratoon`. Exit codes: 0 ok, 2 usage, 3 the gate refused, 4 the data are blocked, 5 infrastructure."""
+
+import os
+import sqlite3
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ratoon.cli import datasets
+from ratoon.cli.datasets import import_folder, open_house
+from ratoon.cli.screen import AsJson, bars, busy, err, show, table
+from ratoon.domain.errors import GateRefused, RatoonError, UsageError
+from ratoon.domain.plan import Scope
+from ratoon.domain.release import Release
+from ratoon.domain.report import RefreshReport
+from ratoon.wiring import House
+
+app = typer.Typer(
+    pretty_exceptions_enable=False,
+    help="Fresh recommendation retrieval at a cost that follows what changed.",
+    no_args_is_help=True,
+)
+app.add_typer(datasets.app, name="data")
+
+SurfaceName = Annotated[str, typer.Option(help="The surface, as ratoon.toml names it.")]
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    code = _run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # DuckDB's bindings print a page of leak warnings while a normal exit tears them down; everything of ours is on disk.
+    os._exit(code)
+
+
+def _run() -> int:
+    try:
+        app()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except RatoonError as error:
+        err.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        return error.exit_code
+    except (OSError, sqlite3.Error) as error:
+        err.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        return 5
+    return 0
+
+
+@app.command()
+def bootstrap(
+    folder: Annotated[Path | None, typer.Option("--data", help="A folder to import first; see `ratoon data import`.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import history, apply the feature repository, fill the stores and publish the first release of every surface."""
+    house = open_house()
+    if folder:
+        import_folder(house, folder)
+    reports = []
+    for surface in house.settings.surfaces:
+        house.features(surface).ingest()
+        house.features(surface).materialize()
+        reports.append(_refresh(house, surface, None))
+    show([asdict(report) for report in reports], as_json, *(_described(report) for report in reports))
+
+
+@app.command()
+def ingest(as_json: AsJson = False) -> None:
+    """Event log -> offline feature rows."""
+    house = open_house()
+    surface = next(iter(house.settings.surfaces))
+    with busy("event log -> offline features"):
+        new = house.features(surface).ingest()
+    show({"events": new}, as_json, f"{new} events ingested")
+
+
+@app.command()
+def materialize(as_json: AsJson = False) -> None:
+    """Offline feature rows -> online store."""
+    house = open_house()
+    surface = next(iter(house.settings.surfaces))
+    with busy("offline -> online features"):
+        spans = house.features(surface).materialize()
+    lines = [f"{span.view}: {span.rows} rows, {span.start:%Y-%m-%d %H:%M:%S} to {span.end:%Y-%m-%d %H:%M:%S}" for span in spans]
+    show([asdict(span) for span in spans], as_json, *(lines or ["nothing new"]))
+
+
+@app.command()
+def refresh(
+    surface: SurfaceName = "default",
+    scope: Annotated[str | None, typer.Option(help="Force a plan: skip, rows or full.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn what changed into the next release, if it is not worse than the current one."""
+    report = _refresh(open_house(), surface, _scope(scope))
+    show(asdict(report), as_json, _described(report))
+    if report.outcome == "refused" and report.verdict and report.window:
+        first, last = report.window.start + 1, report.window.end
+        raise GateRefused(
+            f"surface {surface!r}",
+            expected="a candidate not worse than the current release",
+            found="; ".join(report.verdict.reasons),
+            fix=f"Look at events {first} to {last}; `ratoon resume --leave-out {first}:{last}` learns without them.",
+        )
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Answer `who should see what` over REST, on the last good release."""
+    from ratoon.serving import serve as run
+
+    house = open_house()
+    run(house, host or house.settings.serving.host, house.settings.serving.port if port is None else port)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """What is served, and what waits."""
+    house = open_house()
+    end, rows = house.log.end(), []
+    for surface in house.settings.surfaces:
+        registry = house.registry(surface)
+        current = registry.current()
+        rows.append(
+            {
+                "surface": surface,
+                "release": current.id if current else None,
+                "sequence": current.sequence if current else 0,
+                "watermark": current.window.as_of if current else None,
+                "events_waiting": end - (current.window.end if current else 0),
+                "on_hold": registry.held() or None,
+                "left_out": registry.left_out(),
+            }
+        )
+    show({"events": end, "now": house.log.now(), "surfaces": rows}, as_json, table(rows))
+
+
+@app.command()
+def releases(surface: SurfaceName = "default", as_json: AsJson = False) -> None:
+    """The releases of a surface, newest first."""
+    registry = open_house().registry(surface)
+    rows = [_summary(release) for release in registry.releases()]
+    show(rows, as_json, table(rows))
+
+
+@app.command()
+def rollback(
+    surface: SurfaceName = "default",
+    to: Annotated[str | None, typer.Option(help="Release id, or its beginning; the one before the current by default.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; shown by `ratoon status`.")] = "rolled back by hand",
+    as_json: AsJson = False,
+) -> None:
+    """Publish an earlier release's content again and hold refreshing until `ratoon resume`."""
+    release = open_house().registry(surface).rollback(to, reason)
+    show(_summary(release), as_json, f"release {release.sequence} ({release.id[:12]}) is served; refreshing is on hold")
+
+
+@app.command()
+def resume(
+    surface: SurfaceName = "default",
+    leave_out: Annotated[list[str] | None, typer.Option(help="Offsets FIRST:LAST never to learn from; repeatable.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let refreshes run again, optionally without some events."""
+    registry = open_house().registry(surface)
+    registry.resume(tuple(_range(text) for text in leave_out or ()))
+    show({"left_out": registry.left_out()}, as_json, "refreshing goes on")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Versions, devices, paths, the stores' health, and a tiny search."""
+    from ratoon.doctor import examine
+
+    with busy("looking"):
+        checks = examine(open_house())
+    rows = [asdict(check) for check in checks]
+    show(rows, as_json, table(rows))
+    if not all(check.ok for check in checks):
+        raise typer.Exit(5)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="Which table.")] = "loop",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a table of the README again."""
+    from ratoon.bench import run
+
+    run(name, as_json)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Check the answers and exit instead of serving on.")] = False,
+    folder: Annotated[Path | None, typer.Option("--data", help="A folder of yours instead of MovieLens-100K.")] = None,
+    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8080,
+) -> None:
+    """The whole loop on real data, slice by slice, ending serving."""
+    from ratoon.bench import demo as run
+
+    run(once=once, folder=folder, port=port)
+
+
+def _refresh(house: House, surface: str, scope: Scope | None) -> RefreshReport:
+    from ratoon.refresh import refresh as run
+
+    with bars() as shown:
+        stage, inner = shown.add_task("opening", total=None), shown.add_task("", total=1.0, visible=False)
+
+        def trained(what: str, share: float) -> None:
+            shown.update(inner, description=f"  {what}", completed=share, visible=share < 1.0)
+
+        shop = house.workshop(surface, trained)
+        return run(shop, house.stopwatch(lambda name: shown.update(stage, description=f"{surface}: {name}")), scope)
+
+
+def _scope(text: str | None) -> Scope | None:
+    match text:
+        case None | "skip" | "rows" | "full":
+            return text
+        case _:
+            raise UsageError("--scope", expected="skip, rows or full", found=repr(text), fix="Leave it out; the plan decides.")
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition(":")
+    if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last)):
+        raise UsageError(
+            "--leave-out", expected="FIRST:LAST, two log offsets in order", found=repr(text), fix="`ratoon status` shows offsets."
+        )
+    return int(first), int(last)
+
+
+def _described(report: RefreshReport) -> str:
+    seconds = ", ".join(f"{stage.name} {stage.seconds:.1f} s" for stage in report.stages)
+    reasons = f" Gate: {'; '.join(report.verdict.reasons)}." if report.verdict else ""
+    release = f"{report.sequence} ({report.release[:12]})" if report.release else "none"
+    return f"{report.surface}: {report.outcome} {report.plan.scope} ({report.plan.reason}). Release {release}.{reasons} {seconds}"
+
+
+def _summary(release: Release) -> dict[str, object]:
+    return {
+        "sequence": release.sequence,
+        "id": release.id,
+        "scope": release.scope,
+        "parent": release.parent,
+        "watermark": release.window.as_of,
+        "events": release.window.end,
+        "items_written": len(release.written_items),
+    }
