@@ -42,7 +42,7 @@ class Training(_Section):
     epochs: int = Field(3, ge=1, description="Most passes over history when learning from nothing.")
     passes: int = Field(2, ge=1, description="Passes over new and replayed rows when refreshing.")
     seed: int = Field(0, ge=0, description="Of every random choice.")
-    threads: int = Field(2, ge=1, description="CPU threads of training; results are the same bytes for the same number.")
+    threads: int = Field(1, ge=1, description="CPU threads of training; more of them spin where cores are shared.")
 
 
 class Gate(_Section):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ratoon import durable
-from ratoon.domain.delta import FeatureDelta, split_mask
+from ratoon.domain.delta import FeatureDelta, Split, part
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.gate import GatePolicy, Hits, Verdict, judge
 from ratoon.domain.plan import RefreshPlan, Scope, decide
@@ -122,7 +122,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
     rng = np.random.default_rng([shop.seed, task.window.end])
     catalogue = _negatives(shop, task)
     with watch.stage("train") as rows:
-        lesson = _lesson(task, "train", catalogue, rng)
+        lesson = _lesson(task, ("train",), catalogue, rng)
         rows.count = lesson.new.num_rows + lesson.replay.num_rows
         model = shop.trainer.train(task.plan, task.schema, task.parent.model if task.parent else None, lesson)
     durable.fault_point("refresh.trained")
@@ -137,7 +137,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
     if not verdict.publish:
         return candidate, verdict
     with watch.stage("absorb") as rows:
-        lesson = _lesson(task, "rest", catalogue, rng)
+        lesson = _lesson(task, ("fit", "gate"), catalogue, rng)
         rows.count = lesson.new.num_rows
         absorbed, _ = _embed(shop, task, shop.trainer.absorb(task.plan, candidate.model, lesson))
         again = _verdict(shop, slices, candidate, absorbed, rng)
@@ -148,21 +148,14 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
     return candidate, replace(verdict, reasons=(*verdict.reasons, kept))
 
 
-def _lesson(task: Task, part: str, catalogue: pa.Table, rng: np.random.Generator) -> Lesson:
-    """The train rows, or the rest; under `full` of all history, under `rows` of the window with as many rows replayed."""
-    rows = task.delta.interactions
-    if task.plan.scope == "full":
-        rows = pa.concat_tables([task.past, rows])
-    training, past = _is_train(rows), task.past.filter(pa.array(_is_train(task.past), pa.bool_()))
-    fit = rows.filter(pa.array(split_mask(rows.column("user_id").to_pylist(), "fit"), pa.bool_()))
-    new = rows.filter(pa.array(training if part == "train" else ~training, pa.bool_()))
-    replayed = 0 if task.plan.scope == "full" and part == "train" else min(new.num_rows, past.num_rows)
+def _lesson(task: Task, parts: Sequence[Split], catalogue: pa.Table, rng: np.random.Generator) -> Lesson:
+    """The rows of some parts; under `full` of all history, under `rows` of the window with as many train rows replayed."""
+    full = task.plan.scope == "full"
+    rows = pa.concat_tables([task.past, task.delta.interactions]) if full else task.delta.interactions
+    new, past = part(rows, *parts), part(task.past, "train")
+    replayed = 0 if full and "train" in parts else min(new.num_rows, past.num_rows)
     chosen = np.sort(rng.choice(past.num_rows, replayed, replace=False))
-    return Lesson(new, past.take(chosen), fit, catalogue)
-
-
-def _is_train(table: pa.Table) -> Hits:
-    return split_mask(table.column("user_id").to_pylist(), "train")
+    return Lesson(new, past.take(chosen), part(rows, "fit"), catalogue)
 
 
 def _negatives(shop: Workshop, task: Task) -> pa.Table:
@@ -189,13 +182,9 @@ def _embed(shop: Workshop, task: Task, model: Files) -> tuple[Pair, int]:
 
 
 def _gate_slices(shop: Workshop, task: Task) -> dict[str, pa.Table]:
-    """Gate users' newest rows inside the window and before it; a window of poison cannot change the second."""
-    slices = {"new": task.delta.part("gate"), "past": _gate(task.past)}
+    """The newest held-out rows inside the window and before it; a window of poison cannot change the second."""
+    slices = {"new": part(task.delta.interactions, "gate", "reserve"), "past": part(task.past, "reserve")}
     return {name: table.slice(max(0, table.num_rows - shop.gate_rows)) for name, table in slices.items()}
-
-
-def _gate(table: pa.Table) -> pa.Table:
-    return table.filter(pa.array(split_mask(table.column("user_id").to_pylist(), "gate"), pa.bool_()))
 
 
 def _verdict(

@@ -20,6 +20,7 @@ from ratoon.bench.loop import POLICIES, K, Loop, Slice
 from ratoon.domain.errors import StoreError
 
 console = Console()
+CAPTION = f"recall@{K} of the API's answers, CPU seconds so far beneath"
 
 
 def demo(*, once: bool, folder: Path | None, port: int) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,7 @@ class Loop:
     def play(self, api: Api, user_id: str) -> Iterator[Slice]:
         """Post the rest of the world slice by slice; after each slice refresh, and wait until the server serves it."""
         bounds = np.linspace(self.cut, self.events.num_rows, self.slices + 1).astype(int)
-        for number, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=True), 1):
+        for number, (start, stop) in enumerate(pairwise(bounds.tolist()), 1):
             hits = self._ask(api, self.events.slice(start, stop - start), f"slice {number}")
             with asking(api, user_id):
                 for policy, scope in (("Ratoon", None), ("full retrain", "full")):

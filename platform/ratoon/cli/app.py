@@ -115,10 +115,11 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Answer `who should see what` over REST, on the last good release."""
+    from ratoon.serving import open_app
     from ratoon.serving import serve as run
 
     house = open_house()
-    run(house, host or house.settings.serving.host, house.settings.serving.port if port is None else port)
+    run(open_app(house), host or house.settings.serving.host, house.settings.serving.port if port is None else port)
 
 
 @app.command()

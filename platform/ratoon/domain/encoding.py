@@ -45,7 +45,8 @@ class Vocabulary:
         """The row of each value; 0 for nulls and values never seen. Shape (n,)."""
         encoded = pc.dictionary_encode(values)
         rows = np.array([self.rows.get(value, 0) for value in encoded.dictionary.to_pylist()] + [0], dtype=np.int64)
-        return np.take(rows, encoded.indices.fill_null(len(rows) - 1).to_numpy(zero_copy_only=False))
+        at: npt.NDArray[np.int32] = encoded.indices.fill_null(len(rows) - 1).to_numpy(zero_copy_only=False)
+        return rows[at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +139,12 @@ def _strings(column: pa.Array) -> pa.Array:
 
 def _numbers(column: pa.Array, feature: Feature) -> npt.NDArray[np.float64]:
     if pa.types.is_timestamp(column.type):
-        days = pc.cast(column, pa.timestamp("us", column.type.tz)).cast(pa.int64())
-        return np.asarray(pc.cast(days, pa.float64()).to_numpy(zero_copy_only=False)) / DAY_US
+        # Unsafe casts, because a float that is a microsecond off is near enough and an error in the year 2256 is not.
+        micros = pc.cast(column, pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
+        return np.asarray(micros.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)) / DAY_US
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
-    numbers = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
     return np.sign(numbers) * np.log1p(np.abs(numbers)) if feature.kind == "count" else numbers
 
 

@@ -84,7 +84,7 @@ def judge(
     for name, result in compared.items():
         if result.high < -policy.tolerance * result.parent or (result.parent > 0 and result.candidate == 0):
             reasons.append(
-                f"recall@{policy.k} on {name} gate rows fell from {result.parent:.4f} to {result.candidate:.4f} "
+                f"recall@{policy.k} on {name} held-out rows fell from {result.parent:.4f} to {result.candidate:.4f} "
                 f"(95 % interval of the difference {result.low:+.4f} to {result.high:+.4f}, {result.rows} rows)"
             )
     if index_recall < policy.index_recall:

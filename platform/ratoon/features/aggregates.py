@@ -25,7 +25,7 @@ Row = Mapping[str, object]
 
 _UNITS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _SHAPE = re.compile(r"^(?P<name>[a-z]+)(?:\((?P<arguments>[^()]*)\))?$")
-_WINDOW = re.compile(r"^(\d+)([smhd])$")
+_WINDOW = re.compile(r"^([1-9]\d*)([smhd])$")
 _COLUMNS = ("user_id", "item_id", "type", "value")
 
 
@@ -101,7 +101,7 @@ def parse(field: str, expression: str) -> Callable[[], Aggregate]:
     arguments = [part.strip() for part in (shape["arguments"] or "").split(",") if part.strip()]
     if name == "last" and arguments and arguments[0] in _COLUMNS and len(arguments) <= 2:
         column, size = arguments[0], arguments[1] if len(arguments) == 2 else "1"
-        if size.isdigit() and int(size) > 0:
+        if size.isdecimal() and int(size) > 0:
             return lambda: Last(column, deque(maxlen=int(size)), single=len(arguments) == 1)
     if name in _RESULTS:
         window = _WINDOW.match(arguments[-1]) if arguments else None

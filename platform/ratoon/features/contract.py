@@ -89,7 +89,7 @@ def _dim(field: Any, view: str, kind: FeatureKind) -> int:
     if kind not in ("ids", "history", "vector"):
         return 0
     stated = field.tags.get(DIM_TAG) or str(field.vector_length or ("" if kind == "vector" else LIST_LENGTH))
-    if stated.isdigit() and int(stated) > 0:
+    if stated.isdecimal() and int(stated) > 0:
         return int(stated)
     raise DataError(
         f"length of vector feature {field.name!r} in view {view!r}",

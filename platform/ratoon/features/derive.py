@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 
 from ratoon.domain.errors import DataError
@@ -49,24 +50,25 @@ def feature_rows(view: View, old: Sequence[Record], new: Iterable[Record], unusa
         old: the entity's earlier events in (event_timestamp, event_id) order.
         new: its new events in the order of their arrival. One that happened before others already known makes later
             rows wrong, so those are valued again, as of its arrival.
-        unusable: collects values that had to be left out.
+        unusable: collects values of `new` that had to be left out.
     """
-    known = sorted(old, key=_moment)
-    step = _fold(view, unusable)
+    known, arrived, unfit = sorted(old, key=_moment), set[str](), list[Unusable]()
+    step = _fold(view, unfit)
     for event in known:
         step(event)
     for event in new:
+        arrived.add(str(event["event_id"]))
         at = bisect(known, _moment(event), key=_moment)
         known.insert(at, event)
         affected: Sequence[Record] = (event,)
         if at < len(known) - 1:
-            affected, step = known[at:], _fold(view, unusable)
+            affected, step = known[at:], _fold(view, unfit)
             for earlier in known[:at]:
                 step(earlier)
-        for later in affected:
-            values = step(later)
-            if values is not None:
-                yield _stamped(view, event, later, values)
+        valued = ((later, step(later)) for later in affected)
+        # Of rows with the same two stamps a join would take any; the last one knows all the events of its moment.
+        yield from {later["event_timestamp"]: _stamped(view, event, later, row) for later, row in valued if row is not None}.values()
+    unusable.extend(dict.fromkeys(value for value in unfit if value.event_id in arrived))
 
 
 def newest_row(view: View, events: Sequence[Record], unusable: list[Unusable]) -> Record | None:
@@ -109,7 +111,7 @@ def _fold_interactions(view: View) -> Callable[[Row], Record | None]:
 
 
 def _folded(value: object, field: ViewField) -> object:
-    return int(value) if isinstance(value, float) and field.dtype.startswith("INT") else value
+    return round(value) if isinstance(value, float) and field.dtype.startswith("INT") else value
 
 
 def _fold_profile(view: View, unusable: list[Unusable]) -> Callable[[Record], Record | None]:
@@ -120,7 +122,7 @@ def _fold_profile(view: View, unusable: list[Unusable]) -> Callable[[Record], Re
         if event["kind"] != view.origin:
             return None
         given = json.loads(str(event["features"] or "{}"))
-        for name in given.keys() & fields.keys():
+        for name in sorted(given.keys() & fields.keys()):
             try:
                 state[name] = convert(given[name], fields[name])
             except DataError as error:
@@ -161,6 +163,8 @@ def convert(value: object, field: ViewField) -> object:
         if not isinstance(value, list):
             raise _unfit(field, value)
         one = ViewField(field.name, field.dtype.removesuffix("_LIST"))
+        if None in value:
+            raise _unfit(field, value)
         return [convert(entry, one) for entry in value]
     converted = _scalar(value, field.dtype)
     if converted is None:
@@ -169,21 +173,39 @@ def convert(value: object, field: ViewField) -> object:
 
 
 def _scalar(value: object, dtype: str) -> object:
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    number = _number(value)
     match dtype:
         case "STRING":
-            return value if isinstance(value, str) else None
+            return value if _utf8(value) is not None else None
         case "BOOL":
             return value if isinstance(value, bool) else None
         case "INT32" | "INT64":
             fits = number.is_integer() and abs(number) < 2 ** (int(dtype[3:]) - 1)
             return (value if isinstance(value, int) else int(number)) if fits else None
         case "FLOAT" | "DOUBLE":
-            return number if math.isfinite(number) else None
+            return number if abs(number) <= _LARGEST[dtype] else None
         case "BYTES":
-            return value.encode() if isinstance(value, str) else None
+            return _utf8(value)
         case _:
             return _microseconds(value)
+
+
+def _number(value: object) -> float:
+    """A JSON number; NaN for what is none, or too large for any type here."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+def _utf8(value: object) -> bytes | None:
+    """A text's bytes; None for what is no text, or has half of a surrogate pair, which JSON lets pass and no store takes."""
+    try:
+        return value.encode() if isinstance(value, str) else None
+    except UnicodeEncodeError:
+        return None
 
 
 def _microseconds(value: object) -> int | None:
@@ -198,6 +220,7 @@ def _microseconds(value: object) -> int | None:
     return None
 
 
+_LARGEST = {"FLOAT": float(np.finfo(np.float32).max), "DOUBLE": float(np.finfo(np.float64).max)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -1,0 +1,187 @@
+"""The event log in one SQLite file: appended to by the server, read by a refresh in another process at the same time."""
+
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ratoon.domain.event import LOG_SCHEMA, TIME
+from ratoon.domain.schema import Entity
+from ratoon.durable import fault_point
+from ratoon.events.arrival import Clock, arrivals
+from ratoon.events.connection import connect, failures
+from ratoon.events.validate import validated
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_COLUMNS = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
+_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(LOG_SCHEMA.names))})"
+_READ = f'SELECT {_COLUMNS} FROM events WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
+_HISTORY = f"""
+SELECT {_COLUMNS} FROM events WHERE "offset" <= ? AND {{key}} IN ({{ids}}) ORDER BY {{key}}, event_timestamp, event_id"""
+_END = 'SELECT "offset", created_timestamp FROM events ORDER BY "offset" DESC LIMIT 1'
+_NEWEST = "SELECT max(event_timestamp) FROM events"
+_SEEN = 'SELECT item_id FROM events WHERE user_id = ? AND "offset" < ? AND kind = \'interaction\' ORDER BY "offset"'
+_CATALOGUE = """
+SELECT item_id FROM events WHERE item_id IS NOT NULL AND kind != 'user' AND "offset" <= ? GROUP BY item_id
+HAVING max(CASE kind WHEN 'item' THEN "offset" ELSE 0 END) >= max(CASE kind WHEN 'remove' THEN "offset" ELSE 0 END)
+ORDER BY item_id"""
+_REMOVED = """
+SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" > ? AND NOT EXISTS (
+    SELECT 1 FROM events AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item'
+) ORDER BY item_id"""
+_RECENT = 'SELECT item_id FROM events WHERE kind = \'interaction\' AND "offset" <= ? ORDER BY "offset" DESC LIMIT ?'
+
+_ALL = 2**63 - 1
+_CHUNK = 900  # older SQLite takes at most 999 parameters
+
+
+class SqliteEventLog:
+    """`ports.EventLog` in a file. Threads and processes may share the file; open it after a fork, not before.
+
+    Writing and reading have a connection each, so that a reader never waits for a disk to sync.
+
+    Args:
+        path: the file; made with its folder if it is not there.
+        clock: whose now dates arrivals, see `arrival.Clock`.
+        wall: the machine's clock, in UTC.
+        recent: `popular` counts over this many newest interactions.
+
+    Raises:
+        StoreError: from any method, when SQLite cannot do its work.
+    """
+
+    def __init__(self, path: Path, clock: Clock, wall: Callable[[], datetime], recent: int = 5_000) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._clock, self._wall, self._recent = path, clock, wall, recent
+        self._writer, self._reader = connect(path), connect(path)
+        self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._popular: tuple[int, list[tuple[str, int]]] = (0, [])
+
+    def close(self) -> None:
+        """Close the file; the log cannot be used afterwards."""
+        with self._writing, self._reading:
+            self._writer.close()
+            self._reader.close()
+
+    def append(self, events: pa.Table, backfill: bool = False) -> pa.Table:
+        """Make `events` (EVENT_SCHEMA) durable, all or none; return those that were new (LOG_SCHEMA).
+
+        An event whose id is already in the log, or earlier in the batch, is passed over.
+
+        Args:
+            events: n events.
+            backfill: history: each event is dated as having arrived when it happened.
+
+        Raises:
+            DataError: an event is invalid; names its place, field, what was expected and what was found.
+        """
+        events = validated(events, self._wall() if self._clock == "wall" else None)
+        with self._writing, failures(self._path):
+            with self._writer as db:
+                db.execute("BEGIN IMMEDIATE")
+                logged = self._dated(db, _unknown(db, events), backfill)
+                db.executemany(_INSERT, _rows(logged))
+                fault_point("events.before_commit")
+            fault_point("events.after_commit")
+        return logged
+
+    def _dated(self, db: sqlite3.Connection, events: pa.Table, backfill: bool) -> pa.Table:
+        end, previous = db.execute(_END).fetchone() or (0, -1)
+        happened = events.column("event_timestamp").cast(pa.int64()).to_numpy()
+        if self._clock == "log":
+            present = db.execute(_NEWEST).fetchone()[0] or 0
+        else:
+            present = (self._wall() - EPOCH) // timedelta(microseconds=1)
+        created = arrivals(happened, previous, present, clock=self._clock, backfill=backfill)
+        offsets = np.arange(end + 1, end + 1 + len(created))
+        columns = [*events.columns, pa.array(created).cast(TIME), pa.array(offsets)]
+        return pa.Table.from_arrays(columns, schema=LOG_SCHEMA)
+
+    def read(self, after: int, upto: int | None = None) -> pa.Table:
+        """Acknowledged events with after < offset <= upto, by offset (LOG_SCHEMA)."""
+        return _table(self._select(_READ, after, _ALL if upto is None else upto))
+
+    def end(self) -> int:
+        """The newest acknowledged offset; 0 when there is none."""
+        rows = self._select(_END)
+        return int(rows[0][0]) if rows else 0
+
+    def now(self) -> datetime:
+        """The wall's now; under `clock=log` the newest acknowledged event time, 1970 while there is none."""
+        if self._clock == "wall":
+            return self._wall()
+        return EPOCH + timedelta(microseconds=self._select(_NEWEST)[0][0] or 0)
+
+    def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None) -> pa.Table:
+        """All events of these users or items at offsets <= `upto`, by (entity id, event_timestamp, event_id) (LOG_SCHEMA)."""
+        last, wanted = _ALL if upto is None else upto, sorted(set(ids))
+        chunks = [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
+        found = (self._select(_HISTORY.format(key=f"{entity}_id", ids=_marks(chunk)), last, *chunk) for chunk in chunks)
+        return _table([row for rows in found for row in rows])
+
+    def seen(self, user_id: str, before: int | None = None) -> list[str]:
+        """The items a user interacted with at offsets below `before`, or ever; in order of first sight."""
+        return list(dict.fromkeys(str(row[0]) for row in self._select(_SEEN, user_id, _ALL if before is None else before)))
+
+    def catalogue(self, upto: int) -> list[str]:
+        """The items alive at offset `upto`, sorted: seen in an item event or an interaction and not removed since.
+
+        Only an item event brings a removed item back; an interaction does not.
+        """
+        return [str(row[0]) for row in self._select(_CATALOGUE, upto)]
+
+    def removed(self, after: int) -> list[str]:
+        """The items removed at offsets above `after` and not posted again since, sorted."""
+        return [str(row[0]) for row in self._select(_REMOVED, after)]
+
+    def popular(self, count: int) -> list[tuple[str, int]]:
+        """The items of the newest interactions and how often each occurs, most frequent first, ties by id."""
+        end, (counted, ranked) = self.end(), self._popular
+        if counted != end:
+            recent = Counter(str(row[0]) for row in self._select(_RECENT, end, self._recent))
+            ranked = sorted(recent.items(), key=lambda item: (-item[1], item[0]))
+            self._popular = (end, ranked)
+        return ranked[:count]
+
+    def check(self) -> str:
+        """Say in one line whether the file is sound: `ok` and how many events, or SQLite's first complaint."""
+        complaint = self._select("PRAGMA quick_check(1)")[0][0]
+        return f"ok, {self.end()} events" if complaint == "ok" else f"damaged: {complaint}"
+
+    def _select(self, statement: str, *parameters: str | int) -> list[tuple[Any, ...]]:
+        with self._reading, failures(self._path):
+            return self._reader.execute(statement, parameters).fetchall()
+
+
+def _unknown(db: sqlite3.Connection, events: pa.Table) -> pa.Table:
+    """The events whose ids are neither in the log nor earlier in the batch."""
+    ids = events.column("event_id").to_pylist()
+    first = {event_id: place for place, event_id in reversed(list(enumerate(ids)))}
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        for (event_id,) in db.execute(f"SELECT event_id FROM events WHERE event_id IN ({_marks(chunk)})", chunk):
+            first.pop(event_id)
+    return events if len(first) == len(ids) else events.take(pa.array(sorted(first.values()), pa.int64()))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _rows(logged: pa.Table) -> Sequence[tuple[object, ...]]:
+    columns = (pc.cast(column, pa.int64()) if column.type == TIME else column for column in logged.columns)
+    return list(zip(*(column.to_pylist() for column in columns), strict=True))
+
+
+def _table(rows: Sequence[tuple[object, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(LOG_SCHEMA)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, LOG_SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=LOG_SCHEMA)

@@ -1,0 +1,141 @@
+"""Brute force in NumPy: the oracle that every other index is measured by."""
+
+import io
+from collections.abc import Iterable, Sequence
+from threading import RLock
+
+import numpy as np
+import numpy.typing as npt
+
+from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.errors import StoreError
+from ratoon.domain.release import Metric
+from ratoon.index.checks import accepted, queries_accepted
+from ratoon.index.slots import Slots
+from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
+from ratoon.ports import Files
+
+VECTORS = "vectors.npy"
+CHUNK = 256
+"""Queries scored at once: bounds memory at CHUNK * n * 8 bytes."""
+
+Found = list[tuple[str, float]]
+
+
+def exact_scores(queries: Vectors, vectors: Vectors) -> npt.NDArray[np.float32]:
+    """Inner products, summed in float64 so that the order of summation does not show; shape (queries, vectors)."""
+    return (queries.astype(np.float64) @ vectors.astype(np.float64).T).astype(np.float32)
+
+
+def best(ids: Sequence[str], slots: Iterable[int], scores: Iterable[float], k: int) -> Found:
+    """The k best of the given slots, best first, ties by id."""
+    found = [(ids[slot], float(score)) for slot, score in zip(slots, scores, strict=True)]
+    return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]
+
+
+def recall_of(found: Sequence[Found], queries: Vectors, vectors: Vectors, slots: Slots, k: int) -> float:
+    """The share of the exact top k that `found` holds; 1.0 where there is nothing to find.
+
+    An item counts if its exact score reaches the k-th best one, so that among ties every choice is right.
+    """
+    wanted = min(k, len(slots))
+    if not wanted or not len(queries):
+        return 1.0
+    hits = 0
+    for first in range(0, len(queries), CHUNK):
+        scores = exact_scores(queries[first : first + CHUNK], vectors)
+        least = np.partition(scores, -wanted, axis=1)[:, -wanted]
+        for row, pairs in enumerate(found[first : first + CHUNK]):
+            # Float32 keeps about seven digits: the slack follows the score where scores are large.
+            slack = 1e-6 * max(1.0, abs(float(least[row])))
+            reached = scores[row, slots.find(item for item, _ in pairs)] >= least[row] - slack
+            hits += min(int(np.count_nonzero(reached)), wanted)
+    return hits / (wanted * len(queries))
+
+
+class ExactIndex:
+    """Inner-product search that looks at every vector. Safe for any number of threads, by one lock."""
+
+    def __init__(self, dim: int, metric: Metric) -> None:
+        self.dim, self.metric = dim, metric
+        self._lock = RLock()
+        self._slots = Slots()
+        self._vectors: Vectors = np.empty((0, dim), np.float32)
+
+    @classmethod
+    def load(cls, files: Files) -> "ExactIndex":
+        """The index whose `snapshot` is among `files`; StoreError if it is missing or does not fit together."""
+        table, metric = read_items(files)
+        try:
+            vectors = np.load(io.BytesIO(part(files, VECTORS)), allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise StoreError(VECTORS, expected="a NumPy array", found=str(error), fix=FIX) from error
+        if vectors.ndim != 2 or vectors.dtype != np.float32:
+            raise StoreError(
+                VECTORS, expected="float32, two dimensions", found=f"{vectors.dtype}, {vectors.ndim} dimensions", fix=FIX
+            )
+        index = cls(vectors.shape[1], metric)
+        index._slots, index._vectors = restored(table, len(vectors), VECTORS), vectors
+        return index
+
+    def __len__(self) -> int:
+        """How many items it holds."""
+        with self._lock:
+            return len(self._slots)
+
+    def ids(self) -> list[str]:
+        """The item ids it holds, sorted."""
+        with self._lock:
+            return sorted(self._slots.ids)
+
+    def upsert(self, batch: EmbeddingBatch) -> None:
+        """Insert the batch's items, or replace them; DataError before anything has changed (see `accepted`)."""
+        batch = accepted(batch, self.dim, self.metric)
+        with self._lock:
+            before = len(self._slots)
+            slots = self._slots.put(batch.ids, batch.columns)
+            grown = np.empty((len(self._slots), self.dim), np.float32)
+            grown[:before] = self._vectors
+            grown[slots] = batch.vectors
+            self._vectors = grown
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Take items away; ids it does not hold are passed over. Returns how many were there."""
+        with self._lock:
+            before = len(self._slots)
+            holes, movers = self._slots.remove(ids)
+            self._vectors[holes] = self._vectors[movers]
+            self._vectors = self._vectors[: len(self._slots)]
+            return before - len(self._slots)
+
+    def search(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = ()) -> list[Found]:
+        """For each query its k best (item id, score), best first, ties by id; see `ports.Index`."""
+        queries = queries_accepted(queries, self.dim, k, exclude)
+        with self._lock:
+            gone = [self._slots.find(ids) for ids in exclude] or [np.empty(0, np.int64)] * len(queries)
+            return [self._search(query, k, out) for query, out in zip(queries, gone, strict=True)]
+
+    def _search(self, query: Vectors, k: int, gone: npt.NDArray[np.int64]) -> Found:
+        allowed = np.delete(np.arange(len(self._slots)), gone)
+        scores = exact_scores(query[None, :], self._vectors[allowed])[0]
+        if k < len(scores):
+            near = scores >= np.partition(scores, -k)[-k]
+            allowed, scores = allowed[near], scores[near]
+        return best(self._slots.ids, allowed.tolist(), scores.tolist(), k)
+
+    def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
+        """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""
+        with self._lock:
+            return self._slots.rows(ids)
+
+    def recall(self, queries: Vectors, k: int) -> float:
+        """The share of the exact top k that `search` returns: 1.0, unless `search` is broken."""
+        with self._lock:
+            return recall_of(self.search(queries, k), queries, self._vectors, self._slots, k)
+
+    def snapshot(self) -> Files:
+        """`vectors.npy` and `items.parquet`, both in the order of item ids."""
+        sink = io.BytesIO()
+        with self._lock:
+            np.save(sink, self._vectors[self._slots.by_id()], allow_pickle=False)
+            return {VECTORS: sink.getvalue(), ITEMS: write_items(self._slots, self.metric)}

@@ -1,0 +1,129 @@
+"""Which item lies in which row of a dense matrix, and the columns that go with it. Knows nothing of vectors."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ratoon.domain.errors import DataError
+
+Rows = npt.NDArray[np.int64]
+"""Slots, int64, shape (n,)."""
+
+
+class Slots:
+    """Item id -> slot, dense from 0, with the items' columns by slot.
+
+    A new item takes the next slot; a removed one is replaced by the item in the last slot, so that there is never a hole.
+    Slots are reused: they mean nothing outside the index that they belong to.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self._slot: dict[str, int] = {}
+        self._types: dict[str, pa.DataType] = {}
+        self._columns: dict[str, list[object]] = {}
+
+    def __len__(self) -> int:
+        """How many slots are taken."""
+        return len(self.ids)
+
+    def find(self, ids: Iterable[str]) -> Rows:
+        """The slots of those ids that are held, in order and without duplicates."""
+        return np.array([self._slot[item] for item in dict.fromkeys(ids) if item in self._slot], dtype=np.int64)
+
+    def by_id(self) -> Rows:
+        """All slots in the order of their item ids."""
+        return np.array(sorted(range(len(self.ids)), key=self.ids.__getitem__), dtype=np.int64)
+
+    def put(self, ids: Sequence[str], table: pa.Table) -> Rows:
+        """Give each id a slot, its own if it has one, and set its columns; the set of columns becomes the table's.
+
+        Without ids nothing happens.
+
+        Args:
+            ids: without duplicates.
+            table: a row per id; `item_id` and the other columns.
+
+        Returns:
+            The slot of each id; those from the former length on are new and in order.
+
+        Raises:
+            DataError: what is held cannot be read as a column's new type; nothing has been changed.
+        """
+        if not ids:
+            return np.empty(0, np.int64)
+        self._columns = self._conformed(table)
+        slots = []
+        for item in ids:
+            slot = self._slot.setdefault(item, len(self.ids))
+            if slot == len(self.ids):
+                self.ids.append(item)
+            slots.append(slot)
+        new = len(self.ids)
+        for name, column in self._columns.items():
+            column.extend([None] * (new - len(column)))
+            for slot, value in zip(slots, table.column(name).to_pylist(), strict=True):
+                column[slot] = value
+        return np.array(slots, dtype=np.int64)
+
+    def remove(self, ids: Iterable[str]) -> tuple[Rows, Rows]:
+        """Take items away.
+
+        Returns:
+            (holes, movers): what lay in slot movers[i] lies in holes[i] now; then the slots from `len` on are gone.
+        """
+        gone = set(self.find(ids).tolist())
+        length = len(self.ids) - len(gone)
+        holes = sorted(slot for slot in gone if slot < length)
+        movers = [slot for slot in range(length, len(self.ids)) if slot not in gone]
+        for slot in gone:
+            del self._slot[self.ids[slot]]
+        for hole, mover in zip(holes, movers, strict=True):
+            self.ids[hole] = self.ids[mover]
+            self._slot[self.ids[hole]] = hole
+            for column in self._columns.values():
+                column[hole] = column[mover]
+        del self.ids[length:]
+        for column in self._columns.values():
+            del column[length:]
+        return np.array(holes, dtype=np.int64), np.array(movers, dtype=np.int64)
+
+    def rows(self, ids: Sequence[str]) -> list[dict[str, object]]:
+        """The columns of items, in order, `item_id` left out; KeyError for an id that is not held."""
+        slots = [self._slot[item] for item in ids]
+        return [{name: column[slot] for name, column in self._columns.items()} for slot in slots]
+
+    def table(self) -> pa.Table:
+        """`item_id` and every column, by item id, columns in the order of their names."""
+        order = self.by_id()
+        names = sorted(self._columns)
+        arrays = [pa.array([self._columns[name][slot] for slot in order], self._types[name]) for name in names]
+        ids = pa.array([self.ids[slot] for slot in order], pa.string())
+        return pa.Table.from_arrays([ids, *arrays], names=["item_id", *names])
+
+    def _conformed(self, table: pa.Table) -> dict[str, list[object]]:
+        types, columns = {}, {}
+        for name, new in zip(table.schema.names, table.schema.types, strict=True):
+            if name == "item_id":
+                continue
+            old = self._types.get(name, new)
+            # A column without a value has no type of its own; it must not take away the type that is known.
+            types[name] = old if pa.types.is_null(new) else new
+            held = self._columns.get(name, [None] * len(self.ids))
+            columns[name] = held if types[name] == old else _cast(name, held, old, types[name])
+        self._types = types
+        return columns
+
+
+def _cast(name: str, values: list[object], old: pa.DataType, new: pa.DataType) -> list[object]:
+    try:
+        return list(pa.array(values, old).cast(new).to_pylist())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(
+            name,
+            expected=f"the index's column type {old}, or one that its values can be read as",
+            found=f"{new} ({error})",
+            fix="Rename the column, or refresh with the full scope, which rebuilds the index.",
+        ) from error

@@ -1,0 +1,69 @@
+"""The part of a snapshot that every index shares: `items.parquet`, one row per vector, with the metric in its metadata."""
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ratoon.domain.errors import StoreError
+from ratoon.domain.release import Metric
+from ratoon.index.slots import Slots
+from ratoon.ports import Files
+
+ITEMS = "items.parquet"
+METRIC = b"ratoon.metric"
+FIX = "Publish again, or roll back to a release whose index can be read."
+
+
+def write_items(slots: Slots, metric: Metric) -> bytes:
+    """The items in the order of their ids; the same bytes for the same content."""
+    sink = io.BytesIO()
+    pq.write_table(slots.table().replace_schema_metadata({METRIC: metric.encode()}), sink)
+    return sink.getvalue()
+
+
+def read_items(files: Files) -> tuple[pa.Table, Metric]:
+    """What `write_items` wrote.
+
+    Raises:
+        StoreError: the file is missing, is no Parquet file, or is not an index's.
+    """
+    try:
+        table = pq.read_table(io.BytesIO(part(files, ITEMS)))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(ITEMS, expected="a Parquet file", found=str(error), fix=FIX) from error
+    metric = (table.schema.metadata or {}).get(METRIC, b"").decode()
+    if metric not in ("cosine", "dot") or "item_id" not in table.column_names:
+        raise StoreError(
+            ITEMS,
+            expected="a column item_id and the metric cosine or dot in the file's metadata",
+            found=f"columns {', '.join(table.column_names)} and metric {metric!r}",
+            fix=FIX,
+        )
+    return table.replace_schema_metadata(None), "cosine" if metric == "cosine" else "dot"
+
+
+def part(files: Files, name: str) -> bytes:
+    """One file of a snapshot; StoreError naming it if it is not there."""
+    if name not in files:
+        raise StoreError(name, expected="a file of the index's snapshot", found="no such file", fix=FIX)
+    return files[name]
+
+
+def restored(table: pa.Table, vectors: int, name: str) -> Slots:
+    """The slots that `table` describes, in its order.
+
+    Raises:
+        StoreError: `name`, the file of the vectors, has more or fewer of them than there are items; an item occurs twice.
+    """
+    ids = table.column("item_id").to_pylist()
+    if not len(set(ids)) == len(ids) == vectors:
+        raise StoreError(
+            name,
+            expected=f"a vector for each of the {len(set(ids))} items in {ITEMS}",
+            found=f"{vectors} vectors for {len(ids)} rows",
+            fix=FIX,
+        )
+    slots = Slots()
+    slots.put(ids, table)
+    return slots

@@ -1,0 +1,140 @@
+"""The folders of releases: `<sequence>-<id>/` with `manifest.json` and the files. Written once, never changed."""
+
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from ratoon import durable
+from ratoon.domain.errors import StoreError, UsageError
+from ratoon.domain.release import Release
+from ratoon.ports import Files
+
+MANIFEST = "manifest.json"
+STAGING = ".staging-"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class Shelf:
+    """One surface's release folders. Whoever adds holds the registry's lock; readers need none."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, sequence: int, release_id: str) -> Path:
+        """Where a release lies."""
+        return self.root / f"{sequence:06d}-{release_id[:12]}"
+
+    def last(self) -> int:
+        """The highest sequence of any folder, published or left behind by a crash; 0 if there is none."""
+        return max((int(folder.name.partition("-")[0]) for folder in self.root.glob("[0-9]*-*")), default=0)
+
+    def holds(self, sequence: int, release_id: str) -> bool:
+        """Whether the release is there."""
+        return (self.folder(sequence, release_id) / MANIFEST).exists()
+
+    def manifest(self, sequence: int, release_id: str) -> Release:
+        """A release's manifest.
+
+        Raises:
+            StoreError: it is missing, cannot be read, or is another release's.
+        """
+        path = self.folder(sequence, release_id) / MANIFEST
+        try:
+            release = Release.from_json(path.read_text())
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreError(
+                str(path),
+                expected=f"the manifest of release {release_id[:12]}",
+                found=repr(error),
+                fix="Bring the release's folder back from a backup.",
+            ) from error
+        if (release.sequence, release.id) != (sequence, release_id):
+            raise StoreError(
+                str(path),
+                expected=f"release {release_id[:12]}, sequence {sequence}",
+                found=f"release {release.id[:12]}, sequence {release.sequence}",
+                fix="Bring the release's folder back from a backup.",
+            )
+        return release
+
+    def read(self, release: Release) -> dict[str, bytes]:
+        """A release's files, every hash checked; nothing is interpreted.
+
+        Raises:
+            StoreError: a file is missing or its bytes are not those that were published.
+        """
+        fix = f"Roll back to release {release.parent[:12] or '(none: this is the first)'}, or bring the file back from a backup."
+        files = {}
+        for name, wanted in sorted(release.files.items()):
+            path = self.folder(release.sequence, release.id) / name
+            try:
+                files[name] = path.read_bytes()
+            except OSError as error:
+                raise StoreError(str(path), expected=f"SHA-256 {wanted}", found=repr(error), fix=fix) from error
+            if (found := durable.sha256(files[name])) != wanted:
+                raise StoreError(str(path), expected=f"SHA-256 {wanted}", found=found, fix=fix)
+        return files
+
+    def add(self, release: Release, files: Files) -> None:
+        """Write a release beside the others and rename it into its place, everything synced.
+
+        A folder that a crash left in that place was never published: it is kept if it is the same, and replaced if not.
+
+        Raises:
+            UsageError: `files` are not those whose hashes `release.files` has; nothing has been written.
+        """
+        _same_files(release, files)
+        for stale in self.root.glob(f"{STAGING}*"):
+            shutil.rmtree(stale)
+        final = self.folder(release.sequence, release.id)
+        if final.exists():
+            if self._is(release):
+                return
+            shutil.rmtree(final)
+        staging = self.root / f"{STAGING}{os.getpid()}"
+        staging.mkdir(parents=True)
+        for name, data in {**files, MANIFEST: release.to_json().encode()}.items():
+            _write_synced(staging / name, data)
+            durable.fault_point("registry.staging")
+        durable.sync_folder(staging)
+        durable.fault_point("registry.staged")
+        staging.rename(final)
+        durable.sync_folder(self.root)
+
+    def _is(self, release: Release) -> bool:
+        try:
+            left = self.manifest(release.sequence, release.id)
+            self.read(left)
+        except StoreError:
+            # Damaged leftovers of a crash: never published, so replacing them is the repair.
+            return False
+        return replace(left, files=dict(left.files)) == replace(release, files=dict(release.files))
+
+
+def _same_files(release: Release, files: Files) -> None:
+    found = {name: durable.sha256(data) for name, data in files.items()}
+    if found != dict(release.files):
+        wrong = sorted(name for name in found.keys() | release.files.keys() if found.get(name) != release.files.get(name))
+        raise UsageError(
+            "files",
+            expected="exactly the files whose hashes are in release.files",
+            found=f"others: {', '.join(wrong)}",
+            fix="Hash the bytes that are published.",
+        )
+    odd = sorted(name for name in files if not NAME.fullmatch(name) or name == MANIFEST)
+    if odd:
+        raise UsageError(
+            "files",
+            expected=f"plain file names other than {MANIFEST}",
+            found=", ".join(odd),
+            fix="Rename the file: a release is one flat folder.",
+        )
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,72 @@
+"""Flow 3, read: a query to candidates, all from one release."""
+
+from collections.abc import Set
+from heapq import nsmallest
+from itertools import islice
+from typing import Protocol
+
+from ratoon.domain.query import Answer, Candidate, Query, Source
+from ratoon.domain.release import Release
+from ratoon.domain.schema import TowerSchema
+from ratoon.ports import EventLog, Index, OnlineFeatures, Towers
+
+WIDEST = 10_000
+"""How far down the list of popular items to look for candidates."""
+
+Found = list[tuple[str, float]]
+
+
+class Slot(Protocol):
+    """One opened release, as `adopt` puts it together; `items` are the ids in `index`."""
+
+    @property
+    def release(self) -> Release:
+        """Its manifest."""
+
+    @property
+    def schema(self) -> TowerSchema:
+        """What the towers are fed."""
+
+    @property
+    def towers(self) -> Towers:
+        """The release's towers."""
+
+    @property
+    def index(self) -> Index:
+        """The release's items."""
+
+    @property
+    def items(self) -> Set[str]:
+        """Their ids."""
+
+
+def retrieve(query: Query, slot: Slot, online: OnlineFeatures, log: EventLog) -> Answer:
+    """Up to k candidates from `slot`, best first, and where they come from.
+
+    A user with stored features is embedded now and searched for (`tower`); without any, gets what is popular now,
+    followed by other items where that is too little (`cold`); `popular` is answered by popularity alone.
+    """
+    excluded = query.exclude | set(log.seen(query.user_id)) if query.exclude_seen else query.exclude
+    row = None if query.popular else online.user(query.user_id, slot.schema)
+    if row is not None:
+        return _answer(slot, "tower", slot.index.search(slot.towers.users(row), query.k, [excluded])[0])
+    found = _popular(query.k, slot, excluded, log)
+    if query.popular:
+        return _answer(slot, "popular", found)
+    return _answer(slot, "cold", found + _others(query.k - len(found), slot, excluded | {item for item, _ in found}))
+
+
+def _popular(k: int, slot: Slot, excluded: Set[str], log: EventLog) -> Found:
+    live = ((item, float(count)) for item, count in log.popular(WIDEST) if item in slot.items and item not in excluded)
+    return list(islice(live, k))
+
+
+def _others(count: int, slot: Slot, excluded: Set[str]) -> Found:
+    return [(item, 0.0) for item in nsmallest(count, slot.items - excluded)] if count else []
+
+
+def _answer(slot: Slot, source: Source, found: Found) -> Answer:
+    displays = slot.index.columns([item for item, _ in found])
+    candidates = tuple(Candidate(item, score, shown) for (item, score), shown in zip(found, displays, strict=True))
+    release = slot.release
+    return Answer(candidates, source, release.id, release.sequence, release.window.as_of)

@@ -1,0 +1,73 @@
+"""What runs beside the answers: looking for new releases, and for what others changed in the log and the online store."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from fastapi.concurrency import run_in_threadpool
+
+from ratoon.adopt import adopt, replay
+from ratoon.serving.metrics import Metrics
+from ratoon.serving.rooms import Rooms
+
+LONGEST_PAUSE = 30.0
+"""Seconds between attempts at something that keeps failing; each attempt reads and hashes a whole release."""
+
+logger = logging.getLogger("ratoon.serving")
+
+Chore = Callable[[], Awaitable[bool]]
+
+
+class Follower:
+    """Keeps what is served up with what is published. Whatever fails is logged, counted and tried again."""
+
+    def __init__(self, rooms: Rooms, metrics: Metrics) -> None:
+        self._rooms, self._metrics = rooms, metrics
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look once before the body begins, then again and again until it ends."""
+        chores: list[Chore] = [self._catch_up, *(self._adoption(name) for name in self._rooms.surfaces)]
+        for chore in chores:
+            await chore()
+        tasks = [asyncio.create_task(self._repeat(chore)) for chore in chores]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _repeat(self, chore: Chore) -> None:
+        pause = self._rooms.poll_seconds
+        while True:
+            await asyncio.sleep(pause)
+            pause = self._rooms.poll_seconds if await chore() else min(2 * pause, LONGEST_PAUSE)
+
+    def _adoption(self, name: str) -> Chore:
+        async def attempt() -> bool:
+            rooms, surface = self._rooms, self._rooms.surfaces[name]
+            try:
+                release = await run_in_threadpool(
+                    adopt, surface.live, surface.registry, rooms.log, rooms.open_towers, rooms.indexes
+                )
+                replay(surface.live, rooms.log)  # here, in the thread that answers
+            except Exception:
+                logger.exception("surface %s: adoption failed; what was served goes on being served", name)
+                self._metrics.adoption_failures.labels(name).inc()
+                return False
+            if release is not None:
+                logger.info("surface %s: serving release %s, number %d", name, release.id, release.sequence)
+            return True
+
+        return attempt
+
+    async def _catch_up(self) -> bool:
+        try:
+            await run_in_threadpool(self._rooms.catch_up)
+        except Exception:
+            logger.exception("online features could not be brought up to date")
+            self._metrics.catch_up_failures.inc()
+            return False
+        return True

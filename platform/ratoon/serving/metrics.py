@@ -1,0 +1,33 @@
+"""What the server counts, for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ratoon.serving.rooms import Rooms
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Seconds: retrieval takes milliseconds, an append as long as the disk takes to sync."""
+
+
+class Metrics:
+    """One application's metrics, in a registry of their own so that two applications fit into one process."""
+
+    def __init__(self) -> None:
+        own = self._registry = CollectorRegistry()
+        self.requests = Counter("ratoon_requests", "Requests answered", ["method", "route", "status"], registry=own)
+        self.seconds = Histogram("ratoon_request_seconds", "Time to answer", ["route"], registry=own, buckets=BUCKETS)
+        self.retrievals = Counter("ratoon_retrievals", "Retrievals answered", ["surface", "source"], registry=own)
+        self.events = Counter("ratoon_events_accepted", "Events made durable", registry=own)
+        self.duplicates = Counter("ratoon_events_duplicate", "Events passed over", registry=own)
+        self.unapplied = Counter("ratoon_events_unapplied", "Requests whose events did not reach online features", registry=own)
+        self.sequence = Gauge("ratoon_release_sequence", "Number of the release served", ["surface"], registry=own)
+        self.age = Gauge("ratoon_watermark_age_seconds", "Time since the watermark", ["surface"], registry=own)
+        self.adoption_failures = Counter("ratoon_adoption_failures", "Releases not adopted", ["surface"], registry=own)
+        self.catch_up_failures = Counter("ratoon_catch_up_failures", "Online features not brought up to date", registry=own)
+
+    def text(self, rooms: Rooms) -> bytes:
+        """Everything counted so far, and how old each surface's release is now, in the Prometheus text format."""
+        for name, surface in rooms.surfaces.items():
+            if (slot := surface.live.slot) is not None:
+                self.sequence.labels(name).set(slot.release.sequence)
+                self.age.labels(name).set((rooms.clock() - slot.release.window.as_of).total_seconds())
+        return generate_latest(self._registry)

@@ -1,0 +1,56 @@
+"""What the server is given: every room already open."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ratoon.adopt import Live
+from ratoon.ports import EventLog, Files, Indexes, OnlineFeatures, Registry, Towers
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a surface answers when the request does not say.
+
+    Attributes:
+        k: how many candidates.
+        exclude_seen: whether items the user has interacted with are left out; false where repeat consumption is wanted.
+    """
+
+    k: int = 50
+    exclude_seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """One product surface: what it serves now, where its releases come from, its policy."""
+
+    live: Live
+    registry: Registry
+    policy: Policy = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The rooms behind the API.
+
+    Attributes:
+        surfaces: name -> surface.
+        clock: the present by the configured clock; dates events that come without a time.
+        apply_user_events: values these users' online features anew; called after their events are durable.
+        catch_up: brings online features up to the log where others moved them; called at the start and at each poll.
+        poll_seconds: how often to look for a new release.
+        new_id: makes ids for events and requests that come without one.
+    """
+
+    log: EventLog
+    surfaces: Mapping[str, Surface]
+    online: OnlineFeatures
+    open_towers: Callable[[Files], Towers]
+    indexes: Indexes
+    clock: Callable[[], datetime]
+    apply_user_events: Callable[[list[str]], object]
+    catch_up: Callable[[], object] = lambda: None
+    poll_seconds: float = 0.5
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4())

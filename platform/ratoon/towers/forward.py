@@ -1,0 +1,53 @@
+"""The towers' arithmetic in NumPy. `ratoon.training.forward` is the same in torch; a test holds them together to 1e-5."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ratoon.domain.embedding import Vectors
+from ratoon.domain.encoding import Inputs
+from ratoon.domain.release import Metric
+from ratoon.domain.schema import Entity, Feature
+
+Weights = Mapping[str, npt.NDArray[np.float32]]
+"""Every learned tensor by name: `table.<vocabulary>` (rows, width), and `w1 b1 w2 b2 p` of each tower under its name."""
+
+Array = npt.NDArray[np.float32] | npt.NDArray[np.int64]
+
+
+def embed(side: Entity, features: Sequence[Feature], inputs: Inputs, weights: Weights, metric: Metric) -> Vectors:
+    """One tower's vectors: W2 relu(W1 x + b1) + b2 + P x over the joined features; shape (n, dim), float32.
+
+    A tower without layers (its only feature is an id) is its row. For metric cosine the vector has length 1.
+
+    Args:
+        inputs: feature name -> encoded rows.
+    """
+    joined = np.concatenate([part for feature in features for part in _parts(feature, inputs[feature.name], weights)], axis=1)
+    if f"{side}.w1" in weights:
+        hidden = np.maximum(joined @ weights[f"{side}.w1"].T + weights[f"{side}.b1"], 0.0)
+        joined = hidden @ weights[f"{side}.w2"].T + weights[f"{side}.b2"] + joined @ weights[f"{side}.p"].T
+    if metric == "cosine":
+        joined = joined / np.maximum(np.sqrt(np.square(joined).sum(axis=1, keepdims=True)), 1e-12)
+    return np.asarray(joined, dtype=np.float32)
+
+
+def _parts(feature: Feature, encoded: Array, weights: Weights) -> list[Array]:
+    if not feature.vocabulary:
+        return [encoded]
+    table = weights[f"table.{feature.vocabulary}"]
+    match feature.kind:
+        case "history":
+            return [_mean(encoded, table), _mean(encoded[:, -1:], table)]
+        case "ids":
+            return [_mean(encoded, table)]
+        case _:
+            return [table[encoded]]
+
+
+def _mean(rows: Array, table: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The mean of the rows above 0 in each list; zeros for a list without any."""
+    known = (rows > 0).astype(np.float32)
+    known /= np.maximum(known.sum(axis=1, keepdims=True), 1.0)
+    return np.asarray(np.matmul(known[:, None, :], table[rows])[:, 0])

@@ -1,0 +1,47 @@
+"""The towers' arithmetic in torch. `ratoon.towers.forward` is the same in NumPy; a test holds them together to 1e-5."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ratoon.domain.release import Metric
+from ratoon.domain.schema import Entity, Feature
+
+Weights = Mapping[str, Tensor]
+"""Every learned tensor by name: `table.<vocabulary>` (rows, width), and `w1 b1 w2 b2 p` of each tower under its name."""
+
+
+def embed(side: Entity, features: Sequence[Feature], inputs: Mapping[str, Tensor], weights: Weights, metric: Metric) -> Tensor:
+    """One tower's vectors: W2 relu(W1 x + b1) + b2 + P x over the joined features; shape (n, dim).
+
+    A tower without layers (its only feature is an id) is its row. For metric cosine the vector has length 1.
+
+    Args:
+        inputs: feature name -> encoded rows, see `ratoon.domain.encoding.Inputs`.
+    """
+    joined = torch.cat([part for feature in features for part in _parts(feature, inputs[feature.name], weights)], dim=1)
+    if f"{side}.w1" in weights:
+        hidden = functional.relu(functional.linear(joined, weights[f"{side}.w1"], weights[f"{side}.b1"]))
+        skipped = functional.linear(joined, weights[f"{side}.p"])
+        joined = functional.linear(hidden, weights[f"{side}.w2"], weights[f"{side}.b2"]) + skipped
+    return functional.normalize(joined, dim=1, eps=1e-12) if metric == "cosine" else joined
+
+
+def _parts(feature: Feature, encoded: Tensor, weights: Weights) -> list[Tensor]:
+    if not feature.vocabulary:
+        return [encoded]
+    table = weights[f"table.{feature.vocabulary}"]
+    match feature.kind:
+        case "history":
+            return [_mean(encoded, table), _mean(encoded[:, -1:], table)]
+        case "ids":
+            return [_mean(encoded, table)]
+        case _:
+            return [functional.embedding(encoded, table, sparse=table.requires_grad)]
+
+
+def _mean(rows: Tensor, table: Tensor) -> Tensor:
+    """The mean of the rows above 0 in each list; zeros for a list without any."""
+    return functional.embedding_bag(rows, table, mode="mean", padding_idx=0, sparse=table.requires_grad)

@@ -1,0 +1,100 @@
+"""A model while it is being taught: every tensor of both towers under one roof, growing with its vocabularies."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ratoon.domain.encoding import Encoding
+from ratoon.domain.schema import ITEM_TABLE, Feature, TowerSchema
+from ratoon.training.repeatable import generator
+from ratoon.training.settings import TrainingSettings
+
+SPREAD = 0.05
+"""Standard deviation of a row nobody has taught: small, so that an item without interactions is led by its features."""
+
+
+@dataclass(slots=True)
+class Model:
+    """Two towers.
+
+    Attributes:
+        tensors: see `ratoon.training.forward.Weights`; float32.
+        losses: `train` and `fit` loss after each pass of the refresh that made it.
+    """
+
+    schema: TowerSchema
+    encoding: Encoding
+    tensors: dict[str, Tensor]
+    losses: dict[str, list[float]] = field(default_factory=dict)
+
+    def item_tables(self) -> set[str]:
+        """The tensors that an item's vector is made from, and so what `rows` refreshes hold still."""
+        shared = {feature.vocabulary for feature in self.schema.item if feature.vocabulary} | {ITEM_TABLE}
+        return {f"table.{name}" for name in shared} & self.tensors.keys()
+
+    def grow(self, encoding: Encoding, seed: int, settings: TrainingSettings) -> dict[str, int]:
+        """Take a larger encoding; return each table's first new row.
+
+        A new id starts as the unknown id, whose row has learnt what an average newcomer is like, plus a little noise.
+        """
+        first_new = {}
+        for name, width, is_id in _tables(self.schema, settings):
+            table = self.tensors.get(f"table.{name}", torch.empty(0, width))
+            first_new[f"table.{name}"], wanted = len(table), len(encoding.vocabularies[name])
+            source = generator(seed, name, len(table))
+            newcomers = (torch.randn(wanted - len(table), table.shape[1], generator=source) * SPREAD).to(table.device)
+            if is_id and len(table):
+                newcomers = newcomers + table[0]
+            self.tensors[f"table.{name}"] = torch.cat([table, newcomers])
+        self.encoding = encoding
+        return first_new
+
+
+def fresh(schema: TowerSchema, encoding: Encoding, seed: int, settings: TrainingSettings, device: torch.device) -> Model:
+    """A model that has learnt nothing."""
+    model = Model(schema, encoding, {})
+    model.grow(encoding, seed, settings)
+    widths = {name: width for name, width, _ in _tables(schema, settings)}
+    for side, features in (("user", schema.user), ("item", schema.item)):
+        if [feature.kind for feature in features] != ["id"]:
+            wide = sum(_width(feature, widths) for feature in features)
+            model.tensors |= _layers(side, wide, seed, settings)
+    model.tensors = {name: tensor.to(device) for name, tensor in model.tensors.items()}
+    return model
+
+
+def _tables(schema: TowerSchema, settings: TrainingSettings) -> list[tuple[str, int, bool]]:
+    """Each learned table: its vocabulary, the length of its rows, and whether they stand for ids; by name."""
+    every = [feature for feature in (*schema.user, *schema.item) if feature.vocabulary]
+    ids = {feature.vocabulary for feature in every if feature.kind in ("id", "history")}
+    return [
+        (name, settings.dim if name in ids else settings.small, name in ids)
+        for name in sorted({feature.vocabulary for feature in every})
+    ]
+
+
+def _width(feature: Feature, widths: dict[str, int]) -> int:
+    match feature.kind:
+        case "history":
+            return 2 * widths[feature.vocabulary]
+        case "id" | "category" | "ids":
+            return widths[feature.vocabulary]
+        case "number" | "count":
+            return 2
+        case "vector":
+            return feature.dim + 1
+
+
+def _layers(side: str, wide: int, seed: int, settings: TrainingSettings) -> dict[str, Tensor]:
+    """One tower's layers, each drawn as `torch.nn.Linear` draws its own: uniform within 1 / sqrt(inputs)."""
+    shapes: Iterable[tuple[str, tuple[int, ...], int]] = (
+        ("w1", (settings.hidden, wide), wide),
+        ("b1", (settings.hidden,), wide),
+        ("w2", (settings.dim, settings.hidden), settings.hidden),
+        ("b2", (settings.dim,), settings.hidden),
+        ("p", (settings.dim, wide), wide),
+    )
+    source = generator(seed, side)
+    return {f"{side}.{name}": (torch.rand(shape, generator=source) * 2 - 1) / inputs**0.5 for name, shape, inputs in shapes}

@@ -1,0 +1,114 @@
+"""The `Trainer` port: what is built, loaded and grown under each plan before it is taught."""
+
+from dataclasses import replace
+
+import torch
+
+from ratoon.domain.encoding import Encoding
+from ratoon.domain.errors import DataError, UsageError
+from ratoon.domain.plan import RefreshPlan
+from ratoon.domain.schema import TowerSchema
+from ratoon.durable import fault_point
+from ratoon.ports import Files, Lesson
+from ratoon.training.examples import ITEM_KEY, joined
+from ratoon.training.files import dump, load_model
+from ratoon.training.freedom import bounded, mask_of
+from ratoon.training.model import Model, fresh
+from ratoon.training.passes import Passes
+from ratoon.training.repeatable import repeatable
+from ratoon.training.settings import Progress, TrainingSettings
+
+
+def _silent(_what: str, _done: float) -> None:
+    """Tell nobody."""
+
+
+class TwoTowerTrainer:
+    """Teaches two towers; see `ratoon.ports.Trainer`.
+
+    Args:
+        settings: how.
+        seed: of every random choice: the same seed and inputs give the same bytes on the same kind of device.
+        progress: told after each pass.
+    """
+
+    def __init__(self, settings: TrainingSettings, seed: int, progress: Progress = _silent) -> None:
+        wanted = settings.device
+        self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+        self._settings, self._seed = settings, seed
+        self._passes = Passes(settings, seed, self._device, progress)
+
+    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+        """A model that has learnt `lesson`: from nothing under `full`, from `parent` under `rows`.
+
+        Without new interactions a rows plan teaches nothing: the tables only grow.
+
+        Raises:
+            DataError: nothing to learn from under `full`; no parent, or one of another shape, under `rows`; a loss that is
+                not finite.
+            UsageError: the plan is to skip.
+        """
+        with repeatable(self._settings.threads):
+            match plan.scope:
+                case "full":
+                    model = self._full(plan, schema, lesson)
+                case "rows":
+                    model = self._rows(plan, schema, parent, lesson)
+                case "skip":
+                    raise UsageError("plan.scope", expected="rows or full", found="skip", fix="Keep the parent's files.")
+            fault_point("training.trained")
+            return dump(model, self._settings)
+
+    def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
+        """`model` after one pass over `lesson`, each row and tensor moved by at most `absorb_bound` of its own length.
+
+        What `plan` holds still stays still. Users met for the first time get rows.
+
+        Raises:
+            DataError: a loss that is not finite.
+        """
+        with repeatable(self._settings.threads):
+            schema = TowerSchema.from_json(model["schema.json"].decode())
+            learnt = load_model(model, schema, self._settings, self._device)
+            first_new, losses = self._grow(learnt, lesson), learnt.losses
+            before = {name: tensor.clone() for name, tensor in learnt.tensors.items()}
+            if lesson.new.num_rows:
+                unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
+                self._passes.teach(learnt, mask_of(plan, learnt, first_new), unjudged, 1, "absorb")
+            learnt.losses = losses
+            learnt.tensors = bounded(before, learnt.tensors, self._settings.absorb_bound)
+            return dump(learnt, self._settings)
+
+    def _full(self, plan: RefreshPlan, schema: TowerSchema, lesson: Lesson) -> Model:
+        table = joined(schema, [lesson.new, lesson.replay])
+        if table is None:
+            raise DataError(
+                "lesson",
+                expected="interactions to learn from",
+                found="none",
+                fix="Import or post interactions of more users: a tenth of the users is held back twice, to fit and to judge.",
+            )
+        items = (ITEM_KEY, *schema.item)
+        encoding = Encoding.of(schema, table, lesson.catalogue).grown(items, lesson.catalogue).grown(items, table)
+        model = fresh(schema, encoding, self._seed, self._settings, self._device)
+        self._passes.teach(model, mask_of(plan, model, {}), lesson, self._settings.epochs, "full")
+        return model
+
+    def _rows(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Model:
+        if parent is None:
+            raise DataError("parent", expected="a model to start from", found="none", fix="Run a full refresh first.")
+        model = load_model(parent, schema, self._settings, self._device)
+        first_new = self._grow(model, lesson)
+        if lesson.new.num_rows:
+            unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
+            self._passes.teach(model, mask_of(plan, model, first_new), unjudged, self._settings.passes, "rows")
+        return model
+
+    def _grow(self, model: Model, lesson: Lesson) -> dict[str, int]:
+        """Give every newcomer its rows; return each table's first new row."""
+        items = (ITEM_KEY, *model.schema.item)
+        encoding = model.encoding.grown(items, lesson.catalogue) if lesson.catalogue.num_rows else model.encoding
+        table = joined(model.schema, [lesson.new, lesson.replay])
+        if table is not None:
+            encoding = encoding.grown((*items, *model.schema.user), table)
+        return model.grow(encoding, self._seed, self._settings)
