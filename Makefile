@@ -18,7 +18,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint bench clean
+.PHONY: help demo test check lint chaos bench clean
 
 help:
 	@echo "Ratoon: make TARGET [PYTHON=python3.12] [FAISS=cpu|gpu]"
@@ -38,6 +38,9 @@ lint: $(INSTALLED)
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
+
+chaos: $(INSTALLED) ## kill a refresh at every step and run it again [minutes]
+	@.venv/bin/python -m pytest -m chaos
 
 bench: $(INSTALLED) ## measure every table of the README again
 	@.venv/bin/ratoon bench

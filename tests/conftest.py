@@ -4,6 +4,8 @@ from collections.abc import Generator
 
 import pytest
 
+pytest_plugins = ["tests.worlds"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-gpu", action="store_true", help="fail the tests marked gpu where they would be skipped")

@@ -40,7 +40,7 @@ class Training(_Section):
     metric: Literal["cosine", "dot"] = Field("cosine", description="How vectors are compared, in training and in the index.")
     dim: int = Field(64, ge=2, le=4096, description="Length of the vectors.")
     epochs: int = Field(3, ge=1, description="Most passes over history when learning from nothing.")
-    passes: int = Field(2, ge=1, description="Passes over new and replayed rows when refreshing.")
+    passes: int = Field(1, ge=1, description="Passes over new and replayed rows when refreshing.")
     seed: int = Field(0, ge=0, description="Of every random choice.")
     threads: int = Field(1, ge=1, description="CPU threads of training; more of them spin where cores are shared.")
 

@@ -1,7 +1,7 @@
 """Settings -> rooms: the only place that opens them. Heavy libraries are imported by the function that needs them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -75,6 +75,14 @@ class House:
         from ratoon.features.online import OnlineUsers
 
         return OnlineUsers(self.home / "features", self.log)
+
+    def check_features(self, features: Mapping[str, object]) -> None:
+        """Refuse features that the applied repository does not have; before one is applied nothing can be checked."""
+        from ratoon.features import derive, views
+
+        applied = self.home / "features" / "views.json"
+        if applied.exists():
+            derive.check(features, views.load(applied))
 
     @staticmethod
     def torch_devices() -> str:

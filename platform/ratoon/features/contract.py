@@ -91,11 +91,12 @@ def _dim(field: Any, view: str, kind: FeatureKind) -> int:
     stated = field.tags.get(DIM_TAG) or str(field.vector_length or ("" if kind == "vector" else LIST_LENGTH))
     if stated.isdecimal() and int(stated) > 0:
         return int(stated)
+    vector = kind == "vector"
     raise DataError(
-        f"length of vector feature {field.name!r} in view {view!r}",
-        expected=f"a whole number in Field(vector_length=...) or the tag {DIM_TAG}",
+        f"length of {'vector' if vector else 'list'} feature {field.name!r} in view {view!r}",
+        expected=f"a whole number above 0 in {'Field(vector_length=...) or ' if vector else ''}the tag {DIM_TAG}",
         found=repr(stated),
-        fix="State how many numbers each vector has.",
+        fix="State how many numbers each vector has." if vector else "State how many entries of each list a tower looks at.",
     )
 
 

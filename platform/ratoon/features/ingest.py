@@ -14,6 +14,9 @@ from ratoon.features.derive import Record, Unusable, feature_rows, records
 from ratoon.features.views import View
 from ratoon.ports import EventLog
 
+EDITION = b"ratoon.edition"
+"""Key in a file's metadata: the `View.edition` that its rows were derived by."""
+
 WHOLE_LOG = 20_000
 """With more new events than this, one pass over the log is cheaper than asking for each entity's history."""
 
@@ -31,12 +34,14 @@ def position(folder: Path) -> int:
 def ingest(views: Iterable[View], log: EventLog, quarantine: Path) -> int:
     """Bring every view that events fill up to the log's end; return how many events were new to the view furthest behind.
 
-    Safe to repeat and to kill: a file appears whole or not at all, and its name says what it holds.
+    Safe to repeat and to kill: a file appears whole or not at all, and its name says what it holds. A view whose fields or
+    folds have changed is derived anew from the whole log.
     """
     end, most = log.end(), 0
     for view in views:
         if view.origin == "foreign":
             continue
+        _forget_other_editions(view)
         start = position(view.folder)
         if start == 0 and not (view.folder / part_name(0, 0)).exists():
             _write(view, (), view.folder / part_name(0, 0))
@@ -49,6 +54,13 @@ def ingest(views: Iterable[View], log: EventLog, quarantine: Path) -> int:
         most = max(most, end - start)
     durable.fault_point("ingest.done")
     return most
+
+
+def _forget_other_editions(view: View) -> None:
+    first = view.folder / part_name(0, 0)
+    if first.exists() and (pq.read_schema(first).metadata or {}).get(EDITION) != view.edition.encode():
+        for part in sorted(view.folder.glob("part-*.parquet"), reverse=True):  # the first one last: it says what to do
+            part.unlink()
 
 
 def _rows(view: View, log: EventLog, start: int, end: int, unusable: list[Unusable]) -> Iterable[Record]:
@@ -73,7 +85,7 @@ def _write(view: View, rows: Sequence[Record], path: Path) -> None:
     schema = view.arrow_schema
     table = pa.table({field.name: column([row.get(field.name) for row in rows], field.type) for field in schema}, schema)
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table.replace_schema_metadata({EDITION: view.edition}), sink, compression="zstd")
     durable.write(path, sink.getvalue().to_pybytes())
 
 

@@ -67,12 +67,14 @@ def _join(repository: FeastRepository, entities: pa.Table, references: Sequence[
 
 
 class Examples:
-    """The cache: Parquet files named by the offsets they cover, per tower schema, under `features/examples/`."""
+    """The cache: Parquet files named by the offsets they cover, per tower schema and what its features mean, under `features/examples/`."""
 
     def __init__(self, repository: FeastRepository, log: EventLog, schema: TowerSchema, references: Sequence[str]) -> None:
         """Args: references: every input of both towers, as Feast names it."""
         self._repository, self._log, self._references = repository, log, references
-        self.folder = repository.folder / "examples" / schema.hash[:16]
+        used = {reference.partition(":")[0] for reference in references}
+        editions = sorted(view.edition for view in repository.views if view.name in used)
+        self.folder = repository.folder / "examples" / durable.sha256("\n".join([schema.hash, *editions]).encode())[:16]
 
     def read(self, after: int, upto: int) -> pa.Table:
         """Interactions with after < offset <= upto, joined; by offset."""

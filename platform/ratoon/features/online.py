@@ -41,13 +41,13 @@ def guard(connection: sqlite3.Connection, views: Iterable[View]) -> None:
 
 def applied(connection: sqlite3.Connection, view: View) -> int:
     """The log offset up to which `view` is materialised."""
-    row = connection.execute("SELECT offset FROM ratoon_applied WHERE view = ?", (view.name,)).fetchone()
+    row = connection.execute("SELECT offset FROM ratoon_applied WHERE view = ?", (view.edition,)).fetchone()
     return int(row[0]) if row else 0
 
 
 def mark_applied(connection: sqlite3.Connection, view: View, offset: int) -> None:
     """Remember how far `view` is materialised."""
-    connection.execute("INSERT OR REPLACE INTO ratoon_applied VALUES (?, ?)", (view.name, offset))
+    connection.execute("INSERT OR REPLACE INTO ratoon_applied VALUES (?, ?)", (view.edition, offset))
 
 
 class OnlineUsers:
@@ -64,7 +64,8 @@ class OnlineUsers:
     def user(self, user_id: str, schema: TowerSchema) -> pa.Table | None:
         """One row of the user tower's inputs; None for a user without a single stored feature.
 
-        A value older than its view's ttl, by the log's clock, counts as missing.
+        A value older than its view's ttl, by the log's clock, counts as missing, and so does a feature that `schema` has and
+        the repository has no more.
         """
         now = int(self._log.now().timestamp())
         stored = self._stored(user_id)
@@ -76,9 +77,12 @@ class OnlineUsers:
             if feature.kind == "id":
                 columns[feature.name] = pa.array([user_id])
                 continue
+            field = fields.get(feature.name)
+            if field is None:
+                columns[feature.name] = pa.nulls(1)
+                continue
             data, moment = stored.get(feature.name, (b"", now))
             fresh = not feature.ttl or now - moment <= feature.ttl
-            field = fields[feature.name]
             columns[feature.name] = column([decode(data, field.dtype) if fresh else None], field.arrow)
         return pa.table(columns)
 

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from feast import BatchFeatureView, FeatureService, FeatureStore, FeatureView, FileSource
 from feast.repo_config import RepoConfig
+from feast.repo_contents import RepoContents
 from feast.repo_operations import parse_repo
 from feast.value_type import ValueType
 
@@ -86,7 +87,7 @@ class FeastRepository:
             *contents.feature_services,
         ]
         with redirect_stdout(StringIO()):
-            self.store.apply(objects, objects_to_delete=self._dropped(contents.feature_views), partial=False)
+            self.store.apply(objects, objects_to_delete=self._dropped(contents), partial=False)
         with online.connect(self.folder / "online.db") as connection:
             online.guard(connection, described)
         connection.close()
@@ -136,9 +137,11 @@ class FeastRepository:
         paths = [source.path for source in sources if isinstance(source, FileSource)]
         return bool(paths) and all(Path(path).is_absolute() or "://" in path for path in paths)
 
-    def _dropped(self, kept: list[FeatureView]) -> list[Any]:
-        names = {view.name for view in kept}
-        return [view for view in self.store.list_feature_views() if view.name not in names]
+    def _dropped(self, kept: RepoContents) -> list[Any]:
+        services = {service.name for service in kept.feature_services}
+        names = {view.name for view in kept.feature_views}
+        gone = [service for service in self.store.list_feature_services() if service.name not in services]
+        return [*gone, *(view for view in self.store.list_feature_views() if view.name not in names)]
 
 
 @contextmanager
@@ -176,8 +179,9 @@ def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
             found=repr(origin),
             fix="Leave the tag out if your own job writes the rows.",
         )
+    entity = _entity(view)  # before the fields: a key of another name would count as one
     fields = tuple(_field(view.name, field, origin) for field in view.features)
-    return View(project, view.name, _entity(view), origin, source.path, source.timestamp_field or "", fields)  # type: ignore[arg-type]  # checked above
+    return View(project, view.name, entity, origin, source.path, source.timestamp_field or "", fields)  # type: ignore[arg-type]  # checked above
 
 
 def _entity(view: FeatureView | BatchFeatureView) -> EntityName:

@@ -79,6 +79,12 @@ class View:
         return f"{self.project}_{self.name}"
 
     @property
+    def edition(self) -> str:
+        """Its name and a digest of its fields and folds: rows of another edition have to be derived anew."""
+        fields = json.dumps([asdict(field) for field in self.fields], sort_keys=True)
+        return f"{self.name}:{durable.sha256(fields.encode())[:16]}"
+
+    @property
     def arrow_schema(self) -> pa.Schema:
         """The columns of one of its Parquet files."""
         columns = [pa.field(self.key, pa.string()), *(pa.field(field.name, field.arrow) for field in self.fields)]

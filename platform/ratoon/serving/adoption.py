@@ -28,7 +28,7 @@ class Follower:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look once before the body begins, then again and again until it ends."""
-        chores: list[Chore] = [self._catch_up, *(self._adoption(name) for name in self._rooms.surfaces)]
+        chores: list[Chore] = [*(self._adoption(name) for name in self._rooms.surfaces), self._catch_up]
         for chore in chores:
             await chore()
         tasks = [asyncio.create_task(self._repeat(chore)) for chore in chores]
@@ -64,6 +64,8 @@ class Follower:
         return attempt
 
     async def _catch_up(self) -> bool:
+        if all(surface.live.slot is None for surface in self._rooms.surfaces.values()):
+            return True  # nobody is answered from features yet, and before the first bootstrap there are none
         try:
             await run_in_threadpool(self._rooms.catch_up)
         except Exception:

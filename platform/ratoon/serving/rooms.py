@@ -39,7 +39,8 @@ class Rooms:
         surfaces: name -> surface.
         clock: the present by the configured clock; dates events that come without a time.
         apply_user_events: values these users' online features anew; called after their events are durable.
-        catch_up: brings online features up to the log where others moved them; called at the start and at each poll.
+        check_features: refuses features that no view has or whose values do not fit, with a DataError.
+        catch_up: brings online features up to the log where others moved them; called at each poll, once there is a release.
         poll_seconds: how often to look for a new release.
         new_id: makes ids for events and requests that come without one.
     """
@@ -51,6 +52,7 @@ class Rooms:
     indexes: Indexes
     clock: Callable[[], datetime]
     apply_user_events: Callable[[list[str]], object]
+    check_features: Callable[[Mapping[str, object]], object] = lambda _: None
     catch_up: Callable[[], object] = lambda: None
     poll_seconds: float = 0.5
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())

@@ -102,6 +102,8 @@ class Writes:
 
     def _row(self, **given: Any) -> Row:
         features = given.pop("features", None)
+        if features:
+            self._rooms.check_features(features)
         row = {name: value for name, value in given.items() if value is not None}
         if row["kind"] != "interaction":
             row.pop("type", None)

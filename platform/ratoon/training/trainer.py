@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 
-import torch
-
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import TowerSchema
 from ratoon.durable import fault_point
 from ratoon.ports import Files, Lesson
+from ratoon.training.devices import chosen
 from ratoon.training.examples import ITEM_KEY, joined
 from ratoon.training.files import dump, load_model
 from ratoon.training.freedom import bounded, mask_of
@@ -30,12 +29,13 @@ class TwoTowerTrainer:
         settings: how.
         seed: of every random choice: the same seed and inputs give the same bytes on the same kind of device.
         progress: told after each pass.
+
+    Raises:
+        UsageError: CUDA is asked for, and there is none.
     """
 
     def __init__(self, settings: TrainingSettings, seed: int, progress: Progress = _silent) -> None:
-        wanted = settings.device
-        self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
-        self._settings, self._seed = settings, seed
+        self._settings, self._seed, self._device = settings, seed, chosen(settings.device)
         self._passes = Passes(settings, seed, self._device, progress)
 
     def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:

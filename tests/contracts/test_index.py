@@ -1,0 +1,296 @@
+"""What every index does, whatever is beneath it: one suite for the exact oracle and for FAISS."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.errors import DataError, StoreError, UsageError
+from ratoon.index import ExactIndexes, FaissIndexes
+from ratoon.ports import Index, Indexes
+
+DIM = 4
+KINDS: list[Callable[[], Indexes]] = [ExactIndexes, FaissIndexes]
+IDS = ["a", "b", "c", "10", "9", "ß", "東京", "🎬 film", "", "a\x00b"]
+# Few values on a coarse grid: ties are common, and every inner product is exact in float32.
+GRID = [-1.0, -0.5, 0.0, 0.5, 1.0]
+
+
+@pytest.fixture(params=KINDS, ids=["exact", "faiss"])
+def indexes(request: pytest.FixtureRequest) -> Indexes:
+    """Each implementation in turn."""
+    made: Indexes = request.param()
+    return made
+
+
+def batch(vectors: dict[str, list[float]], **columns: list[object]) -> EmbeddingBatch:
+    """A batch of these items, with these columns."""
+    table = pa.table({"item_id": pa.array(list(vectors), pa.string()), **columns})
+    return EmbeddingBatch(tuple(vectors), np.array(list(vectors.values()), np.float32).reshape(len(vectors), -1), table)
+
+
+def filled(indexes: Indexes, count: int, dim: int = 8, seed: int = 0) -> Index:
+    """An index with `count` random items i0, i1, ... and a column n with their numbers."""
+    index = indexes.empty(dim, "dot")
+    vectors = np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
+    ids = [f"i{number}" for number in range(count)]
+    index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids, "n": list(range(count))})))
+    return index
+
+
+def queries(count: int, dim: int = 8, seed: int = 1) -> Vectors:
+    """Random queries, shape (count, dim)."""
+    return np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
+
+
+class AgainstDict(RuleBasedStateMachine):
+    """An index and a plain dict of id -> (vector, title) under the same random operations."""
+
+    kind: Callable[[], Indexes]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.indexes = self.kind()
+        self.index = self.indexes.empty(DIM, "dot")
+        self.model: dict[str, tuple[list[float], str]] = {}
+
+    @rule(
+        items=st.lists(
+            st.tuples(st.sampled_from(IDS), st.lists(st.sampled_from(GRID), min_size=DIM, max_size=DIM), st.text(max_size=3)),
+            max_size=8,
+        )
+    )
+    def upsert(self, items: list[tuple[str, list[float], str]]) -> None:
+        """Insert and replace, now and then one id twice in a batch."""
+        ids = [item for item, _, _ in items]
+        vectors = np.array([vector for _, vector, _ in items], np.float32).reshape(-1, DIM)
+        titles = pa.array([title for _, _, title in items], pa.string())
+        self.index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": pa.array(ids, pa.string()), "title": titles})))
+        self.model |= {item: (vector, title) for item, vector, title in items}
+
+    @rule(ids=st.lists(st.sampled_from(IDS), max_size=4))
+    def remove(self, ids: list[str]) -> None:
+        """Take away items, some of which are not there, some named twice."""
+        there = set(ids) & self.model.keys()
+        assert self.index.remove(ids) == len(there)
+        for item in there:
+            del self.model[item]
+
+    @rule(
+        query=st.lists(st.sampled_from(GRID), min_size=DIM, max_size=DIM),
+        k=st.integers(1, 12),
+        exclude=st.sets(st.sampled_from([*IDS, "unknown"]), max_size=4),
+    )
+    def search(self, query: list[float], k: int, exclude: set[str]) -> None:
+        """The same answer as sorting everything."""
+        scores = {item: float(np.dot(query, vector)) for item, (vector, _) in self.model.items() if item not in exclude}
+        wanted = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
+        asked = np.array([query], np.float32)
+        assert self.index.search(asked, k, [exclude]) == [wanted]
+        if not exclude:
+            assert self.index.search(asked, k) == [wanted]
+
+    @rule()
+    def reload(self) -> None:
+        """A snapshot stands for the index from then on."""
+        self.index = self.indexes.load(self.index.snapshot())
+
+    @invariant()
+    def same(self) -> None:
+        """The same ids and columns."""
+        assert len(self.index) == len(self.model)
+        assert self.index.ids() == sorted(self.model)
+        assert self.index.columns(list(self.model)) == [{"title": title} for _, title in self.model.values()]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["exact", "faiss"])
+def test_behaves_like_a_dict(kind: Callable[[], Indexes]) -> None:
+    """Any sequence of upsert, remove, search and reload gives what a dict and a sort give."""
+    machine = type("Machine", (AgainstDict,), {"kind": kind})
+    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=20, deadline=None))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["exact", "faiss"])
+@given(order=st.permutations(range(6)), removed=st.lists(st.integers(6, 9), unique=True), cut=st.integers(0, 6))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+def test_snapshot_forgets_history(kind: Callable[[], Indexes], order: list[int], removed: list[int], cut: int) -> None:
+    """The same content gives the same bytes, however it came to be."""
+    vectors = np.random.default_rng(3).standard_normal((10, DIM)).astype(np.float32)
+
+    def part(numbers: list[int]) -> EmbeddingBatch:
+        ids = [f"é{number}" for number in numbers]
+        table = pa.table({"title": [f"t{n}" for n in numbers], "item_id": ids, "year": numbers})
+        return EmbeddingBatch(tuple(ids), vectors[numbers].reshape(-1, DIM), table)
+
+    straight, winding = kind().empty(DIM, "dot"), kind().empty(DIM, "dot")
+    straight.upsert(part(list(range(6))))
+    if removed:
+        winding.upsert(part(removed))
+    winding.upsert(part(order[:cut]))
+    winding.upsert(part(order))
+    winding.remove([f"é{number}" for number in range(6, 10)])
+    assert dict(winding.snapshot()) == dict(straight.snapshot())
+
+
+def test_both_agree() -> None:
+    """FAISS and the oracle return the same items with the same scores up to rounding, exclusions included."""
+    exact, faiss = filled(ExactIndexes(), 500), filled(FaissIndexes(), 500)
+    asked = queries(40)
+    for exclude in ([], [[f"i{number}" for number in range(row, 400, 3)] for row in range(40)]):
+        for left, right in zip(exact.search(asked, 20, exclude), faiss.search(asked, 20, exclude), strict=True):
+            assert [item for item, _ in left] == [item for item, _ in right]
+            np.testing.assert_allclose([score for _, score in left], [score for _, score in right], rtol=1e-5, atol=1e-6)
+
+
+def test_batch_is_scalar(indexes: Indexes) -> None:
+    """Many queries at once find what each finds alone."""
+    index, asked = filled(indexes, 300), queries(30)
+    for row, found in enumerate(index.search(asked, 10)):
+        (alone,) = index.search(asked[row : row + 1], 10)
+        assert [item for item, _ in found] == [item for item, _ in alone]
+        np.testing.assert_allclose([score for _, score in found], [score for _, score in alone], rtol=1e-5, atol=1e-6)
+
+
+def test_ties_by_id(indexes: Indexes) -> None:
+    """Of a hundred equal items the k with the smallest ids are returned, wherever they lie."""
+    index = indexes.empty(2, "dot")
+    names = [f"{number:03d}" for number in np.random.default_rng(5).permutation(100)]
+    index.upsert(batch({name: [1.0, 0.0] for name in names} | {"best": [2.0, 0.0], "worst": [0.0, 0.0]}))
+    (found,) = index.search(np.array([[1, 0]], np.float32), 4)
+    assert found == [("best", 2.0), ("000", 1.0), ("001", 1.0), ("002", 1.0)]
+
+
+def test_few_and_none(indexes: Indexes) -> None:
+    """Fewer items than k are all returned; an empty index and no query give empty lists."""
+    index = indexes.empty(DIM, "dot")
+    assert index.search(np.ones((2, DIM), np.float32), 5) == [[], []]
+    index.upsert(batch({"a": [1, 0, 0, 0], "b": [0, 1, 0, 0]}))
+    assert index.search(np.array([[1, 0, 0, 0]], np.float32), 5) == [[("a", 1.0), ("b", 0.0)]]
+    assert index.search(np.array([[1, 0, 0, 0]], np.float32), 5, [["a", "b"]]) == [[]]
+    assert index.search(np.empty((0, DIM), np.float32), 5) == []
+
+
+def test_recall_is_one(indexes: Indexes) -> None:
+    """A flat index finds the exact top k; an empty one misses nothing."""
+    assert filled(indexes, 700).recall(queries(300), 50) == 1.0
+    assert filled(indexes, 10).recall(queries(3), 50) == 1.0
+    assert indexes.empty(8, "dot").recall(queries(3), 50) == 1.0
+
+
+def test_columns_follow_the_newest(indexes: Indexes) -> None:
+    """A later batch decides which columns there are; what an older item never had is null, and types are kept or cast."""
+    index = indexes.empty(2, "dot")
+    index.upsert(batch({"a": [1, 0], "b": [0, 1]}, title=["A", "B"], year=pa.array([1990, None], pa.int32())))
+    index.upsert(batch({"c": [1, 1]}, year=pa.array([2.5], pa.float64()), genre=["x"]))
+    wanted: list[dict[str, object]] = [{"year": 2.5, "genre": "x"}, {"year": 1990.0, "genre": None}]
+    assert index.columns(["c", "a"]) == wanted
+    index.upsert(batch({"d": [1, 1]}, year=pa.nulls(1), genre=pa.nulls(1)))
+    assert indexes.load(index.snapshot()).columns(["c", "a"]) == wanted
+    index.upsert(EmbeddingBatch((), np.empty((0, 2), np.float32), pa.table({"item_id": pa.array([], pa.string())})))
+    assert index.columns(["c", "a"]) == wanted
+    with pytest.raises(KeyError):
+        index.columns(["nobody"])
+
+
+def test_refused_upsert_changes_nothing(indexes: Indexes) -> None:
+    """A batch of the wrong shape, length, ids or column type is refused by name, and the index is as before."""
+    index = indexes.empty(2, "cosine")
+    index.upsert(batch({"a": [1, 0]}, year=["new"]))
+    before = dict(index.snapshot())
+    ok = np.array([[0.6, 0.8]], np.float32)
+    refused = [
+        (EmbeddingBatch(("b",), np.ones((1, 3), np.float32), pa.table({"item_id": ["b"]})), r"expected shape \(n, 2\)"),
+        (batch({"b": [1.0, 0.0], "long": [1.0, 0.1]}), r"length 1 \(metric cosine\), found length 1.00499 for item 'long'"),
+        (EmbeddingBatch(("b",), ok, pa.table({"item_id": ["c"]})), "expected a column item_id with the batch's ids"),
+        (EmbeddingBatch(("b",), ok, pa.table({"title": ["c"]})), "expected a column item_id with the batch's ids"),
+        (batch({"a": [0.6, 0.8]}, year=[1990]), "year: expected the index's column type string.*found int64"),
+    ]
+    for bad, message in refused:
+        with pytest.raises(DataError, match=message):
+            index.upsert(bad)
+    assert dict(index.snapshot()) == before
+    assert index.search(np.array([[1, 0]], np.float32), 3) == [[("a", 1.0)]]
+
+
+def test_refused_search(indexes: Indexes) -> None:
+    """NaN, a wrong shape, k below 1 and too few exclusions are refused by name."""
+    index = filled(indexes, 3)
+    bad = queries(2)
+    bad[1, 3] = np.nan
+    with pytest.raises(DataError, match="expected finite numbers, found NaN or infinity in query 1"):
+        index.search(bad, 3)
+    with pytest.raises(DataError, match=r"expected shape \(n, 8\), found \(2, 5\)"):
+        index.search(queries(2, 5), 3)
+    with pytest.raises(DataError, match=r"expected shape \(n, 8\), found \(8,\)"):
+        index.search(queries(1)[0], 3)
+    with pytest.raises(UsageError, match="k: expected 1 or more, found 0"):
+        index.search(queries(1), 0)
+    with pytest.raises(UsageError, match="expected 2 sets of item ids, or none at all, found 1 sets"):
+        index.search(queries(2), 1, [["i1"]])
+
+
+def test_load_keeps_metric_and_ignores_strangers(indexes: Indexes) -> None:
+    """A snapshot among a release's other files gives the same index, metric included."""
+    index = indexes.empty(2, "cosine")
+    index.upsert(batch({"a": [1, 0], "b": [0.6, 0.8]}, title=["A", "B"]))
+    loaded = indexes.load({**index.snapshot(), "model.safetensors": b"other"})
+    assert dict(loaded.snapshot()) == dict(index.snapshot())
+    with pytest.raises(DataError, match="metric cosine"):
+        loaded.upsert(batch({"c": [2, 0]}))
+
+
+def test_damaged_snapshots(indexes: Indexes) -> None:
+    """A missing, torn or foreign file is named."""
+    files = dict(filled(indexes, 5).snapshot())
+    others = dict(filled(indexes, 4).snapshot())
+    (vectors,) = files.keys() - {"items.parquet"}
+    for name in files:
+        with pytest.raises(StoreError, match=f"{name}: expected a file of the index's snapshot, found no such file"):
+            indexes.load({key: value for key, value in files.items() if key != name})
+        with pytest.raises(StoreError, match=f"{name}: expected (an index that FAISS can read|a NumPy array|a Parquet file)"):
+            indexes.load(files | {name: files[name][:-20]})
+        with pytest.raises(StoreError, match=rf"{vectors}: expected a vector for each of the \d items in items.parquet"):
+            indexes.load(files | {name: others[name]})
+
+
+def test_readers_beside_a_writer(indexes: Indexes) -> None:
+    """While items come, move and go, no search returns an id twice, a removed id, or an id with another item's vector."""
+    index = filled(indexes, 200, dim=2)
+    # An item's vector tells its number, so a score that belongs to another item shows.
+    stable = {f"s{number}": [1000.0 + number, 0.0] for number in range(20)}
+    index.upsert(batch(stable, n=list(range(20))))
+    stop, wrong = threading.Event(), list[object]()
+
+    def write() -> None:
+        rng = np.random.default_rng(0)
+        while not stop.is_set():
+            ids = [f"i{number}" for number in rng.choice(400, 50, replace=False)]
+            vectors = rng.standard_normal((50, 2)).astype(np.float32)
+            index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids, "n": list(range(50))})))
+            index.remove([f"i{number}" for number in rng.choice(400, 60, replace=False)])
+
+    def read() -> None:
+        while not stop.is_set():
+            (found,) = index.search(np.array([[1, 0]], np.float32), 40, [["s3"]])
+            ids = [item for item, _ in found]
+            if ids[:19] != [f"s{number}" for number in range(19, -1, -1) if number != 3] or len(set(ids)) != len(ids):
+                wrong.append(found)
+            if any(score != stable[item][0] for item, score in found[:19] if item in stable):
+                wrong.append(found)
+
+    threads = [threading.Thread(target=target) for target in (write, read, read)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.0)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert index.recall(queries(5, 2), 10) == 1.0

@@ -1,0 +1,55 @@
+"""Every branch of the one decision."""
+
+import pyarrow as pa
+import pytest
+
+from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.plan import RefreshPlan, Scope, decide
+
+EMPTY = FeatureDelta(pa.table({"user_id": pa.array([], pa.string())}), (), (), ())
+SOME = FeatureDelta(pa.table({"user_id": ["u1", "u2"]}), ("b", "c"), ("c",), ("x", "z"))
+
+
+@pytest.mark.parametrize(
+    ("delta", "has_parent", "schema_changed", "forced", "scope", "reason"),
+    [
+        (SOME, False, False, None, "full", "no release yet: learn from all history"),
+        (EMPTY, False, True, "skip", "full", "no release yet: learn from all history"),
+        (SOME, False, False, "rows", "full", "no release yet: learn from all history"),
+        (SOME, True, True, None, "full", "the feature services changed since the current release"),
+        (EMPTY, True, True, "rows", "full", "the feature services changed since the current release"),
+        (EMPTY, True, False, "full", "full", "asked for"),
+        (SOME, True, False, "skip", "skip", "asked for"),
+        (EMPTY, True, False, "skip", "skip", "asked for"),
+        (EMPTY, True, False, None, "skip", "nothing changed since the current release"),
+        (EMPTY, True, False, "rows", "rows", "0 interactions, 0 writable items, 0 removed"),
+        (SOME, True, False, None, "rows", "2 interactions, 2 writable items, 2 removed"),
+        (SOME, True, False, "rows", "rows", "2 interactions, 2 writable items, 2 removed"),
+    ],
+)
+def test_decide(
+    delta: FeatureDelta, has_parent: bool, schema_changed: bool, forced: Scope | None, scope: Scope, reason: str
+) -> None:
+    """Each situation has its one plan and its reason."""
+    plan = decide(delta, has_parent=has_parent, schema_changed=schema_changed, forced=forced)
+    assert (plan.scope, plan.reason) == (scope, reason)
+
+
+def test_writable_items() -> None:
+    """Changed items and those of the last refresh may be written, sorted, except removed ones; only under `rows`."""
+    plan = decide(SOME, has_parent=True, schema_changed=False, recent_items=("z", "a", "b"))
+    assert plan == RefreshPlan("rows", "2 interactions, 3 writable items, 2 removed", ("a", "b", "c"))
+    assert decide(SOME, has_parent=False, schema_changed=False, recent_items=("a",)).writable == ()
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        FeatureDelta(EMPTY.interactions, ("a",), (), ()),
+        FeatureDelta(EMPTY.interactions, (), (), ("a",)),
+        FeatureDelta(SOME.interactions, (), (), ()),
+    ],
+)
+def test_any_change_is_worth_a_refresh(delta: FeatureDelta) -> None:
+    """Changed items alone, removed items alone and interactions alone are not skipped."""
+    assert decide(delta, has_parent=True, schema_changed=False).scope == "rows"

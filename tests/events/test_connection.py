@@ -1,0 +1,38 @@
+"""The file under the log."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ratoon.domain.errors import StoreError
+from ratoon.events.connection import connect, failures
+
+
+def test_every_commit_is_synced(tmp_path: Path) -> None:
+    """The file is opened with a write-ahead log and full synchronisation, and waits ten seconds for other writers."""
+    with closing(connect(tmp_path / "log")) as db:
+        found = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "busy_timeout")]
+    assert found == ["wal", 2, 10_000]
+
+
+def test_another_format_is_left_alone(tmp_path: Path) -> None:
+    """A file that a later version wrote is refused and not changed."""
+    with closing(sqlite3.connect(tmp_path / "log")) as later:
+        later.execute("PRAGMA user_version = 2")
+    with pytest.raises(StoreError, match="expected event log format 1, found format 2"):
+        connect(tmp_path / "log")
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    """SQLite's complaint becomes an error that names the file."""
+    (tmp_path / "log").write_text("certainly not a database, and long enough to be read as a header" * 20)
+    with pytest.raises(StoreError, match=r"log: expected an event log that can be read and written, found DatabaseError"):
+        connect(tmp_path / "log")
+
+
+def test_other_errors_pass() -> None:
+    """What is not SQLite's is not renamed."""
+    with pytest.raises(ValueError, match="mine"), failures(Path("log")):
+        raise ValueError("mine")

@@ -1,0 +1,108 @@
+"""The online store gets exactly the rows that are not there yet, through Feast."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon import durable
+from ratoon.domain.event import TIME
+from ratoon.features.materialize import materialize
+from ratoon.features.repository import FeastRepository
+from tests.fakes.events import START, at, batch, event
+from tests.features.worlds import US, World, repo_copy, world
+
+
+def online(repository: FeastRepository, user: str, *features: str) -> list[object]:
+    """What Feast itself reads from the online store."""
+    answer = repository.store.get_online_features([f"user_activity:{name}" for name in features], [{"user_id": user}])
+    return [answer.to_dict()[name][0] for name in features]
+
+
+def test_nothing_new_is_nothing_done(read_only: World) -> None:
+    """A second materialisation passes over every view."""
+    assert materialize(read_only.features.repository) == []
+
+
+def test_the_interval_is_that_of_the_new_rows(tmp_path: Path) -> None:
+    """The interval starts at the oldest row that is new, so that a late one is not lost, and ends just after the newest."""
+    there = world(tmp_path, batch(event("a"), event("b", event_timestamp=at(10)))).ingest()
+    spans = {span.view: span for span in there.features.materialize()}
+    assert set(spans) == {"user_activity", "item_popularity"}
+    activity = spans["user_activity"]
+    assert (activity.start, activity.end, activity.rows) == (START + US, at(10) + 2 * US, 2)
+    there.log.append(batch(event("late", item_id="i2", user_id="u2", event_timestamp=at(4))))
+    spans = {span.view: span for span in there.learnt().features.materialize()}
+    assert spans == {}
+    assert online(there.features.repository, "u2", "user_events", "recent_items") == [1, ["i2"]]
+    assert online(there.features.repository, "u1", "user_events", "recent_items") == [2, ["i1", "i1"]]
+
+
+def test_a_late_event_changes_the_newest_value(tmp_path: Path) -> None:
+    """An event that happened before the newest one and arrived later is in the values that are served."""
+    there = world(tmp_path, batch(event("a", item_id="a"), event("c", item_id="c", event_timestamp=at(10)))).learnt()
+    there.log.append(batch(event("b", item_id="b", event_timestamp=at(4))))
+    there.learnt()
+    assert online(there.features.repository, "u1", "recent_items", "user_events") == [["a", "b", "c"], 3]
+
+
+def test_interrupted_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken off after the first view, the next materialisation brings what is missing and leaves the first alone."""
+
+    class Killed(Exception):
+        pass
+
+    there = world(tmp_path, batch(event("a"))).ingest()
+
+    def die(point: str) -> None:
+        if point == "materialize.view" and len(done) == 1:
+            raise Killed
+        done.append(point)
+
+    done: list[str] = []
+    monkeypatch.setattr(durable, "fault_point", die)
+    with pytest.raises(Killed):
+        there.features.materialize()
+    monkeypatch.undo()
+    assert [span.view for span in there.features.materialize()] == ["user_activity"]
+    assert online(there.features.repository, "u1", "user_events") == [1]
+
+
+FOREIGN = """
+from feast import FileSource
+prices_source = FileSource(name="prices", path="../var/prices/*.parquet", timestamp_field="seen")
+user_prices = FeatureView(
+    name="user_prices", entities=[user], ttl=timedelta(0), source=prices_source, online=True,
+    schema=[Field(name="user_id", dtype=String), Field(name="limit", dtype=Int64)],
+)
+"""
+
+
+def test_a_foreign_view_is_materialised_when_its_files_change(tmp_path: Path) -> None:
+    """A view that another job fills, without an arrival column, is read again whenever its files' size has changed."""
+    repo = repo_copy(tmp_path, {"users.py": [("user_activity = FeatureView(", f"{FOREIGN}\nuser_activity = FeatureView(")]})
+    folder = tmp_path / "home" / "prices"
+    folder.mkdir(parents=True)
+
+    def write(name: str, second: int, limit: int) -> None:
+        seen = pa.array([at(second)], TIME)
+        pq.write_table(pa.table({"user_id": ["u1"], "limit": pa.array([limit], pa.int64()), "seen": seen}), folder / name)
+
+    write("1.parquet", 1, 10)
+    repository = FeastRepository(repo, tmp_path / "home")
+    done = materialize(repository)
+    assert [(span.view, span.start, span.end) for span in done] == [("user_prices", at(1), at(1) + US)]
+    assert materialize(repository) == []
+    write("2.parquet", 2, 20)
+    assert [span.rows for span in materialize(repository)] == [2]
+    answer = repository.store.get_online_features(["user_prices:limit"], [{"user_id": "u1"}]).to_dict()
+    assert answer["limit"] == [20]
+
+
+def test_feast_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Feast's own lines and bars do not reach the terminal."""
+    there = world(tmp_path, batch(event("a"))).ingest()
+    capfd.readouterr()
+    there.features.materialize()
+    assert capfd.readouterr() == ("", "")

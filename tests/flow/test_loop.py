@@ -1,0 +1,67 @@
+"""The demo's story on a small made-up world: the same code that tells it on MovieLens-100K."""
+
+from pathlib import Path
+
+import pytest
+
+from ratoon.bench import faults, picture
+from ratoon.bench.api import server
+from ratoon.bench.demo import busiest, plainly
+from ratoon.bench.faults import Check
+from ratoon.bench.loop import POLICIES, Loop, Slice
+from ratoon.data import synth
+from tests.worlds import ROOT
+
+Told = tuple[list[Slice], list[Check], int]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    events = synth(200, 300, 6_000, seed=0)
+    loop = Loop(tmp_path_factory.mktemp("demo"), ROOT / "feature_repo", events, lambda *_: None, slices=2, questions=30)
+    loop.bootstrap()
+    user = busiest(events.slice(0, loop.cut))
+    with server(0, loop.environment) as (api, _process):
+        slices = list(loop.play(api, user))
+        checks = list(faults.checks(loop, api, user, "title"))
+    return slices, checks, api.failed
+
+
+def test_every_check_holds(told: Told) -> None:
+    """Poison is refused, a killed refresh is run again, a rollback is served, items come and go, no request fails."""
+    _, checks, failed = told
+    assert [check for check in checks if not check.holds] == []
+    assert failed == 0
+
+
+def test_all_policies_start_equal(told: Told) -> None:
+    """Before anything is refreshed the three surfaces give the same answers; retraining costs CPU, standing still none."""
+    slices, _, _ = told
+    first = slices[0].recall
+    assert first["never refreshed"] == first["full retrain"] == first["Ratoon"]
+    assert slices[-1].cpu_seconds["full retrain"] > 0
+    assert slices[-1].cpu_seconds["never refreshed"] == 0
+
+
+def _slice(number: int, recalls: dict[str, float]) -> Slice:
+    return Slice(number, 10, recalls, dict.fromkeys(POLICIES, 1.0))
+
+
+def test_the_verdict_is_plain() -> None:
+    """The sentence under the table says where refreshing loses as plainly as where it wins."""
+    recalls = {"never refreshed": 0.2, "full retrain": 0.4, "live popularity": 0.3, "Ratoon": 0.3}
+    said = plainly([_slice(1, dict.fromkeys(POLICIES, 0.1)), _slice(2, recalls)])
+    assert "wins over never refreshed (0.200)" in said
+    assert "loses to full retrain (0.400)" in said
+    assert "does not win over live popularity (0.300)" in said
+
+
+def test_the_picture_is_one_page(tmp_path: Path) -> None:
+    """The page holds both charts with a line per policy, and loads nothing from elsewhere."""
+    slices = [_slice(number, dict.fromkeys(POLICIES, 0.1 * number)) for number in (1, 2)]
+    picture.write(tmp_path / "loop.html", "A <world>", slices, [Check("held", True, "seen")], "So it went.")
+    page = (tmp_path / "loop.html").read_text()
+    assert page.count("<svg") == 2
+    assert page.count("<polyline") == 2 * len(POLICIES)
+    assert "A &lt;world&gt;" in page
+    assert "http" not in page

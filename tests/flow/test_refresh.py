@@ -1,0 +1,166 @@
+"""The refresh flow over real rooms: what it publishes, what it refuses, what a kill leaves behind."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ratoon import config
+from ratoon.bench.api import asking, server
+from ratoon.domain.errors import Conflict
+from ratoon.domain.report import RefreshReport
+from ratoon.refresh import refresh
+from ratoon.training import TrainingSettings, TwoTowerTrainer
+from ratoon.wiring import House
+from tests.flow.children import refresh_in_child
+
+QUICK = ["ingest.view:2", "training.step:3", "registry.staged"]
+EVERY = [
+    "ingest.view:1",
+    "ingest.done",
+    "registry.pinned",
+    "features.joined",
+    "training.step:1",
+    "training.trained",
+    "refresh.embedded",
+    "refresh.judged",
+    "refresh.absorbed",
+    "registry.staging",
+    "registry.renamed",
+    "registry.published",
+]
+
+
+def run(house: House) -> RefreshReport:
+    return refresh(house.workshop("default"), house.stopwatch())
+
+
+def test_a_rows_refresh_moves_only_writable_items(house: House) -> None:
+    """Items outside the plan keep their vectors bit for bit, and the release chains onto its parent without a gap."""
+    registry = house.registry("default")
+    parent = registry.current()
+    assert parent is not None
+    before = house.indexes.load(registry.load(parent))
+
+    report = run(house)
+
+    release = registry.current()
+    assert release is not None
+    assert (report.outcome, report.plan.scope) == ("published", "rows")
+    assert (release.parent, release.window.start) == (parent.id, parent.window.end)
+    after = house.indexes.load(registry.load(release))
+    untouched = sorted(set(before.ids()) - set(report.plan.writable))
+    assert untouched
+    queries = np.random.default_rng(0).standard_normal((8, release.dim)).astype(np.float32)
+    size = len(after.ids())
+    for old, new in zip(before.search(queries, size), after.search(queries, size), strict=True):
+        scores, again = dict(old), dict(new)
+        assert [scores[item] for item in untouched] == [again[item] for item in untouched]
+
+
+def test_nothing_new_is_skipped(house: House) -> None:
+    """A second refresh without new events publishes nothing and says why."""
+    first = run(house)
+    second = run(house)
+    assert (second.outcome, second.release) == ("skipped", first.release)
+    assert second.plan.reason == "nothing changed since the current release"
+
+
+def test_two_refreshes_at_once(house: House) -> None:
+    """The second of two concurrent refreshes of a surface is refused instead of racing."""
+    with house.registry("default").lease(), pytest.raises(Conflict, match="lease"):
+        run(house)
+
+
+def test_a_refresh_on_hold_waits(house: House) -> None:
+    """After a rollback refreshing is held, and goes on after resume."""
+    run(house)
+    house.registry("default").rollback(None, "a bad day")
+    held = run(house)
+    assert (held.outcome, held.plan.reason) == ("held", "on hold: a bad day")
+    house.registry("default").resume()
+    assert run(house).outcome == "published"
+
+
+def test_a_model_that_memorises_its_delta_is_refused(house: House) -> None:
+    """Training far too long on the window alone loses held-out recall; the gate refuses it and the parent stays."""
+    before = house.registry("default").current()
+    memorising = TwoTowerTrainer(TrainingSettings(dim=16, passes=60, lr_rows=0.3, lr_dense=0.03), 0)
+    report = refresh(replace(house.workshop("default"), trainer=memorising), house.stopwatch())
+    assert report.outcome == "refused"
+    assert report.verdict is not None
+    assert any("held-out rows fell" in reason for reason in report.verdict.reasons)
+    assert house.registry("default").current() == before
+
+
+def test_what_is_left_out_is_not_learnt(house: House) -> None:
+    """With the whole window left out there is nothing to learn from, whatever arrived in it."""
+    registry = house.registry("default")
+    current = registry.current()
+    assert current is not None
+    registry.resume(((current.window.end + 1, house.log.end()),))
+    report = run(house)
+    assert report.window is not None
+    delta = house.features("default").delta(report.window, current.window, [])
+    assert delta.interactions.num_rows == 0
+
+
+def _killed_and_rerun(copied: Callable[[str], Path], fault: str) -> tuple[str, str]:
+    """The release of an undisturbed refresh, and of one that was killed at `fault` and run again under a live server."""
+    undisturbed, disturbed = copied("undisturbed"), copied("disturbed")
+    assert refresh_in_child(undisturbed) == 0
+    environment = {**os.environ, config.CONFIG: str(disturbed), "OMP_NUM_THREADS": "1"}
+    with server(0, environment) as (api, _process):
+        with asking(api, "user-0"):
+            assert refresh_in_child(disturbed, fault) == -signal.SIGKILL
+            assert refresh_in_child(disturbed) == 0
+            api.await_release("default", 2)
+        assert api.failed == 0
+        assert api.sent > 10
+    return tuple(_current_id(file) for file in (undisturbed, disturbed))  # type: ignore[return-value]  # two of them
+
+
+def _current_id(file: Path) -> str:
+    current = House(config.load(file, environment={})).registry("default").current()
+    assert current is not None
+    return current.id
+
+
+@pytest.mark.parametrize("fault", QUICK)
+def test_a_killed_refresh_run_again(copied: Callable[[str], Path], fault: str) -> None:
+    """Killed by SIGKILL and run again, a refresh publishes the release it would have; no request fails meanwhile."""
+    undisturbed, disturbed = _killed_and_rerun(copied, fault)
+    assert undisturbed == disturbed
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("fault", EVERY)
+def test_a_refresh_killed_anywhere(copied: Callable[[str], Path], fault: str) -> None:
+    """The same at every other step of the flow."""
+    undisturbed, disturbed = _killed_and_rerun(copied, fault)
+    assert undisturbed == disturbed
+
+
+def test_posted_and_removed_items(house: House, events: pa.Table) -> None:
+    """A posted item is in the index after one refresh, a removed one is not."""
+    now = house.log.now()
+    removed = house.log.catalogue(house.log.end())[0]
+    rows = [
+        {"event_id": "n", "kind": "item", "item_id": "brand-new", "event_timestamp": now, "features": '{"title": "Brand new"}'},
+        {"event_id": "r", "kind": "remove", "item_id": removed, "event_timestamp": now},
+    ]
+    house.log.append(pa.Table.from_pylist(rows, events.schema))
+    report = run(house)
+    assert report.outcome == "published"
+    registry = house.registry("default")
+    current = registry.current()
+    assert current is not None
+    index = house.indexes.load(registry.load(current))
+    assert "brand-new" in index.ids()
+    assert index.columns(["brand-new"])[0]["title"] == "Brand new"
+    assert removed not in index.ids()

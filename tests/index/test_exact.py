@@ -1,0 +1,60 @@
+"""The oracle against worked examples, and how recall counts."""
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ratoon.domain.embedding import EmbeddingBatch
+from ratoon.domain.errors import StoreError
+from ratoon.index.exact import CHUNK, ExactIndex, exact_scores, recall_of
+from ratoon.index.slots import Slots
+
+
+def slots(*ids: str) -> Slots:
+    """Slots that hold these ids, without columns."""
+    made = Slots()
+    made.put(ids, pa.table({"item_id": list(ids)}))
+    return made
+
+
+def test_worked_example() -> None:
+    """Three vectors, one query, inner products by hand."""
+    index = ExactIndex(2, "dot")
+    vectors = np.array([[1, 2], [3, 4], [-1, 0]], np.float32)
+    index.upsert(EmbeddingBatch(("a", "b", "c"), vectors, pa.table({"item_id": ["a", "b", "c"]})))
+    assert index.search(np.array([[10, 1]], np.float32), 2) == [[("b", 34.0), ("a", 12.0)]]
+    assert index.search(np.array([[10, 1]], np.float32), 2, [["b"]]) == [[("a", 12.0), ("c", -10.0)]]
+
+
+def test_scores_do_not_cancel() -> None:
+    """Sums are taken in float64: a large part and its opposite leave the small part between them."""
+    query = np.array([[1, 1, 1]], np.float32)
+    assert exact_scores(query, np.array([[1e8, 1, -1e8]], np.float32)).tolist() == [[1.0]]
+
+
+def test_recall_counts_ties_and_only_once() -> None:
+    """Any of several tied items is right; a worse item is not, and one item twice is one hit."""
+    vectors = np.array([[3.0], [2.0], [2.0], [1.0]], np.float32)
+    query, held = np.ones((1, 1), np.float32), slots("a", "b", "c", "d")
+    assert recall_of([[("a", 3.0), ("c", 2.0)]], query, vectors, held, 2) == 1.0
+    assert recall_of([[("a", 3.0), ("d", 1.0)]], query, vectors, held, 2) == 0.5
+    assert recall_of([[("a", 3.0), ("a", 3.0)]], query, vectors, held, 2) == 0.5
+    assert recall_of([[]], query, vectors, held, 2) == 0.0
+
+
+def test_recall_over_many_queries() -> None:
+    """Recall does not depend on how queries fall into chunks."""
+    vectors, held = np.array([[1.0], [0.0]], np.float32), slots("a", "b")
+    found = [[("a", 1.0)] if row % 4 else [("b", 0.0)] for row in range(2 * CHUNK + 8)]
+    assert recall_of(found, np.ones((len(found), 1), np.float32), vectors, held, 1) == 0.75
+
+
+@pytest.mark.parametrize("wrong", [np.ones(3, np.float32), np.ones((3, 2), np.float64)])
+def test_foreign_array_is_refused(wrong: np.ndarray) -> None:
+    """An array of another type or shape is named."""
+    index, sink = ExactIndex(2, "dot"), io.BytesIO()
+    np.save(sink, wrong)
+    with pytest.raises(StoreError, match=r"vectors.npy: expected float32, two dimensions, found float"):
+        ExactIndex.load(dict(index.snapshot()) | {"vectors.npy": sink.getvalue()})

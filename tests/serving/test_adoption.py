@@ -1,0 +1,73 @@
+"""What runs beside the answers."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ratoon.serving import create_app
+from tests.fakes.events import batch, event
+from tests.fakes.serving_world import Ask, World, asking, ids
+
+
+def soon(fact: Callable[[], bool]) -> None:
+    """Wait until `fact` is true; ten seconds are far beyond any poll."""
+    deadline = time.monotonic() + 10
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def sequence(ask: Ask) -> int:
+    return int(ask("GET", "/v1/releases/current").json()["sequence"])
+
+
+def test_a_new_release_is_adopted_while_serving(world: World, ask: Ask) -> None:
+    """A release published while the server runs is served soon after, without a restart."""
+    assert sequence(ask) == 1
+    world.registry.release(2)
+    soon(lambda: sequence(ask) == 2)
+    assert ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 1})) == ["r2-i0"]
+
+
+def test_a_bad_release_is_counted_and_survived(world: World, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    """A release that cannot be read is logged and counted, the one before goes on, and a good one after it is adopted."""
+    world.registry.broken.add(f"{2:064x}")
+    world.registry.release(2)
+    soon(lambda: 'ratoon_adoption_failures_total{surface="default"}' in ask("GET", "/metrics").text)
+    assert sequence(ask) == 1
+    assert "surface default: adoption failed" in caplog.text
+    world.registry.release(3)
+    soon(lambda: sequence(ask) == 3)
+
+
+def test_a_bad_release_does_not_stop_the_start(world: World) -> None:
+    """A server whose first release is damaged starts, is not ready, and becomes ready with the next release."""
+    world.registry.broken.add(world.registry.releases[0].id)
+    with asking(create_app(world.rooms)) as ask:
+        assert ask("GET", "/readyz").status_code == 503
+        world.registry.release(2)
+        soon(lambda: ask("GET", "/readyz").status_code == 200)
+
+
+def test_removals_by_other_processes_are_followed(world: World, ask: Ask) -> None:
+    """An item that somebody else removes through the log leaves the answers of a running server."""
+    world.log.append(batch(event("gone", kind="remove", item_id="r1-i0")))
+    soon(lambda: ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 1})) == ["r1-i1"])
+
+
+def test_online_features_are_caught_up_before_answers(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Features are brought up to date before the first answer and at every look; a failure is counted, not fatal."""
+    calls: list[int] = []
+
+    def catch_up() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError("disk")
+
+    object.__setattr__(world.rooms, "catch_up", catch_up)
+    with asking(create_app(world.rooms)) as ask:
+        assert calls
+        soon(lambda: ask("GET", "/healthz").status_code == 200 and len(calls) > 3)
+        assert "ratoon_catch_up_failures_total 1.0" in ask("GET", "/metrics").text
+    assert "online features could not be brought up to date" in caplog.text

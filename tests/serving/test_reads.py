@@ -1,0 +1,98 @@
+"""The routes that read."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from ratoon.serving import Policy, create_app
+from tests.fakes.events import START, batch, event
+from tests.fakes.serving_world import Ask, World, asking, ids
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[World]:
+    """A world before its first release."""
+    made = World.at(tmp_path)
+    yield made
+    made.log.close()
+
+
+def test_a_known_user_gets_a_ranked_answer(world: World, ask: Ask) -> None:
+    """The answer has k candidates with score, rank and title, says which release made it, and echoes the request's id."""
+    answer = ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 2}, headers={"X-Request-ID": "mine-1"})
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "request_id": "mine-1",
+        "user_id": "known",
+        "source": "tower",
+        "release": world.registry.releases[0].id,
+        "sequence": 1,
+        "watermark": "2026-03-01T00:00:00Z",
+        "candidates": [
+            {"item_id": f"r1-i{place}", "score": 10.0 - place, "rank": place + 1, "item": {"title": f"Title r1-i{place}"}}
+            for place in range(2)
+        ],
+    }
+    assert datetime.fromisoformat(answer.json()["watermark"]) == START
+
+
+def test_an_unknown_user_is_answered(ask: Ask) -> None:
+    """Whoever has no features gets 200 with source `cold`, not an error."""
+    answer = ask("POST", "/v1/retrieve", json={"user_id": "nobody", "k": 3})
+    assert (answer.json()["source"], len(ids(answer))) == ("cold", 3)
+
+
+def test_options_reach_the_flow(world: World, ask: Ask) -> None:
+    """Exclusions, seen items and the popular source do what they say."""
+    world.log.append(batch(event("a", user_id="known", item_id="r1-i0"), event("b", user_id="x", item_id="r1-i6")))
+    user = {"user_id": "known", "k": 2}
+    assert ids(ask("POST", "/v1/retrieve", json=user | {"exclude_ids": ["r1-i1"]})) == ["r1-i2", "r1-i3"]
+    assert ids(ask("POST", "/v1/retrieve", json=user | {"exclude_seen": False})) == ["r1-i0", "r1-i1"]
+    popular = ask("POST", "/v1/retrieve", json=user | {"source": "popular"})
+    assert (ids(popular), popular.json()["source"]) == (["r1-i6"], "popular")
+
+
+def test_the_policy_gives_the_defaults(tmp_path: Path) -> None:
+    """What a request leaves open is answered as the surface's policy says."""
+    world = World.at(tmp_path, policy=Policy(k=3, exclude_seen=False))
+    world.registry.release(1)
+    world.online.known.add("known")
+    world.log.append(batch(event("a", user_id="known", item_id="r1-i0")))
+    with asking(create_app(world.rooms)) as ask:
+        assert ids(ask("POST", "/v1/retrieve", json={"user_id": "known"})) == ["r1-i0", "r1-i1", "r1-i2"]
+        assert len(ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "exclude_seen": True}))) == 3
+    world.log.close()
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/retrieve"), ("GET", "/v1/releases/current?surface=home")])
+def test_an_unknown_surface_is_not_found(ask: Ask, method: str, path: str) -> None:
+    """A surface that is not configured is a 404 that lists those that are."""
+    answer = ask(method, path, json={"user_id": "u", "surface": "home"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_surface")
+    assert answer.json()["detail"] == "Expected one of default, found 'home'. Ask for a configured surface."
+
+
+def test_before_the_first_release(empty: World) -> None:
+    """A server without a release starts, lives, is not ready, says what to run, and serves as soon as there is one."""
+    with asking(create_app(empty.rooms)) as ask:
+        assert ask("GET", "/healthz").status_code == 200
+        for method, path in (("GET", "/readyz"), ("POST", "/v1/retrieve"), ("GET", "/v1/releases/current")):
+            answer = ask(method, path, json={"user_id": "u"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+            assert answer.json()["detail"] == "no release yet: run `ratoon bootstrap`"
+            assert answer.headers["Retry-After"] == "1"
+        assert "ratoon bootstrap" in ask("GET", "/").text
+        empty.registry.release(1)
+        while ask("GET", "/readyz").status_code != 200:
+            pass
+        assert len(ids(ask("POST", "/v1/retrieve", json={"user_id": "u"}))) == 10
+
+
+def test_the_current_release_is_described(world: World, ask: Ask) -> None:
+    """The release that answers is described with its watermark, as a time and as an offset, and how many items it has."""
+    found = ask("GET", "/v1/releases/current").json()
+    assert found["id"] == world.registry.releases[0].id
+    assert (found["sequence"], found["watermark"], found["offset"], found["items"]) == (1, "2026-03-01T00:00:00Z", 0, 10)
+    assert (found["surface"], found["scope"], found["dim"], found["metric"], found["parent"]) == ("default", "full", 2, "dot", "")

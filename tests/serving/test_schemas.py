@@ -1,0 +1,73 @@
+"""What bodies are read as."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from ratoon.serving.schemas import EventBody, EventsBody, EventsRequest, RetrieveRequest
+
+EVENT = {"user_id": "u", "item_id": "i"}
+
+
+def test_numbers_are_numbers() -> None:
+    """A whole number may be written 50.0, as JSON knows one kind of number."""
+    assert RetrieveRequest.model_validate({"user_id": "u", "k": 50.0}).k == 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k": "50"}, "must be a number"),
+        ({"k": True}, "must be a number"),
+        ({"k": 1.5}, "valid integer"),
+        ({"k": 0}, "greater than or equal to 1"),
+        ({"k": 1001}, "less than or equal to 1000"),
+        ({"user_id": 7}, "valid string"),
+        ({"user_id": "u" * 257}, "at most 256 characters"),
+        ({"exclude_seen": 1}, "valid boolean"),
+        ({"exclude_ids": ["i"] * 1001}, "at most 1000 items"),
+        ({"source": "tower"}, "Input should be 'popular'"),
+        ({"exclude": ["i"]}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_retrieval_is_read_strictly(changes: dict[str, Any], message: str) -> None:
+    """Nothing is guessed: a value of another type, beyond its limits or under an unknown name is refused."""
+    with pytest.raises(ValidationError, match=message):
+        RetrieveRequest.model_validate({"user_id": "u"} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"event_timestamp": 1_700_000_000}, "must be a time like"),
+        ({"event_timestamp": "1700000000"}, "must be a time like"),
+        ({"event_timestamp": "2026-03-01"}, "must be a time like"),
+        ({"event_timestamp": "2026-03-01T00:00:00"}, "should have timezone info"),
+        ({"value": "4"}, "must be a number"),
+        ({"value": False}, "must be a number"),
+        ({"value": float("inf")}, "finite number"),
+        ({"kind": "click"}, "'interaction', 'user', 'item' or 'remove'"),
+        ({"features": ["a"]}, "valid dictionary"),
+        ({"features": {"": 1}}, "at least 1 character"),
+    ],
+)
+def test_an_event_is_read_strictly(changes: dict[str, Any], message: str) -> None:
+    """Times are RFC 3339 with a zone, values finite numbers, features an object."""
+    with pytest.raises(ValidationError, match=message):
+        EventBody.model_validate(EVENT | changes)
+
+
+def test_one_event_and_several_are_told_apart() -> None:
+    """A body with `events` is a batch, any other is one event."""
+    request: TypeAdapter[EventBody | EventsBody] = TypeAdapter(EventsRequest)
+    assert isinstance(request.validate_python(EVENT), EventBody)
+    assert isinstance(request.validate_python({"events": [EVENT]}), EventsBody)
+
+
+def test_limits_are_documented() -> None:
+    """What the API would refuse can be read from its schema: the range of k, and what a time looks like."""
+    count = RetrieveRequest.model_json_schema()["properties"]["k"]["anyOf"][0]
+    moment = EventBody.model_json_schema()["properties"]["event_timestamp"]["anyOf"][0]
+    assert (count["type"], count["minimum"], count["maximum"]) == ("integer", 1, 1000)
+    assert (moment["type"], moment["format"]) == ("string", "date-time")

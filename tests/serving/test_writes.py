@@ -1,0 +1,155 @@
+"""The routes that write."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ratoon.domain.errors import StoreError
+from ratoon.serving import create_app
+from tests.fakes.events import START, at, batch, event
+from tests.fakes.serving_world import Ask, World, asking, ids
+
+WATCHED = {"user_id": "new", "item_id": "r1-i0"}
+
+
+def test_an_acknowledged_event_is_in_the_log(world: World, ask: Ask) -> None:
+    """One event is answered with 202, its offset, and stands in the log with what was sent and the defaults."""
+    sent = {"event_id": "e1", "type": "rating", "value": 4, "event_timestamp": "2026-03-01T01:00:01+01:00", "request_id": "r"}
+    answer = ask("POST", "/v1/events", json=WATCHED | sent | {"features": {"device": "tv"}})
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "duplicates": 0, "offset": 1, "applied": True})
+    (row,) = world.log.read(0).to_pylist()
+    assert (row["event_id"], row["kind"], row["type"], row["value"]) == ("e1", "interaction", "rating", 4.0)
+    assert (row["event_timestamp"], row["features"], row["request_id"]) == (at(1), '{"device": "tv"}', "r")
+
+
+def test_what_is_left_out_is_filled_in(world: World, ask: Ask) -> None:
+    """Without id and time an event gets an id of its own and the clock's now; only interactions have a type."""
+    for body in (WATCHED, WATCHED, {"kind": "user", "user_id": "new"}):
+        assert ask("POST", "/v1/events", json=body).json()["accepted"] == 1
+    rows = world.log.read(0).to_pylist()
+    assert len({row["event_id"] for row in rows}) == 3
+    assert [row["type"] for row in rows] == ["view", "view", None]
+    assert {row["event_timestamp"] for row in rows} == {START}
+
+
+def test_the_log_clock_dates_events(tmp_path: Path) -> None:
+    """Under a clock made of event times, an event without a time happens at the newest time acknowledged."""
+    world = World.at(tmp_path, clock="log")
+    world.log.append(batch(event("old", event_timestamp=at(-9_999_999))))
+    with asking(create_app(world.rooms)) as ask:
+        assert ask("POST", "/v1/events", json=WATCHED).status_code == 202
+    assert world.log.read(1).column("event_timestamp").to_pylist() == [at(-9_999_999)]
+    world.log.close()
+
+
+def test_duplicates_are_counted_not_stored(world: World, ask: Ask) -> None:
+    """An event id counts once, within a batch and across requests; the offset still covers all of them."""
+    events = {"events": [WATCHED | {"event_id": name} for name in ("a", "b", "a")]}
+    assert ask("POST", "/v1/events", json=events).json() == {"accepted": 2, "duplicates": 1, "offset": 2, "applied": True}
+    assert ask("POST", "/v1/events", json=events).json() == {"accepted": 0, "duplicates": 3, "offset": 2, "applied": True}
+    assert world.log.end() == 2
+
+
+def test_a_user_just_seen_gets_tower_answers(ask: Ask) -> None:
+    """A user whose first event was acknowledged is answered by the tower from the next request on, without what was seen."""
+    before = ask("POST", "/v1/retrieve", json={"user_id": "new"}).json()["source"]
+    ask("POST", "/v1/events", json=WATCHED)
+    after = ask("POST", "/v1/retrieve", json={"user_id": "new", "k": 1})
+    assert (before, after.json()["source"], ids(after)) == ("cold", "tower", ["r1-i1"])
+
+
+def test_features_that_lag_do_not_lose_events(world: World, ask: Ask) -> None:
+    """If online features cannot follow, events are accepted, said not to be applied and counted; sent again, they heal."""
+    world.online.fails = True
+    answer = ask("POST", "/v1/events", json=WATCHED | {"event_id": "a"})
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["applied"]) == (202, 1, False)
+    assert world.log.end() == 1
+    assert "ratoon_events_unapplied_total 1.0" in ask("GET", "/metrics").text
+    world.online.fails = False
+    assert ask("POST", "/v1/events", json=WATCHED | {"event_id": "a"}).json()["applied"] is True
+    assert "new" in world.online.known
+
+
+def test_only_users_are_updated(tmp_path: Path) -> None:
+    """Each user of a batch is updated once; items and removals update nobody."""
+    calls: list[Sequence[str]] = []
+    world = World.at(tmp_path, apply_user_events=calls.append)
+    with asking(create_app(world.rooms)) as ask:
+        item = {"kind": "item", "item_id": "i", "user_id": "not me"}
+        ask("POST", "/v1/events", json={"events": [WATCHED, WATCHED, item, {"kind": "user", "user_id": "a"}]})
+        ask("POST", "/v1/events", json=item)
+    assert calls == [["a", "new"]]
+    world.log.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        ({"item_id": "i"}, "#/user_id", "expected a value, as the kind is interaction or user, found nothing"),
+        (WATCHED | {"event_timestamp": "2026-03-01T00:06:00Z"}, "#/event_timestamp", "clock skew"),
+        ({"events": [WATCHED, WATCHED | {"event_timestamp": "1969-01-01T00:00:00Z"}]}, "#/events/1/event_timestamp", "1970"),
+        (WATCHED | {"features": {"a": "x" * 70_000}}, "#/features", "at most 64 kB"),
+        ({"events": [WATCHED, WATCHED | {"user_id": ""}]}, "#/events/1/user_id", "at least 1 character"),
+        (WATCHED | {"userid": "u"}, "#/userid", "Extra inputs are not permitted"),
+        ({"events": []}, "#/events", "at least 1 item"),
+        ({"events": [WATCHED] * 5_001}, "#/events", "at most 5000 items"),
+        ([], "#", "valid dictionary or object"),
+    ],
+)
+def test_an_invalid_event_is_pointed_at(world: World, ask: Ask, body: Any, pointer: str, detail: str) -> None:
+    """An event that the API or the log refuses is a 422 that points at the field; nothing of its batch is stored."""
+    answer = ask("POST", "/v1/events", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    (wrong,) = answer.json()["errors"]
+    assert wrong["pointer"] == pointer
+    assert detail in wrong["detail"]
+    assert world.log.end() == 0
+
+
+def test_a_posted_item_waits_for_a_refresh(world: World, ask: Ask) -> None:
+    """An item is acknowledged with its offset and when it can be retrieved, and its features are in the log."""
+    answer = ask("POST", "/v1/items", json={"item_id": "new/1", "features": {"genres": ["a"]}})
+    expected = {"item_id": "new/1", "offset": 1, "retrievable": "after the next refresh"}
+    assert (answer.status_code, answer.json()) == (202, expected)
+    (row,) = world.log.read(0).to_pylist()
+    assert (row["kind"], row["item_id"], row["features"], row["user_id"]) == ("item", "new/1", '{"genres": ["a"]}', None)
+
+
+@pytest.mark.parametrize("through_events", [False, True])
+def test_a_removed_item_is_gone_for_good(world: World, ask: Ask, through_events: bool) -> None:
+    """A removed item is missing from the next answer, and from a server that starts afterwards."""
+    user = {"user_id": "known", "k": 1}
+    assert ids(ask("POST", "/v1/retrieve", json=user)) == ["r1-i0"]
+    if through_events:
+        removed = ask("POST", "/v1/events", json={"kind": "remove", "item_id": "r1-i0"})
+    else:
+        removed = ask("DELETE", "/v1/items/r1-i0")
+        assert removed.json() == {"item_id": "r1-i0", "offset": 1}
+    assert removed.status_code == 202
+    assert ids(ask("POST", "/v1/retrieve", json=user)) == ["r1-i1"]
+    world.live.slot = None
+    with asking(create_app(world.rooms)) as restarted:
+        assert ids(restarted("POST", "/v1/retrieve", json=user)) == ["r1-i1"]
+
+
+def test_an_item_id_may_hold_anything(world: World, ask: Ask) -> None:
+    """An id is everything after `/v1/items/`, decoded."""
+    assert ask("DELETE", "/v1/items/a%2Fb/c%20d").json()["item_id"] == "a/b/c d"
+    assert ask("DELETE", "/v1/items/%0Aa%0A").json()["item_id"] == "\na\n"
+    assert world.log.removed(0) == ["\na\n", "a/b/c d"]
+    assert ask("DELETE", "/v1/items/" + "x" * 257).status_code == 422
+
+
+def test_a_log_that_fails_acknowledges_nothing(world: World, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the log cannot write, the answer is 503 with Retry-After, and tells no paths."""
+
+    def full(_: pa.Table) -> pa.Table:
+        raise StoreError("/secret/events.sqlite", expected="space", found="none", fix="Make room.")
+
+    monkeypatch.setattr(world.log, "append", full)
+    answer = ask("POST", "/v1/events", json=WATCHED)
+    assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
+    assert "secret" not in answer.text

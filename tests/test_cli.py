@@ -1,0 +1,70 @@
+"""The command line, called as a person or a script calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ratoon import data
+
+ROOT = Path(__file__).parents[1]
+
+
+def ratoon(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "platform"), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    for name in ("RATOON_HOME", "RATOON_CONFIG"):
+        environment.pop(name, None)
+    command = [sys.executable, "-m", "ratoon", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "ratoon.toml").write_text(f'[paths]\nfeature_repo = "{ROOT / "feature_repo"}"\n[clock]\nmode = "log"\n')
+    return tmp_path
+
+
+def test_a_life_by_hand(folder: Path) -> None:
+    """Import, bootstrap, refresh, status, releases, rollback, resume, doctor: each does its part and speaks JSON."""
+    data.write_generic(folder / "world", data.synth(100, 160, 1_500, seed=1))
+
+    done = ratoon(folder, "bootstrap", "--data", "world", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["outcome"] == "published"
+
+    assert json.loads(ratoon(folder, "refresh", "--scope", "full", "--json").stdout)["sequence"] == 2
+    rolled = json.loads(ratoon(folder, "rollback", "--reason", "to see", "--json").stdout)
+    assert rolled["sequence"] == 3
+    assert rolled["scope"] == "rollback"
+    status = json.loads(ratoon(folder, "status", "--json").stdout)
+    assert status["surfaces"][0]["on_hold"] == "to see"
+    assert json.loads(ratoon(folder, "resume", "--leave-out", "3:5", "--json").stdout) == {"left_out": [[3, 5]]}
+    releases = json.loads(ratoon(folder, "releases", "--json").stdout)
+    assert [one["sequence"] for one in releases] == [3, 2, 1]
+    doctor = ratoon(folder, "doctor", "--json")
+    assert doctor.returncode == 0, doctor.stdout
+    assert {"event log", "online store", "releases of default", "tiny search"} <= {
+        one["name"] for one in json.loads(doctor.stdout)
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("refresh", "--scope", "everything"), 2, "--scope: expected skip, rows or full, found 'everything'"),
+        (("releases", "--surface", "basement"), 2, "surface: expected one of default, found 'basement'"),
+        (("resume", "--leave-out", "9:3"), 2, "--leave-out: expected FIRST:LAST, two log offsets in order, found '9:3'"),
+        (("rollback",), 2, "roll"),
+        (("data", "import", "nowhere"), 4, "nowhere"),
+        (("no-such-command",), 2, "no-such-command"),
+    ],
+)
+def test_what_cannot_be(folder: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    """A mistake exits with the code of its kind and one line that names it, without a traceback."""
+    done = ratoon(folder, *arguments)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

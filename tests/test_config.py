@@ -1,0 +1,151 @@
+"""ratoon.toml and the environment are read once, whole, and every mistake is told at once."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from ratoon.config import CONFIG, HOME, Settings, Surface, load
+from ratoon.domain.errors import UsageError
+
+SHIPPED = Path(__file__).resolve().parents[1] / "ratoon.toml"
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "ratoon.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_shipped_file_states_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped ratoon.toml says what holds without any file."""
+    monkeypatch.chdir(tmp_path)
+    without = load(environment={})
+    shipped = load(SHIPPED, environment={})
+    assert shipped.model_copy(update={"paths": without.paths}) == without
+    assert Settings.model_validate(tomllib.loads(SHIPPED.read_text())) == Settings()
+    assert shipped.paths.home == SHIPPED.parent / "var"
+    assert shipped.paths.feature_repo == SHIPPED.parent / "feature_repo"
+
+
+def test_without_a_file_everything_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no ratoon.toml, home and the repository are in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    settings = load(environment={})
+    assert (settings.paths.home, settings.paths.feature_repo) == (tmp_path / "var", tmp_path / "feature_repo")
+    assert settings.surfaces == {"default": Surface()}
+
+
+def test_a_file_in_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """./ratoon.toml is read unasked."""
+    written(tmp_path, "[training]\nseed = 7\n")
+    monkeypatch.chdir(tmp_path)
+    assert load(environment={}).training.seed == 7
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative paths in a file count from its folder, whatever the working directory; absolute ones stay."""
+    file = written(tmp_path, f'[paths]\nhome = "state"\nfeature_repo = "{tmp_path}/elsewhere"\n')
+    monkeypatch.chdir("/")
+    settings = load(file, environment={})
+    assert (settings.paths.home, settings.paths.feature_repo) == (tmp_path / "state", tmp_path / "elsewhere")
+
+
+def test_the_environment_names_home_and_file(tmp_path: Path) -> None:
+    """RATOON_CONFIG chooses the file and RATOON_HOME overrides its home; a file given by the caller comes first."""
+    file = written(tmp_path, '[paths]\nhome = "state"\n[serving]\nport = 1\n')
+    assert load(environment={CONFIG: str(file)}).serving.port == 1
+    assert load(environment={CONFIG: str(file), HOME: "/data"}).paths.home == Path("/data")
+    assert load(environment={CONFIG: str(file), HOME: ""}).paths.home == tmp_path / "state"
+    (tmp_path / "other").mkdir()
+    other = written(tmp_path / "other", "[serving]\nport = 2\n")
+    assert load(other, environment={CONFIG: str(file)}).serving.port == 2
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    """One error lists each wrong setting by its full name, with what is wrong and what was found."""
+    text = """
+    colour = "red"
+    [training]
+    dim = 1
+    epochs = "many"
+    learning_rate = 0.1
+    [clock]
+    mode = "sun"
+    [gate]
+    tolerance = 1.5
+    [surfaces.home]
+    repeat = "never"
+    """
+    file = written(tmp_path, text)
+    with pytest.raises(UsageError, match=f"^{re.escape(str(file))}: expected valid settings, found ") as refused:
+        load(file, environment={})
+    for mistake in (
+        "colour: Extra inputs are not permitted (found 'red')",
+        "training.dim: Input should be greater than or equal to 2 (found 1)",
+        "training.epochs: Input should be a valid integer, unable to parse string as an integer (found 'many')",
+        "training.learning_rate: Extra inputs are not permitted (found 0.1)",
+        "clock.mode: Input should be 'wall' or 'log' (found 'sun')",
+        "gate.tolerance: Input should be less than 1 (found 1.5)",
+        "surfaces.home.repeat: Input should be 'mask' or 'allow' (found 'never')",
+    ):
+        assert mistake in refused.value.found
+    assert refused.value.found.count("; ") == 6
+    assert refused.value.fix == "Correct these; README lists every setting."
+    assert refused.value.exit_code == 2
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    """A syntax error is told with the file and the line."""
+    file = written(tmp_path, "[paths]\nhome = \n")
+    with pytest.raises(UsageError, match=rf"^{re.escape(str(file))}: expected TOML, found .*line 2.*\. Correct the syntax at that line\.$"):
+        load(file, environment={})
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are refused like any other syntax error."""
+    file = tmp_path / "ratoon.toml"
+    file.write_bytes(b"[paths]\nhome = '\xff'\n")
+    with pytest.raises(UsageError, match=rf"^{re.escape(str(file))}: expected TOML, found .*utf-8"):
+        load(file, environment={})
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    """A file that was asked for and is not there is an error, not the defaults."""
+    missing = tmp_path / "missing.toml"
+    message = f"RATOON_CONFIG: expected an existing file, found {missing}. Correct the path."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        load(environment={CONFIG: str(missing)})
+
+
+def test_an_unknown_surface_is_refused(tmp_path: Path) -> None:
+    """Asking for a surface that is not configured names those that are."""
+    settings = load(written(tmp_path, "[surfaces.home]\n[surfaces.ads]\nrepeat = 'allow'\n"), environment={})
+    assert settings.surface("ads").repeat == "allow"
+    message = "surface: expected one of home, ads, found 'shop'. Add it to ratoon.toml under [surfaces], or name another."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        settings.surface("shop")
+
+
+def test_settings_do_not_change() -> None:
+    """Nothing can be set after reading."""
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().training.dim = 3  # type: ignore[misc]
+
+
+def test_every_setting_is_described() -> None:
+    """Each setting says what it is."""
+
+    def undescribed(model: type[BaseModel], name: str) -> list[str]:
+        silent = []
+        for field, about in model.model_fields.items():
+            kind = about.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                silent += [*undescribed(kind, f"{name}{field}."), *([] if kind.__doc__ else [field])]
+            elif not about.description:
+                silent.append(f"{name}{field}")
+        return silent
+
+    assert [*undescribed(Settings, ""), *undescribed(Surface, "surfaces.")] == []

@@ -1,0 +1,19 @@
+"""A model with a feature of every kind."""
+
+import pytest
+import torch
+
+from ratoon.domain.encoding import Encoding
+from ratoon.ports import Files
+from ratoon.training import TrainingSettings
+from ratoon.training.files import dump
+from ratoon.training.model import fresh
+from tests.towers.worlds import KNOWN_USERS, SCHEMA, items
+
+
+@pytest.fixture(scope="session", params=["cosine", "dot"])
+def files(request: pytest.FixtureRequest) -> Files:
+    """The files of a model that has learnt nothing: its tensors are random."""
+    settings = TrainingSettings(dim=8, small=4, hidden=16, metric=request.param)
+    encoding = Encoding.of(SCHEMA, KNOWN_USERS, items(5))
+    return dump(fresh(SCHEMA, encoding, 3, settings, torch.device("cpu")), settings)
