@@ -100,7 +100,9 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     """A syntax error is told with the file and the line."""
     file = written(tmp_path, "[paths]\nhome = \n")
-    with pytest.raises(UsageError, match=rf"^{re.escape(str(file))}: expected TOML, found .*line 2.*\. Correct the syntax at that line\.$"):
+    with pytest.raises(
+        UsageError, match=rf"^{re.escape(str(file))}: expected TOML, found .*line 2.*\. Correct the syntax at that line\.$"
+    ):
         load(file, environment={})
 
 

@@ -49,7 +49,7 @@ class Gate(_Section):
     """What a candidate must hold."""
 
     k: int = Field(50, ge=1, description="Depth at which recall is judged.")
-    tolerance: float = Field(0.05, ge=0, lt=1, description="Relative loss of recall that is let pass.")
+    tolerance: float = Field(0.02, ge=0, lt=1, description="Relative loss of recall that is let pass.")
     index_recall: float = Field(0.95, ge=0, le=1, description="Least share of the exact top k that the index returns.")
     rows: int = Field(2000, ge=1, description="Most interactions judged per slice.")
 
@@ -118,5 +118,5 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
 def _parsed(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text())
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(str(file), expected="TOML", found=str(error), fix="Correct the syntax at that line.") from error

@@ -230,7 +230,7 @@ def _publish(shop: Workshop, task: Task, pair: Pair, current: Release | None) ->
         metric=pair.towers.metric,
         schema_hash=task.schema.hash,
         seed=shop.seed,
-        written_items=tuple(task.delta.changed_items),
+        written_items=task.delta.changed_items if task.plan.scope == "rows" else (),
         files=hashes,
     )
     return shop.registry.publish(release, files)

@@ -29,7 +29,7 @@ SPAN = st.sampled_from(sorted(SPANS))
 
 def timed(events: Sequence[dict[str, object]]) -> list[Row]:
     """Events with gaps as interactions in time order."""
-    moment, timed_events = 0, []
+    moment, timed_events = 0, list[Row]()
     for one in events:
         moment += int(str(one["gap"]))
         timed_events.append({**one, "user_id": "u", "event_timestamp": moment})

@@ -132,9 +132,9 @@ def test_items_as_of_includes_that_moment(empty: World) -> None:
         title = event(f"t{second}", kind="item", user_id=None, features=features, event_timestamp=at(second))
         empty.log.append(batch(title), backfill=True)
     repository = empty.ingest().features.repository
-    for second, title in ((1, "1"), (2, "2")):
+    for second, text in ((1, "1"), (2, "2")):
         table = items_as_of(repository, ["i1", "gone", "i1"], at(second), ["item_profile:title"])
-        assert table.to_pydict() == {"item_id": ["i1", "gone", "i1"], "title": [title, None, title]}
+        assert table.to_pydict() == {"item_id": ["i1", "gone", "i1"], "title": [text, None, text]}
 
 
 def test_a_manifest_is_the_files_a_view_matches(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ratoon.domain.event import TIME
-from ratoon.domain.schema import TowerSchema
+from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.events import SqliteEventLog
 from ratoon.features.joins import point_in_time
 from ratoon.features.online import OnlineUsers, applied, connect, guard, mark_applied
@@ -144,6 +145,15 @@ def test_a_value_expires_by_the_logs_clock(small: World) -> None:
         row = get(online, small, "u1")
         assert row is not None
         assert (row["user_events"], row["user_id"]) == (events, "u1")
+
+
+def test_a_feature_the_repository_dropped_is_missing(small: World) -> None:
+    """A release still asks for a feature that the repository has no more: it is missing, and the others are served."""
+    schema = small.features.schema()
+    gone = Feature("gone", "user_activity", "user", "count")
+    row = users(small).user("u1", replace(schema, user=(*schema.user, gone)))
+    assert row is not None
+    assert (row.column("gone").to_pylist(), row.column("user_events").to_pylist()) == ([None], [1])
 
 
 def test_catching_up_applies_what_the_log_has_beyond(small: World) -> None:

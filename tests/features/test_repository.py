@@ -110,12 +110,9 @@ def test_what_is_removed_disappears(tmp_path: Path) -> None:
     (repo / "items.py").write_text(items[: items.index("item_popularity = ")])
     repository = FeastRepository(repo, tmp_path / "home")
     assert repository.apply()
-    assert {view.name for view in repository.store.list_feature_views()} == {"item_profile", "user_activity", "user_profile"}
-    assert {view.name for view in load(tmp_path / "home" / "features" / "views.json")} == {
-        "item_profile",
-        "user_activity",
-        "user_profile",
-    }
+    kept = {"item_profile", "user_activity", "user_profile"}
+    assert {view.name for view in repository.store.list_feature_views()} == kept
+    assert {view.name for view in load(tmp_path / "home" / "features" / "views.json")} == kept
     assert {service.name for service in repository.store.list_feature_services()} == {"item_tower", "people"}
 
 
@@ -185,22 +182,28 @@ def refusal(folder: Path, file: str, old: str, new: str) -> str:
             "users.py",
             '"ratoon.source": "user"',
             '"ratoon.source": "people"',
-            "tag ratoon.source of feature view 'user_profile': expected interaction, user or item, found 'people'. "
-            "Leave the tag out if your own job writes the rows.",
+            (
+                "tag ratoon.source of feature view 'user_profile': expected interaction, user or item, found 'people'. "
+                "Leave the tag out if your own job writes the rows."
+            ),
         ),
         (
             "users.py",
             "entities=[user],\n    ttl=timedelta(0)",
             "entities=[],\n    ttl=timedelta(0)",
-            "join keys of feature view 'user_profile': expected exactly user_id, or exactly item_id, found none. "
-            "Give the view the entity `user` or `item`.",
+            (
+                "join keys of feature view 'user_profile': expected exactly user_id, or exactly item_id, found none. "
+                "Give the view the entity `user` or `item`."
+            ),
         ),
         (
             "entities.py",
             'join_keys=["item_id"]',
             'join_keys=["sku"]',
-            "join keys of feature view 'item_popularity': expected exactly user_id, or exactly item_id, found none. "
-            "Give the view the entity `user` or `item`.",
+            (
+                "join keys of feature view 'item_popularity': expected exactly user_id, or exactly item_id, found none. "
+                "Give the view the entity `user` or `item`."
+            ),
         ),
         (
             "users.py",
@@ -212,22 +215,30 @@ def refusal(folder: Path, file: str, old: str, new: str) -> str:
             "users.py",
             'name="gender"',
             'name="gender_y"',
-            "field 'gender_y' of feature view 'user_profile': expected a name that does not end in _y, found gender_y. "
-            "Rename it: Feast's DuckDB store drops such columns in joins.",
+            (
+                "field 'gender_y' of feature view 'user_profile': expected a name that does not end in _y, found gender_y. "
+                "Rename it: Feast's DuckDB store drops such columns in joins."
+            ),
         ),
         (
             "users.py",
             '"ratoon.aggregate": "count(7d)", ',
             "",
-            "tag ratoon.aggregate of field 'user_events_7d' in view 'user_activity': expected one on every field of a view "
-            "whose ratoon.source is interaction, and on no other, found ''. Add the expression, or move the field to another view.",
+            (
+                "tag ratoon.aggregate of field 'user_events_7d' in view 'user_activity': expected one on every field of a view "
+                "whose ratoon.source is interaction, and on no other, found ''. "
+                "Add the expression, or move the field to another view."
+            ),
         ),
         (
             "users.py",
             'tags={"pii": "true"}',
             'tags={"ratoon.aggregate": "count"}',
-            "tag ratoon.aggregate of field 'gender' in view 'user_profile': expected one on every field of a view "
-            "whose ratoon.source is interaction, and on no other, found 'count'. Add the expression, or move the field to another view.",
+            (
+                "tag ratoon.aggregate of field 'gender' in view 'user_profile': expected one on every field of a view "
+                "whose ratoon.source is interaction, and on no other, found 'count'. "
+                "Add the expression, or move the field to another view."
+            ),
         ),
         (
             "users.py",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,7 +30,12 @@ def delta(features: FeastFeatures, window: Window, since: Window | None = None, 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[World]:
     """Items a and b, and one interaction with each."""
-    events = [titled("a", 0), titled("b", 1), event("1", item_id="a", event_timestamp=at(2)), event("2", item_id="b", event_timestamp=at(3))]
+    events = [
+        titled("a", 0),
+        titled("b", 1),
+        event("1", item_id="a", event_timestamp=at(2)),
+        event("2", item_id="b", event_timestamp=at(3)),
+    ]
     there = world(tmp_path, batch(*events)).ingest()
     yield there
     there.log.close()
@@ -49,7 +55,9 @@ def test_a_delta_says_what_is_new_changed_and_gone(shop: World) -> None:
     """New items, items interacted with, items posted again and removed items are told apart; others are not in it."""
     since = shop.features.window(None)
     gone = event("gone", kind="remove", user_id=None, item_id="a", event_timestamp=at(12))
-    shop.log.append(batch(titled("c", 9), titled("d", 10), event("3", item_id="e", event_timestamp=at(11)), gone, titled("c", 13)))
+    shop.log.append(
+        batch(titled("c", 9), titled("d", 10), event("3", item_id="e", event_timestamp=at(11)), gone, titled("c", 13))
+    )
     shop.ingest()
     window = shop.features.window(since)
     assert window == Window(4, 9, at(13))
@@ -83,7 +91,7 @@ def test_windows_chain(read_only: World) -> None:
     features, end = read_only.features, read_only.log.end()
     whole = delta(features, Window(0, end, START)).interactions
     bounds = [0, 400, 401, 1_000, end]
-    parts = [delta(features, Window(first, last, START)).interactions for first, last in zip(bounds, bounds[1:], strict=False)]
+    parts = [delta(features, Window(first, last, START)).interactions for first, last in pairwise(bounds)]
     assert pa.concat_tables(parts).combine_chunks().equals(whole.combine_chunks())
     past = features.past(Window(1_000, end, START))
     assert past.combine_chunks().equals(pa.concat_tables(parts[:3]).combine_chunks())
@@ -126,7 +134,10 @@ item_prices = FeatureView(
 def test_a_foreign_file_marks_its_items(tmp_path: Path) -> None:
     """When another job adds or rewrites a file of an item view, its items are changed, once, and joined with the new value."""
     marker = "item_popularity = FeatureView("
-    services = [("import item_popularity,", "import item_popularity, item_prices,"), ("[item_profile, item", "[item_profile, item_prices, item")]
+    services = [
+        ("import item_popularity,", "import item_popularity, item_prices,"),
+        ("[item_profile, item", "[item_profile, item_prices, item"),
+    ]
     repo = repo_copy(tmp_path, {"items.py": [(marker, PRICES + marker)], "services.py": services})
     folder = tmp_path / "home" / "prices"
     folder.mkdir(parents=True)
@@ -139,6 +150,7 @@ def test_a_foreign_file_marks_its_items(tmp_path: Path) -> None:
 
     write("1.parquet", 0, a=1.0, b=2.0)
     there = world(tmp_path / "home", batch(titled("a", 0), titled("b", 1), titled("c", 2)), repo=repo).ingest()
+    assert "item_prices" not in [span.view for span in there.features.materialize()]
     first = there.features.window(None)
     assert first.cursors == {"item_prices": {"1.parquet": (folder / "1.parquet").stat().st_size}}
     assert delta(there.features, there.features.window(first), first, "a b c").is_empty

@@ -62,5 +62,7 @@ def test_every_type_has_a_list() -> None:
 
 def test_online_reads_do_not_import_feast() -> None:
     """A process that reads features online has neither Feast nor pandas in memory."""
-    script = "import sys; import ratoon.features.online; sys.exit(bool({'feast', 'pandas', 'duckdb', 'torch'} & set(sys.modules)))"
+    script = (
+        "import sys; import ratoon.features.online; sys.exit(bool({'feast', 'pandas', 'duckdb', 'torch'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT / "platform", check=False).returncode == 0

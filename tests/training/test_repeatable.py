@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.utils import deterministic
 
-from ratoon.training.repeatable import generator, repeatable
+from ratoon.training.repeatable import FILLING, generator, repeatable
 
 
 def _draw(source: torch.Generator) -> float:
@@ -24,6 +25,7 @@ def test_global_switches_are_put_back() -> None:
         assert torch.get_num_threads() == threads + 1
         raise KeyError
     assert not torch.are_deterministic_algorithms_enabled()
+    assert getattr(deterministic, FILLING)
     assert torch.get_num_threads() == threads
 
 

@@ -115,6 +115,7 @@ def server(port: int, environment: Mapping[str, str], seconds: float = 60.0) -> 
         _ready(api, process, seconds)
         yield api, process
     finally:
+        api.http.close()
         process.terminate()
         process.wait(timeout=20)
 

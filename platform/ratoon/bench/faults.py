@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,8 +14,8 @@ from ratoon.bench.api import Api, asking
 from ratoon.bench.loop import K, Loop
 from ratoon.domain.event import EVENT_SCHEMA
 
-BOTS, POISON = 400, 20
-"""So many accounts that nobody knows, each with so many interactions with items drawn at random."""
+BOTS, TURNS, PUSHED = 400, 20, 60
+"""A click farm: so many accounts, with so many interactions each, that push so many items hardly anybody wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +43,42 @@ def checks(loop: Loop, api: Api, user_id: str, title: str | None) -> Iterator[Ch
 
 
 def poison(loop: Loop, seed: int = 1) -> pa.Table:
-    """Interactions of bots with items drawn at random, stamped now."""
+    """What a click farm sends: each account copies a real user, and makes three of four interactions with a pushed item."""
     rng = np.random.default_rng(seed)
     log = loop.house.log
-    items, now = log.catalogue(log.end()), log.now()
+    logged = log.read(0)
+    counts = Counter(logged.column("item_id").drop_null().to_pylist())
+    pushed = sorted(log.catalogue(log.end()), key=lambda item: (counts[item], item))[:PUSHED]
+    copied = [items for user in _users(logged)[:BOTS] if len(items := log.seen(user)) >= TURNS]
+    now = log.now()
     rows = [
         {
             "event_id": f"poison:{seed}:{bot}:{turn}",
             "kind": "interaction",
             "user_id": f"bot-{seed}-{bot}",
-            "item_id": items[int(rng.integers(len(items)))],
+            "item_id": pushed[int(rng.integers(len(pushed)))] if turn % 4 else items[turn],
             "type": "rating",
             "value": 5.0,
-            "event_timestamp": now + timedelta(microseconds=bot * POISON + turn),
+            "event_timestamp": now + timedelta(microseconds=turn * BOTS + bot),
         }
-        for bot in range(BOTS)
-        for turn in range(POISON)
+        for turn in range(TURNS)
+        for bot, items in enumerate(copied)
     ]
     return pa.Table.from_pylist(rows, EVENT_SCHEMA)
+
+
+def _users(logged: pa.Table) -> list[str]:
+    """Users of the log, most active first."""
+    counts = Counter(logged.column("user_id").drop_null().to_pylist())
+    return sorted(counts, key=lambda user: (-counts[user], user))
 
 
 def _poison(loop: Loop, api: Api) -> Check:
     loop.tell("a poisoned batch arrives", 0.0)
     before = loop.house.registry("default").current()
-    for start in range(0, BOTS * POISON, 2000):
-        api.post(poison(loop).slice(start, 2000))
+    events = poison(loop)
+    for start in range(0, events.num_rows, 2000):
+        api.post(events.slice(start, 2000))
     report = loop.refresh("default")
     after = loop.house.registry("default").current()
     assert report.window is not None

@@ -30,6 +30,8 @@ PAST = 0.6
 POLICIES = ("never refreshed", "full retrain", "live popularity", "Ratoon")
 SURFACES = {"never refreshed": "never", "full retrain": "full", "Ratoon": "default"}
 
+LABELS = {surface: policy for policy, surface in SURFACES.items()}
+
 CONFIG = """# Written by the demo: three surfaces over the same features, and a clock that follows the events.
 [paths]
 home = "."
@@ -112,8 +114,9 @@ class Loop:
 
     def refresh(self, surface: str, scope: str | None = None) -> RefreshReport:
         """One refresh in this process."""
-        shop = self.house.workshop(surface, lambda what, share: self.tell(f"{surface}: {what}", share))
-        watch = self.house.stopwatch(lambda stage: self.tell(f"{surface}: {stage}", 0.0))
+        policy = LABELS[surface]
+        shop = self.house.workshop(surface, lambda what, share: self.tell(f"{policy}: {what}", share))
+        watch = self.house.stopwatch(lambda stage: self.tell(f"{policy}: {stage}", 0.0))
         return refresh(shop, watch, "full" if scope == "full" else None)
 
     def play(self, api: Api, user_id: str) -> Iterator[Slice]:

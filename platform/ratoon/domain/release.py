@@ -26,7 +26,7 @@ class Release:
         dim, metric: of the vectors.
         schema_hash: of the feature services it was trained on.
         seed: of every random choice.
-        written_items: the items this release wrote into the index; the next `rows` refresh may write them again.
+        written_items: the items whose change a `rows` refresh learnt; the next one may write them again. Empty otherwise.
         files: file name -> SHA-256.
     """
 

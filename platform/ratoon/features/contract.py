@@ -52,6 +52,7 @@ def _features(repository: FeastRepository, service: str, entity: Entity, roles: 
     key = JOIN_KEYS[entity]
     yield Feature(key, "", entity, "id", vocabulary=key)
     entities = {view.name: view.entity for view in repository.views}
+    online = {view.name for view in repository.views if view.online}
     for projection in repository.service(service).feature_view_projections:
         if entities.get(projection.name) != entity:
             raise DataError(
@@ -59,6 +60,13 @@ def _features(repository: FeastRepository, service: str, entity: Entity, roles: 
                 expected=f"views of the entity {entity} only",
                 found=f"view {projection.name!r} of {entities.get(projection.name, 'an unknown entity')}",
                 fix="Move that view to the other service.",
+            )
+        if entity == "user" and projection.name not in online:
+            raise DataError(
+                f"feature view {projection.name!r}",
+                expected="online=True, as users are embedded when they ask",
+                found="online=False",
+                fix="Set it in feature_repo/, or take the view out of the service.",
             )
         ttl = repository.feature_view(projection.name).ttl
         for field in projection.features:

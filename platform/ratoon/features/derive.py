@@ -67,7 +67,9 @@ def feature_rows(view: View, old: Sequence[Record], new: Iterable[Record], unusa
                 step(earlier)
         valued = ((later, step(later)) for later in affected)
         # Of rows with the same two stamps a join would take any; the last one knows all the events of its moment.
-        yield from {later["event_timestamp"]: _stamped(view, event, later, row) for later, row in valued if row is not None}.values()
+        yield from {
+            later["event_timestamp"]: _stamped(view, event, later, row) for later, row in valued if row is not None
+        }.values()
     unusable.extend(dict.fromkeys(value for value in unfit if value.event_id in arrived))
 
 

@@ -67,7 +67,7 @@ def _join(repository: FeastRepository, entities: pa.Table, references: Sequence[
 
 
 class Examples:
-    """The cache: Parquet files named by the offsets they cover, per tower schema and what its features mean, under `features/examples/`."""
+    """The cache: Parquet files named by the offsets they cover, per schema and folds, under `features/examples/`."""
 
     def __init__(self, repository: FeastRepository, log: EventLog, schema: TowerSchema, references: Sequence[str]) -> None:
         """Args: references: every input of both towers, as Feast names it."""

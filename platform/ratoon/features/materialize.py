@@ -38,6 +38,8 @@ def materialize(repository: FeastRepository) -> list[Materialized]:
     """
     done = []
     for view in repository.views:
+        if not view.online:
+            continue
         reached = _applied(repository, view)
         files, end = _new_files(view, reached)
         times = _times(view, files)

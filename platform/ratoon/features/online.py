@@ -33,6 +33,8 @@ def guard(connection: sqlite3.Connection, views: Iterable[View]) -> None:
     """Let no value be replaced by an older one, and make room for the positions."""
     connection.execute("CREATE TABLE IF NOT EXISTS ratoon_applied (view TEXT PRIMARY KEY, offset INTEGER NOT NULL)")
     for view in views:
+        if not view.online:
+            continue
         connection.execute(
             f'CREATE TRIGGER IF NOT EXISTS "{view.table}_newest" BEFORE UPDATE ON "{view.table}" '
             "WHEN NEW.event_ts < OLD.event_ts BEGIN SELECT RAISE(IGNORE); END"
@@ -122,7 +124,7 @@ class OnlineUsers:
         return len(users)
 
     def _user_views(self) -> tuple[View, ...]:
-        return tuple(view for view in load(self._folder / "views.json") if view.entity == "user")
+        return tuple(view for view in load(self._folder / "views.json") if view.entity == "user" and view.online)
 
     def _stored(self, user_id: str) -> dict[str, tuple[bytes, int]]:
         key = entity_key("user_id", user_id)

@@ -181,7 +181,7 @@ def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
         )
     entity = _entity(view)  # before the fields: a key of another name would count as one
     fields = tuple(_field(view.name, field, origin) for field in view.features)
-    return View(project, view.name, entity, origin, source.path, source.timestamp_field or "", fields)  # type: ignore[arg-type]  # checked above
+    return View(project, view.name, entity, origin, source.path, source.timestamp_field or "", fields, view.online)  # type: ignore[arg-type]  # checked above
 
 
 def _entity(view: FeatureView | BatchFeatureView) -> EntityName:

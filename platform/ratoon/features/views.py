@@ -53,6 +53,7 @@ class View:
     Attributes:
         project: Feast's project.
         path: the glob its rows are read from, absolute.
+        online: whether the online store has a table for it.
     """
 
     project: str
@@ -62,6 +63,7 @@ class View:
     path: str
     timestamp_field: str
     fields: tuple[ViewField, ...]
+    online: bool = True
 
     @property
     def key(self) -> str:
