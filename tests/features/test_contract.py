@@ -126,7 +126,6 @@ def test_a_new_feature_reaches_its_tower(taught: Taught, entity: str, dtype: str
     assert np.abs(first - second).max(axis=1).min() > 1e-6
 
 
-@pytest.mark.xfail(strict=True, reason="towers/row.py looks up whole numbers in a vocabulary of strings")
 @pytest.mark.parametrize("entity", ["user", "item"])
 def test_one_row_is_embedded_as_among_others(taught: Taught, entity: str) -> None:
     """With features of every type a row alone, as the server asks for it, has the vector that it has in a batch."""

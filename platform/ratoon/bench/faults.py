@@ -14,8 +14,8 @@ from ratoon.bench.api import Api, asking
 from ratoon.bench.loop import K, Loop
 from ratoon.domain.event import EVENT_SCHEMA
 
-BOTS, TURNS, PUSHED = 400, 20, 60
-"""A click farm: so many accounts, with so many interactions each, that push so many items hardly anybody wants."""
+VICTIMS, TURNS = 400, 10
+"""How many known users' clients break, and how many interactions each of them reports wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +43,22 @@ def checks(loop: Loop, api: Api, user_id: str, title: str | None) -> Iterator[Ch
 
 
 def poison(loop: Loop, seed: int = 1) -> pa.Table:
-    """What a click farm sends: each account copies a real user, and makes three of four interactions with a pushed item."""
+    """What a broken client reports: known users interacting with items drawn at random."""
     rng = np.random.default_rng(seed)
     log = loop.house.log
-    logged = log.read(0)
-    counts = Counter(logged.column("item_id").drop_null().to_pylist())
-    pushed = sorted(log.catalogue(log.end()), key=lambda item: (counts[item], item))[:PUSHED]
-    copied = [items for user in _users(logged)[:BOTS] if len(items := log.seen(user)) >= TURNS]
-    now = log.now()
+    items, now, victims = log.catalogue(log.end()), log.now(), _users(log.read(0))[:VICTIMS]
     rows = [
         {
-            "event_id": f"poison:{seed}:{bot}:{turn}",
+            "event_id": f"poison:{seed}:{user}:{turn}",
             "kind": "interaction",
-            "user_id": f"bot-{seed}-{bot}",
-            "item_id": pushed[int(rng.integers(len(pushed)))] if turn % 4 else items[turn],
+            "user_id": user,
+            "item_id": items[int(rng.integers(len(items)))],
             "type": "rating",
             "value": 5.0,
-            "event_timestamp": now + timedelta(microseconds=turn * BOTS + bot),
+            "event_timestamp": now + timedelta(microseconds=turn),
         }
         for turn in range(TURNS)
-        for bot, items in enumerate(copied)
+        for user in victims
     ]
     return pa.Table.from_pylist(rows, EVENT_SCHEMA)
 

@@ -1,6 +1,7 @@
 """How the command line speaks: tables and lines for people, one JSON value for scripts, bars for what takes long."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 out, err = Console(), Console(stderr=True)
+
+RELEASE_ID = re.compile(r"[0-9a-f]{64}")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 
@@ -54,6 +57,8 @@ def show(value: object, as_json: bool, *lines: object) -> None:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, str) and RELEASE_ID.fullmatch(value):
+        return value[:12]
     return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
 
 

@@ -52,7 +52,7 @@ class GatePolicy:
     """
 
     k: int = 50
-    tolerance: float = 0.02
+    tolerance: float = 0.05
     index_recall: float = 0.95
     draws: int = 1000
 

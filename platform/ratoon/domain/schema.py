@@ -37,6 +37,7 @@ class Feature:
         vocabulary: the table of learned rows it indexes; empty for numbers and vectors.
         dim: the length of a vector, or the most entries used of a list; 0 otherwise.
         ttl: seconds after which a stored value counts as missing; 0 for never.
+        fold: the expression it is folded by, if it is: another fold is another input.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Feature:
     vocabulary: str = ""
     dim: int = 0
     ttl: int = 0
+    fold: str = ""
 
 
 @dataclass(frozen=True, slots=True)

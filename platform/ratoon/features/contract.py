@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from ratoon.domain.errors import DataError
 from ratoon.domain.schema import ITEM_TABLE, Entity, Feature, FeatureKind, TowerSchema
-from ratoon.features.repository import FeastRepository
+from ratoon.features.repository import AGGREGATE_TAG, FeastRepository
 from ratoon.features.views import JOIN_KEYS
 
 ENCODER_TAG, ROLE_TAG, DIM_TAG = "ratoon.encoder", "ratoon.role", "ratoon.dim"
@@ -90,7 +90,8 @@ def _feature(field: Any, view: str, entity: Entity, ttl: int) -> Feature:
         )
     _known(field, ENCODER_TAG, kind, [name for name in get_args(FeatureKind) if name != "id"])
     vocabulary = ITEM_TABLE if kind == "history" else field.name if kind in ("category", "ids") else ""
-    return Feature(field.name, view, entity, kind, vocabulary, _dim(field, view, kind), ttl)
+    fold = field.tags.get(AGGREGATE_TAG, "")
+    return Feature(field.name, view, entity, kind, vocabulary, _dim(field, view, kind), ttl, fold)
 
 
 def _dim(field: Any, view: str, kind: FeatureKind) -> int:

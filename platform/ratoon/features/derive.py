@@ -136,21 +136,16 @@ def _fold_profile(view: View, unusable: list[Unusable]) -> Callable[[Record], Re
 
 
 def check(features: Mapping[str, object], views: Iterable[View]) -> None:
-    """Refuse features that no view has or whose values do not fit, before they are acknowledged.
+    """Refuse features whose values do not fit, before they are acknowledged.
+
+    Names that no view has are let pass: the log keeps them, and a view defined later is filled from there.
 
     Raises:
         DataError: naming the feature.
     """
     fields = {field.name: field for view in views for field in view.fields if view.origin in ("user", "item")}
-    for name, value in features.items():
-        if name not in fields:
-            raise DataError(
-                f"features.{name}",
-                expected=f"one of {', '.join(sorted(fields))}",
-                found=f"{name!r}",
-                fix="Define the feature in feature_repo/, or leave it out.",
-            )
-        convert(value, fields[name])
+    for name in features.keys() & fields.keys():
+        convert(features[name], fields[name])
 
 
 def convert(value: object, field: ViewField) -> object:
