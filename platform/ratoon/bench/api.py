@@ -38,10 +38,9 @@ class Api:
         """`POST /v1/retrieve`."""
         return self._call("POST", "/v1/retrieve", {"user_id": user_id, **more})
 
-    def items(self, user_id: str, surface: str, k: int, *, popular: bool = False) -> list[str]:
+    def items(self, user_id: str, surface: str, k: int, **more: Any) -> list[str]:
         """The candidates' ids."""
-        source = {"source": "popular"} if popular else {}
-        return [one["item_id"] for one in self.retrieve(user_id, k=k, surface=surface, **source)["candidates"]]
+        return [one["item_id"] for one in self.retrieve(user_id, k=k, surface=surface, **more)["candidates"]]
 
     def post(self, events: pa.Table) -> None:
         """`POST /v1/events` with events (EVENT_SCHEMA) in order."""

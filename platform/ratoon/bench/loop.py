@@ -149,7 +149,7 @@ class Loop:
             user, item = users[position].as_py(), items[position].as_py()
             for policy, surface in SURFACES.items():
                 hits[policy].append(item in api.items(user, surface, K))
-            hits["live popularity"].append(item in api.items(user, "default", K, popular=True))
+            hits["live popularity"].append(item in api.items(user, "default", K, source="popular"))
             self.tell(f"{what}: {events.num_rows} events arrive through the API", done / len(chosen))
         api.post(events.slice(posted))
         return hits
