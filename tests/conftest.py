@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 
+import prometheus_client as prometheus_client  # before Feast, which turns it to files shared by processes
 import pytest
 
 pytest_plugins = ["tests.worlds"]

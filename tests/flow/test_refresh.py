@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors.numpy import load, save
 
 from ratoon import config
 from ratoon.bench.api import asking, server
 from ratoon.domain.errors import Conflict
+from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.report import RefreshReport
+from ratoon.domain.schema import TowerSchema
+from ratoon.ports import Files, Lesson
 from ratoon.refresh import refresh
 from ratoon.training import TrainingSettings, TwoTowerTrainer
 from ratoon.wiring import House
@@ -97,6 +101,32 @@ def test_a_model_that_memorises_its_delta_is_refused(house: House) -> None:
     assert report.verdict is not None
     assert any("held-out rows fell" in reason for reason in report.verdict.reasons)
     assert house.registry("default").current() == before
+
+
+class Forgetful(TwoTowerTrainer):
+    """Learns as it should, then loses the user tower."""
+
+    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+        files = super().train(plan, schema, parent, lesson)
+        rng = np.random.default_rng(0)
+        lost = {name: rng.standard_normal(old.shape).astype(old.dtype) for name, old in load(files["user.safetensors"]).items()}
+        return {**files, "user.safetensors": save(lost)}
+
+
+def test_a_candidate_that_forgot_is_refused_and_its_window_left_out(house: House) -> None:
+    """Losing recall on rows from before the window is reason enough; with the window left out refreshing goes on."""
+    registry, before = house.registry("default"), house.registry("default").current()
+    forgetful = Forgetful(TrainingSettings(dim=16), 0)
+    report = refresh(replace(house.workshop("default"), trainer=forgetful), house.stopwatch())
+    assert report.outcome == "refused"
+    assert report.verdict is not None
+    assert any("on past held-out rows fell" in reason for reason in report.verdict.reasons)
+    assert registry.current() == before
+    assert report.window is not None
+    registry.resume(((report.window.start + 1, report.window.end),))
+    after = run(house)
+    assert after.outcome == "published"
+    assert after.plan.reason.startswith("0 interactions,")
 
 
 def test_what_is_left_out_is_not_learnt(house: House) -> None:

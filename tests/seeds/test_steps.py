@@ -4,6 +4,7 @@ acquire -> preprocess -> train -> compress -> prune -> fuse -> deploy -> store -
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,13 +24,20 @@ NOT_YET = "upkeep operations on a release are not built yet"
 
 
 @pytest.fixture(scope="module")
-def life(bootstrapped: Path) -> House:
-    return House(config.load(bootstrapped / "ratoon.toml", environment={}))
+def file(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("life")
+    shutil.copytree(bootstrapped, folder, dirs_exist_ok=True)
+    return folder / "ratoon.toml"
 
 
 @pytest.fixture(scope="module")
-def api(bootstrapped: Path) -> Iterator[Api]:
-    environment = {**os.environ, config.CONFIG: str(bootstrapped / "ratoon.toml"), "OMP_NUM_THREADS": "1"}
+def life(file: Path) -> House:
+    return House(config.load(file, environment={}))
+
+
+@pytest.fixture(scope="module")
+def api(file: Path) -> Iterator[Api]:
+    environment = {**os.environ, config.CONFIG: str(file), "OMP_NUM_THREADS": "1"}
     with server(0, environment) as (api, _process):
         yield api
 

@@ -1,7 +1,6 @@
 """`ratoon demo`: the loop told on one screen, ending serving."""
 
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,5 +161,6 @@ def _tell_how(verdict: str, page: Path, url: str, user: str, items: list[str]) -
         f'  {curl}/events {json_header} -d \'{{"user_id": "me", "item_id": "{items[0]}", "type": "rating", "value": 5}}\'',
         f'  {curl}/retrieve {json_header} -d \'{{"user_id": "me"}}\'',
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    console.print()
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from ratoon.bench.api import Api, asking
 from ratoon.bench.loop import K, Loop
 from ratoon.domain.event import EVENT_SCHEMA
+from ratoon.ports import EventLog
 
 VICTIMS, TURNS = 400, 10
 """How many known users' clients break, and how many interactions each of them reports wrongly."""
@@ -45,10 +46,9 @@ def checks(loop: Loop, api: Api, user_id: str, title: str | None) -> Iterator[Ch
     yield Check("requests failed", api.failed == 0, f"{api.failed} of {api.sent}")
 
 
-def poison(loop: Loop, seed: int = 1) -> pa.Table:
+def poison(log: EventLog, seed: int = 1) -> pa.Table:
     """What a broken client reports: known users interacting with items drawn at random."""
     rng = np.random.default_rng(seed)
-    log = loop.house.log
     items, now, victims = log.catalogue(log.end()), log.now(), _users(log.read(0))[:VICTIMS]
     rows = [
         {
@@ -75,7 +75,7 @@ def _users(logged: pa.Table) -> list[str]:
 def _poison(loop: Loop, api: Api) -> Check:
     loop.tell("a poisoned batch arrives", 0.0)
     before = loop.house.registry("default").current()
-    events = poison(loop)
+    events = poison(loop.house.log)
     for start in range(0, events.num_rows, 2000):
         api.post(events.slice(start, 2000))
     report = loop.refresh("default")

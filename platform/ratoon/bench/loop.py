@@ -75,7 +75,7 @@ class Loop:
     feature_repo: Path
     events: pa.Table
     tell: Tell
-    slices: int = 5
+    slices: int = 4
     questions: int = 300
     cpu: dict[str, float] = field(default_factory=lambda: dict.fromkeys(POLICIES, 0.0))
 

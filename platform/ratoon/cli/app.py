@@ -1,5 +1,6 @@
 """The command `ratoon`. Exit codes: 0 ok, 2 usage, 3 the gate refused, 4 the data are blocked, 5 infrastructure."""
 
+import atexit
 import os
 import sqlite3
 import sys
@@ -35,6 +36,7 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     # DuckDB's bindings print a page of leak warnings while a normal exit tears them down; everything of ours is on disk.
+    atexit._run_exitfuncs()
     os._exit(code)
 
 

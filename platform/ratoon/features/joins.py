@@ -25,7 +25,7 @@ from ratoon.ports import EventLog
 KEPT = ("offset", "user_id", "item_id", "type", "value", "event_timestamp")
 """The columns of an interaction that examples keep."""
 
-CHUNK = 8_000
+CHUNK = 16_000
 """Entity rows per join: Feast's DuckDB store pairs each with every earlier version of its key, all in memory."""
 
 
