@@ -81,7 +81,7 @@ class Api:
 
 
 @contextmanager
-def asking(api: Api, user_id: str, surface: str = "default", pause: float = 0.02) -> Iterator[None]:
+def asking(api: Api, user_id: str, surface: str = "default", pause: float = 0.1) -> Iterator[None]:
     """Ask for one user's candidates again and again while the body runs; failures are counted in `api`."""
     stop = threading.Event()
 

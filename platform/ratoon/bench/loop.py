@@ -76,7 +76,7 @@ class Loop:
     events: pa.Table
     tell: Tell
     slices: int = 4
-    questions: int = 300
+    questions: int = 250
     cpu: dict[str, float] = field(default_factory=lambda: dict.fromkeys(POLICIES, 0.0))
 
     def __post_init__(self) -> None:
