@@ -51,6 +51,19 @@ def test_a_life_by_hand(folder: Path) -> None:
     }
 
 
+def test_history_comes_before_life(folder: Path) -> None:
+    """History older than what has arrived is refused, since its rows would look as if they had arrived too late to use."""
+    world = data.synth(100, 160, 1_500, seed=1)
+    data.write_generic(folder / "late", world.slice(800))
+    data.write_generic(folder / "early", world.slice(0, 800))
+    assert ratoon(folder, "data", "import", "late").returncode == 0
+    again = ratoon(folder, "data", "import", "late", "--json")
+    assert json.loads(again.stdout)["events"] == 0
+    refused = ratoon(folder, "data", "import", "early")
+    assert refused.returncode == 4
+    assert "event_timestamp: expected history younger than the newest event that has arrived" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

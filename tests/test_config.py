@@ -93,7 +93,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     ):
         assert mistake in refused.value.found
     assert refused.value.found.count("; ") == 6
-    assert refused.value.fix == "Correct these; README lists every setting."
+    assert refused.value.fix == "Correct these; the shipped ratoon.toml lists every setting."
     assert refused.value.exit_code == 2
 
 

@@ -108,7 +108,10 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     except ValidationError as error:
         mistakes = [f"{'.'.join(map(str, one['loc']))}: {one['msg']} (found {one['input']!r})" for one in error.errors()]
         raise UsageError(
-            str(file), expected="valid settings", found="; ".join(mistakes), fix="Correct these; README lists every setting."
+            str(file),
+            expected="valid settings",
+            found="; ".join(mistakes),
+            fix="Correct these; the shipped ratoon.toml lists every setting.",
         ) from error
     home = Path(environment.get(HOME) or file.parent / settings.paths.home).absolute()
     paths = Paths(home=home, feature_repo=(file.parent / settings.paths.feature_repo).absolute())

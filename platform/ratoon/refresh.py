@@ -15,6 +15,7 @@ import pyarrow as pa
 from ratoon import durable
 from ratoon.domain.delta import FeatureDelta, Split, part
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.encoding import completed
 from ratoon.domain.gate import GatePolicy, Hits, Verdict, judge
 from ratoon.domain.plan import RefreshPlan, Scope, decide
 from ratoon.domain.release import Release, release_id
@@ -211,7 +212,8 @@ def _hits(shop: Workshop, pair: Pair, table: pa.Table) -> Hits:
     users, offsets, wanted = (table.column(name).to_pylist() for name in ("user_id", "offset", "item_id"))
     seen = [shop.log.seen(user, before) if shop.mask_seen else [] for user, before in zip(users, offsets, strict=True)]
     hidden = [set(items) - {item} for items, item in zip(seen, wanted, strict=True)]
-    found = pair.index.search(pair.towers.users(table), shop.gate.k, hidden)
+    features = TowerSchema.from_json(pair.model["schema.json"].decode()).user
+    found = pair.index.search(pair.towers.users(completed(features, table)), shop.gate.k, hidden)
     return np.array([item in {name for name, _ in row} for item, row in zip(wanted, found, strict=True)])
 
 

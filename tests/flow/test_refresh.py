@@ -200,3 +200,16 @@ def test_posted_and_removed_items(house: House, events: pa.Table) -> None:
     assert "brand-new" in index.ids()
     assert index.columns(["brand-new"])[0]["title"] == "Brand new"
     assert removed not in index.ids()
+
+
+def test_a_dropped_feature_is_missing_for_the_parent(house: House) -> None:
+    """Taking a feature out of the repository gives a full plan and a verdict: the parent is judged without it."""
+    users = house.settings.paths.feature_repo / "users.py"
+    text = users.read_text()
+    field = '        Field(name="occupation", dtype=String, description="As the user stated it."),\n'
+    assert field in text
+    users.write_text(text.replace(field, ""))
+    report = run(house)
+    assert report.plan.reason == "the feature services changed since the current release"
+    assert report.verdict is not None
+    assert set(report.verdict.slices) == {"new", "past"}

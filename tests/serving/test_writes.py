@@ -1,6 +1,7 @@
 """The routes that write."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +27,23 @@ def test_an_acknowledged_event_is_in_the_log(world: World, ask: Ask) -> None:
 
 
 def test_what_is_left_out_is_filled_in(world: World, ask: Ask) -> None:
-    """Without id and time an event gets an id of its own and the clock's now; only interactions have a type."""
+    """Without id and time an event gets an id of its own and the clock's next moment; only interactions have a type."""
     for body in (WATCHED, WATCHED, {"kind": "user", "user_id": "new"}):
         assert ask("POST", "/v1/events", json=body).json()["accepted"] == 1
     rows = world.log.read(0).to_pylist()
     assert len({row["event_id"] for row in rows}) == 3
     assert [row["type"] for row in rows] == ["view", "view", None]
-    assert {row["event_timestamp"] for row in rows} == {START}
+    assert {row["event_timestamp"] for row in rows} == {START + timedelta(microseconds=1)}
 
 
 def test_the_log_clock_dates_events(tmp_path: Path) -> None:
-    """Under a clock made of event times, an event without a time happens at the newest time acknowledged."""
+    """Under a clock made of event times, events without a time follow the newest time acknowledged, in the order they came."""
     world = World.at(tmp_path, clock="log")
     world.log.append(batch(event("old", event_timestamp=at(-9_999_999))))
     with asking(create_app(world.rooms)) as ask:
-        assert ask("POST", "/v1/events", json=WATCHED).status_code == 202
-    assert world.log.read(1).column("event_timestamp").to_pylist() == [at(-9_999_999)]
+        assert ask("POST", "/v1/events", json={"events": [WATCHED, WATCHED]}).status_code == 202
+    newest, tick = at(-9_999_999), timedelta(microseconds=1)
+    assert world.log.read(1).column("event_timestamp").to_pylist() == [newest + tick, newest + 2 * tick]
     world.log.close()
 
 

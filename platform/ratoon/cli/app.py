@@ -69,6 +69,8 @@ def bootstrap(
         house.features(surface).materialize()
         reports.append(_refresh(house, surface, None))
     show([asdict(report) for report in reports], as_json, *(_described(report) for report in reports))
+    for report in reports:
+        _raise_refused(report)
 
 
 @app.command()
@@ -101,14 +103,7 @@ def refresh(
     """Turn what changed into the next release, if it is not worse than the current one."""
     report = _refresh(open_house(), surface, _scope(scope))
     show(asdict(report), as_json, _described(report))
-    if report.outcome == "refused" and report.verdict and report.window:
-        first, last = report.window.start + 1, report.window.end
-        raise GateRefused(
-            f"surface {surface!r}",
-            expected="a candidate not worse than the current release",
-            found="; ".join(report.verdict.reasons),
-            fix=f"Look at events {first} to {last}; `ratoon resume --leave-out {first}:{last}` learns without them.",
-        )
+    _raise_refused(report)
 
 
 @app.command()
@@ -212,6 +207,21 @@ def demo(
     from ratoon.bench import demo as run
 
     run(once=once, folder=folder, port=port)
+
+
+def _raise_refused(report: RefreshReport) -> None:
+    if report.outcome != "refused" or report.verdict is None or report.window is None:
+        return
+    first, last = report.window.start + 1, report.window.end
+    fix = "Look at what changed in feature_repo/ or under [training]; no single events did this."
+    if report.plan.scope == "rows" and first <= last:
+        fix = f"Look at events {first} to {last}; `ratoon resume --leave-out {first}:{last}` learns without them."
+    raise GateRefused(
+        f"surface {report.surface!r}",
+        expected="a candidate not worse than the current release",
+        found="; ".join(report.verdict.reasons),
+        fix=fix,
+    )
 
 
 def _refresh(house: House, surface: str, scope: Scope | None) -> RefreshReport:

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 
 from ratoon import config, data
 from ratoon.cli.screen import AsJson, busy, show
+from ratoon.domain.errors import DataError
 from ratoon.wiring import House
 
 app = typer.Typer(help="Real and synthetic data.", no_args_is_help=True)
@@ -56,6 +59,7 @@ def import_folder(house: House, folder: Path) -> dict[str, object]:
     quarantine = house.home / "quarantine" / f"{folder.resolve().name}.csv"
     with busy(f"importing {folder}"):
         found = data.read(folder, quarantine)
+        _refuse_history_after_life(house, found.events)
         new = house.log.append(found.events, backfill=True).num_rows
     return {
         "events": new,
@@ -63,3 +67,19 @@ def import_folder(house: House, folder: Path) -> dict[str, object]:
         "reasons": dict(found.reasons),
         "quarantine": str(quarantine) if found.rejected else None,
     }
+
+
+def _refuse_history_after_life(house: House, events: pa.Table) -> None:
+    """History counts as having arrived when it happened, which cannot be said once younger events have arrived."""
+    logged = house.log.read(0)
+    new = events.filter(pc.invert(pc.is_in(events.column("event_id"), value_set=logged.column("event_id"))))
+    if not logged.num_rows or not new.num_rows:
+        return
+    newest, oldest = pc.max(logged.column("created_timestamp")).as_py(), pc.min(new.column("event_timestamp")).as_py()
+    if oldest < newest:
+        raise DataError(
+            "event_timestamp",
+            expected=f"history younger than the newest event that has arrived, at {newest:%Y-%m-%d %H:%M:%S}",
+            found=f"events from {oldest:%Y-%m-%d %H:%M:%S}",
+            fix="Import history into an empty home (RATOON_HOME), before anything else arrives.",
+        )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ratoon.domain.schema import Feature, TowerSchema
+from ratoon.domain.schema import Feature, FeatureKind, TowerSchema
 
 Inputs = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
 """Feature name -> array. id, category: int64 (n,). ids, history: int64 (n, length), 0 = nothing there.
@@ -122,6 +122,25 @@ class Encoding:
     def of(cls, schema: TowerSchema, examples: pa.Table, catalogue: pa.Table) -> "Encoding":
         """The encoding of a model that starts from nothing: users from `examples`, items from the whole catalogue."""
         return cls().grown(schema.item, catalogue).grown(schema.user, examples)
+
+
+def completed(features: Iterable[Feature], table: pa.Table) -> pa.Table:
+    """`table` with a column of nulls for each feature that it lacks: what a repository dropped is missing for a model."""
+    for feature in features:
+        if feature.name not in table.column_names:
+            table = table.append_column(feature.name, pa.nulls(table.num_rows, _TYPES[feature.kind]))
+    return table
+
+
+_TYPES: dict[FeatureKind, pa.DataType] = {
+    "id": pa.string(),
+    "category": pa.string(),
+    "number": pa.float64(),
+    "count": pa.float64(),
+    "ids": pa.list_(pa.string()),
+    "history": pa.list_(pa.string()),
+    "vector": pa.list_(pa.float32()),
+}
 
 
 def _array(table: pa.Table, name: str) -> pa.Array:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from ratoon import durable
 from ratoon.domain.event import TIME
 from ratoon.features import online
-from ratoon.features.ingest import position
 from ratoon.features.repository import FeastRepository
 from ratoon.features.views import View
 
@@ -67,7 +66,9 @@ def _new_files(view: View, reached: int) -> tuple[list[Path], int]:
     if view.origin == "foreign":  # Its files carry no offsets: the number of bytes there says whether anything changed.
         size = sum(file.stat().st_size for file in files)
         return (files, size) if size != reached else ([], reached)
-    return [file for file in files if int(file.stem.rpartition("-")[2]) > reached], position(view.folder)
+    ends = {file: int(file.stem.rpartition("-")[2]) for file in files}
+    # The position comes from this listing: an ingestion beside us may already have added the next file.
+    return [file for file, end in ends.items() if end > reached], max(ends.values(), default=0)
 
 
 def _times(view: View, files: Sequence[Path]) -> pa.ChunkedArray:

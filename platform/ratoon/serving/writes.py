@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -83,7 +84,7 @@ class Writes:
         The users' features are brought up to date before the answer, so that the next retrieval knows what happened.
         """
         bodies = body.events if isinstance(body, EventsBody) else [body]
-        rows = [self._row(**dict(one)) for one in bodies]
+        rows = [self._row(place, **dict(one)) for place, one in enumerate(bodies)]
         new = await self._append(rows, "#/events/{place}" if isinstance(body, EventsBody) else "#")
         applied = await self._apply(sorted({row["user_id"] for row in rows if row["kind"] in ("interaction", "user")}))
         self._metrics.duplicates.inc(len(rows) - len(new))
@@ -92,22 +93,24 @@ class Writes:
 
     async def post_item(self, body: ItemRequest) -> ItemAnswer:
         """Add an item, or change its features; it is retrievable after the next refresh."""
-        (new,) = await self._append([self._row(kind="item", **dict(body))], "#")
+        (new,) = await self._append([self._row(0, kind="item", **dict(body))], "#")
         return ItemAnswer(item_id=body.item_id, offset=new["offset"])
 
     async def delete_item(self, item_id: Annotated[Id, Path(description="The item.")]) -> RemovalAnswer:
         """Remove an item: it is in no answer from now on, until it is posted again and a refresh has run."""
-        (new,) = await self._append([self._row(kind="remove", item_id=item_id)], "")
+        (new,) = await self._append([self._row(0, kind="remove", item_id=item_id)], "")
         return RemovalAnswer(item_id=item_id, offset=new["offset"])
 
-    def _row(self, **given: Any) -> Row:
+    def _row(self, place: int, **given: Any) -> Row:
         features = given.pop("features", None)
         if features:
             self._rooms.check_features(features)
         row = {name: value for name, value in given.items() if value is not None}
         if row["kind"] != "interaction":
             row.pop("type", None)
-        made = {"event_id": self._rooms.new_id(), "event_timestamp": self._rooms.clock()}
+        # A clock that follows the events stands still between them: without the tick their order would be lost.
+        moment = self._rooms.clock() + timedelta(microseconds=place + 1)
+        made = {"event_id": self._rooms.new_id(), "event_timestamp": moment}
         return made | row | {"features": None if features is None else json.dumps(features)}
 
     async def _append(self, rows: Sequence[Row], pointer: str) -> list[Row]:
