@@ -1,7 +1,6 @@
 """The SQLite event log, beyond what every log promises."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,12 +123,3 @@ def test_no_question_reads_the_whole_table(name: str, log: SqliteEventLog) -> No
     assert [step for step in plans if step.startswith("SCAN") and "USING" not in step] == (
         ["SCAN events"] if name in ("end", "popular") else []  # the newest row by the primary key, with LIMIT 1
     )
-
-
-def test_bulk_is_quick(log: SqliteEventLog) -> None:
-    """Twenty thousand events are appended and read at a rate of more than 25,000 a CPU second."""
-    events = batch(*(event(f"e{n}", user_id=f"u{n % 300}", item_id=f"i{n % 1700}") for n in range(20_000)))
-    started = time.process_time()
-    log.append(events, backfill=True)
-    log.read(0)
-    assert time.process_time() - started < 0.8
