@@ -18,7 +18,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint chaos bench clean
+.PHONY: help demo test check lint chaos soak bench clean
 
 help:
 	@echo "Ratoon: make TARGET [PYTHON=python3.12] [FAISS=cpu|gpu]"
@@ -42,8 +42,12 @@ lint: $(INSTALLED)
 chaos: $(INSTALLED) ## kill a refresh at every step and run it again [minutes]
 	@.venv/bin/python -m pytest -m chaos
 
+soak: $(INSTALLED) ## compare thousands of generated joins with Feast's own [minutes]
+	@.venv/bin/python -m pytest -m soak
+
 bench: $(INSTALLED) ## measure every table of the README again
-	@.venv/bin/ratoon bench
+	@.venv/bin/ratoon bench loop
+	@.venv/bin/ratoon bench features
 
 clean: ## remove .venv, caches and var/ (releases and event log included)
 	@for path in .venv var build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis; do \

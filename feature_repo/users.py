@@ -2,6 +2,7 @@
 
 A view tagged `ratoon.source` is filled from events: `user` rows from the features of user events, `interaction` rows by
 folding each user's interactions with the expressions tagged `ratoon.aggregate`. Windows end at the row's own event.
+Events that break a rule tagged `ratoon.expect` are put aside before anything is made of them.
 """
 
 from datetime import timedelta
@@ -17,7 +18,12 @@ user_profile = FeatureView(
     ttl=timedelta(0),
     schema=[
         Field(name="user_id", dtype=String),
-        Field(name="age", dtype=Int64, description="Years, as the user stated it."),
+        Field(
+            name="age",
+            dtype=Int64,
+            description="Years, as the user stated it.",
+            tags={"ratoon.expect": "range(0, 120); null_share(0.9) warn"},
+        ),
         Field(name="gender", dtype=String, description="As the user stated it.", tags={"pii": "true"}),
         Field(name="occupation", dtype=String, description="As the user stated it."),
     ],
@@ -69,5 +75,9 @@ user_activity = FeatureView(
     online=True,
     description="What users did, valued just after each of their interactions; a year of silence expires it.",
     owner="recommendations@example.com",
-    tags={"ratoon.source": "interaction", "team": "recommendations"},
+    tags={
+        "ratoon.source": "interaction",
+        "ratoon.expect": "rate(user_id, 1000/1h); not_before(1980-01-01)",
+        "team": "recommendations",
+    },
 )

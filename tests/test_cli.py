@@ -64,14 +64,31 @@ def test_history_comes_before_life(folder: Path) -> None:
     assert "event_timestamp: expected history younger than the newest event that has arrived" in refused.stderr
 
 
+def test_a_world_in_parts_is_imported(folder: Path) -> None:
+    """What `data synth --out` writes, `data import` takes whole; a bad row is counted with its reason and place."""
+    made = ratoon(folder, "data", "synth", "--out", "big", "--users", "30", "--items", "40", "--events", "500", "--json")
+    assert json.loads(made.stdout) == {"folder": "big", "parts": 1}
+    taken = json.loads(ratoon(folder, "data", "import", "big", "--json").stdout)
+    assert (taken["events"], taken["rejected"], taken["quarantine"]) == (570, 0, None)
+    (folder / "weeks").mkdir()
+    (folder / "weeks" / "period_2000.txt").write_text("1 2\n3\n")
+    told = ratoon(folder, "data", "import", "weeks").stdout
+    assert "1 events" in told
+    assert "1 x wrong number of fields" in told
+    assert (folder / "var" / "quarantine" / "weeks.csv").read_text().splitlines()[1:] == [
+        "period_2000.txt,2,wrong number of fields,3"
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("refresh", "--scope", "everything"), 2, "--scope: expected skip, rows or full, found 'everything'"),
+        (("refresh", "--scope", "everything"), 2, "--scope: expected skip, rows, dense or full, found 'everything'"),
         (("releases", "--surface", "basement"), 2, "surface: expected one of default, found 'basement'"),
         (("resume", "--leave-out", "9:3"), 2, "--leave-out: expected FIRST:LAST, two log offsets in order, found '9:3'"),
         (("rollback",), 2, "roll"),
         (("data", "import", "nowhere"), 4, "nowhere"),
+        (("data", "synth"), 2, "data synth: expected a folder, or --out with one, found both or none"),
         (("no-such-command",), 2, "no-such-command"),
     ],
 )

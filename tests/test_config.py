@@ -151,3 +151,9 @@ def test_every_setting_is_described() -> None:
         return silent
 
     assert [*undescribed(Settings, ""), *undescribed(Surface, "surfaces.")] == []
+
+
+def test_drift_limits_are_in_order(tmp_path: Path) -> None:
+    """What warns warns no later than what is learnt anew, and that comes no later than what is refused."""
+    with pytest.raises(UsageError, match="drift: .*psi_warn <= psi_full <= psi_refuse is asked"):
+        load(written(tmp_path, "[drift]\npsi_full = 30.0\n"), environment={})

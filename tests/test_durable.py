@@ -18,6 +18,22 @@ def test_write_replaces_whole(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_body_that_fails_writes_nothing(tmp_path: Path) -> None:
+    """If what is being written fails half-way, the old bytes stay and nothing is left beside them."""
+    path = tmp_path / "CURRENT"
+    durable.write(path, b"old")
+
+    def fail() -> None:
+        with durable.writing(path) as file:
+            file.write(b"new")
+            raise ValueError("half-way")
+
+    with pytest.raises(ValueError, match="half-way"):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_reader_keeps_what_it_opened(tmp_path: Path) -> None:
     """Replacing a file does not touch the bytes that somebody is reading: it is a rename, not a rewrite."""
     path = tmp_path / "CURRENT"

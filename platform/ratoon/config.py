@@ -4,9 +4,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ratoon.domain.errors import UsageError
 
@@ -54,6 +54,21 @@ class Gate(_Section):
     rows: int = Field(2000, ge=1, description="Most interactions judged per slice.")
 
 
+class Drift(_Section):
+    """How far the towers' inputs may move from what a release learnt; each limit is a PSI beyond what chance explains."""
+
+    psi_warn: float = Field(0.25, ge=0, description="Said in reports from here on.")
+    psi_full: float = Field(5.0, ge=0, description="Learnt anew from all history from here on.")
+    psi_refuse: float = Field(8.0, ge=0, description="Not published from here on.")
+    least: int = Field(50, ge=1, description="With fewer new users (or items, for an item's input) nothing is concluded.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.psi_warn <= self.psi_full <= self.psi_refuse:
+            raise ValueError("psi_warn <= psi_full <= psi_refuse is asked")
+        return self
+
+
 class Surface(_Section):
     """One place where recommendations are shown; it has its own releases."""
 
@@ -77,6 +92,7 @@ class Settings(_Section):
     clock: Clock = Clock()
     training: Training = Training()
     gate: Gate = Gate()
+    drift: Drift = Drift()
     serving: Serving = Serving()
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
 

@@ -6,7 +6,10 @@ This module knows bytes and paths. It does not know what they mean.
 import hashlib
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 FAULT = "RATOON_FAULT"
 """Environment variable `POINT` or `POINT:N`: die by SIGKILL the Nth time that fault point is passed."""
@@ -28,14 +31,25 @@ def fault_point(name: str) -> None:
 
 def write(path: Path, data: bytes) -> None:
     """Replace `path` by `data` so that a reader, even after a crash, sees the old bytes or the new, never a mix."""
+    with writing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Like `write`, for more bytes than one wants to hold; if the body raises, `path` stays as it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fault_point("durable.before_rename")
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        fault_point("durable.before_rename")
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

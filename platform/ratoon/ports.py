@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.drift import Drift, Profile
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.release import Metric, Release
@@ -71,6 +72,12 @@ class Features(Protocol):
     def items(self, ids: Sequence[str], as_of: datetime) -> pa.Table:
         """One row per id, in order: `item_id`, the item tower's inputs, display and filter columns as of then."""
 
+    def profiles(self, interactions: pa.Table) -> tuple[Profile, ...]:
+        """What the towers' inputs look like over these interactions, joined like `FeatureDelta.interactions`."""
+
+    def drifts(self, known: Iterable[Profile], interactions: pa.Table) -> tuple[Drift, ...]:
+        """How far the inputs of these interactions are from known profiles."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
@@ -90,7 +97,7 @@ class Trainer(Protocol):
     """Advances the two towers. A model is its files; nothing is kept between calls."""
 
     def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
-        """A model that has learnt `lesson`, from `parent` under `rows`, from nothing under `full`."""
+        """A model that has learnt `lesson`, from `parent` under `rows` and `dense`, from nothing under `full`."""
 
     def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
         """A model that has also learnt `lesson.new`, each learned row moved by a bounded amount."""

@@ -14,8 +14,10 @@ import pyarrow as pa
 
 from ratoon import durable
 from ratoon.domain.delta import FeatureDelta, Split, part
+from ratoon.domain.drift import Drift, from_json, to_json
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.encoding import completed
+from ratoon.domain.evolution import effect
 from ratoon.domain.gate import GatePolicy, Hits, Verdict, judge
 from ratoon.domain.plan import RefreshPlan, Scope, decide
 from ratoon.domain.release import Release, release_id
@@ -23,6 +25,12 @@ from ratoon.domain.report import Outcome, RefreshReport, Stopwatch
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
 from ratoon.ports import EventLog, Features, Files, Index, Indexes, Lesson, Registry, Towers, Trainer
+
+LEAST_REPLAY = 20_000
+"""Interactions from before the window that a `dense` refresh learns from at least, where there are as many."""
+
+PROFILE = "profile.json"
+"""The file of a release that says what its inputs looked like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Task:
     delta: FeatureDelta
     past: pa.Table
     parent: Pair | None
+    drifts: tuple[Drift, ...] = ()
 
 
 def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> RefreshReport:
@@ -92,14 +101,14 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> Ref
             rows.count = task.delta.interactions.num_rows
         if task.plan.scope == "skip":
             shop.registry.unpin()
-            return _report(shop, watch, "skipped", current, task.plan, window, None)
+            return _report(shop, watch, "skipped", current, task.plan, window, None, task.drifts)
         candidate, verdict = _make(shop, watch, task)
         if not verdict.publish:
             shop.registry.refuse(window, verdict.reasons)
-            return _report(shop, watch, "refused", current, task.plan, window, verdict)
+            return _report(shop, watch, "refused", current, task.plan, window, verdict, task.drifts)
         with watch.stage("publish"):
             published = _publish(shop, task, candidate, current)
-        return _report(shop, watch, "published", published, task.plan, window, verdict)
+        return _report(shop, watch, "published", published, task.plan, window, verdict, task.drifts)
 
 
 def _task(shop: Workshop, window: Window, current: Release | None, scope: Scope | None) -> Task:
@@ -107,15 +116,33 @@ def _task(shop: Workshop, window: Window, current: Release | None, scope: Scope 
     parent = _open(shop, shop.registry.load(current)) if current else None
     items = parent.index.ids() if parent else []
     delta = shop.features.delta(window, current.window if current else None, items)
+    drifts = _drifts(shop, parent, delta)
+    differs = effect(TowerSchema.from_json(parent.model["schema.json"].decode()), schema) if parent else "same"
     plan = decide(
         delta,
         has_parent=current is not None,
-        schema_changed=current is not None and current.schema_hash != schema.hash,
+        schema_changed=differs in ("gained", "changed"),
+        gained=differs == "gained",
         recent_items=current.written_items if current else (),
+        reshown=tuple(shop.log.catalogue(window.end)) if differs == "shown" else (),
+        drift=next(iter(shop.gate.drift.beyond(shop.gate.drift.full, drifts)), None),
         forced=scope,
     )
     past = shop.features.past(window) if plan.scope != "skip" else delta.interactions.slice(0, 0)
-    return Task(plan, window, schema, delta, past, parent)
+    return Task(plan, window, schema, delta, past, parent, drifts)
+
+
+def _drifts(shop: Workshop, parent: Pair | None, delta: FeatureDelta) -> tuple[Drift, ...]:
+    """How far the window's inputs are from what the parent's shared layers learnt."""
+    known = from_json(parent.model[PROFILE].decode()) if parent and PROFILE in parent.model else ()
+    return shop.features.drifts(known, delta.interactions)
+
+
+def _profile(shop: Workshop, task: Task) -> bytes:
+    """What the shared layers have learnt: under `rows` they do not move, so what the parent's learnt still holds."""
+    if task.plan.scope == "rows" and task.parent and PROFILE in task.parent.model:
+        return task.parent.model[PROFILE]
+    return to_json(shop.features.profiles(pa.concat_tables([task.past, task.delta.interactions]))).encode()
 
 
 def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
@@ -133,7 +160,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
     with watch.stage("judge") as rows:
         slices = _gate_slices(shop, task)
         rows.count = sum(table.num_rows for table in slices.values())
-        verdict = _verdict(shop, slices, task.parent, candidate, rng)
+        verdict = _verdict(shop, slices, task.parent, candidate, rng, task.drifts)
     durable.fault_point("refresh.judged")
     if not verdict.publish:
         return candidate, verdict
@@ -150,11 +177,15 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
 
 
 def _lesson(task: Task, parts: Sequence[Split], catalogue: pa.Table, rng: np.random.Generator) -> Lesson:
-    """The rows of some parts; under `full` of all history, under `rows` of the window with as many train rows replayed."""
+    """The rows of some parts: under `full` of all history, else of the window with as many train rows replayed.
+
+    Under `dense` at least LEAST_REPLAY are, since a window without interactions could teach a new input nothing.
+    """
     full = task.plan.scope == "full"
     rows = pa.concat_tables([task.past, task.delta.interactions]) if full else task.delta.interactions
     new, past = part(rows, *parts), part(task.past, "train")
-    replayed = 0 if full and "train" in parts else min(new.num_rows, past.num_rows)
+    least = LEAST_REPLAY if task.plan.scope == "dense" and "train" in parts else 0
+    replayed = 0 if full and "train" in parts else min(max(new.num_rows, least), past.num_rows)
     chosen = np.sort(rng.choice(past.num_rows, replayed, replace=False))
     return Lesson(new, past.take(chosen), part(rows, "fit"), catalogue)
 
@@ -189,7 +220,12 @@ def _gate_slices(shop: Workshop, task: Task) -> dict[str, pa.Table]:
 
 
 def _verdict(
-    shop: Workshop, slices: dict[str, pa.Table], parent: Pair | None, candidate: Pair, rng: np.random.Generator
+    shop: Workshop,
+    slices: dict[str, pa.Table],
+    parent: Pair | None,
+    candidate: Pair,
+    rng: np.random.Generator,
+    drifts: tuple[Drift, ...] = (),
 ) -> Verdict:
     hits = {}
     for name, table in slices.items():
@@ -197,7 +233,7 @@ def _verdict(
         hits[name] = (_hits(shop, parent, table) if parent else after, after)
     queries = _queries(candidate, [table for table in slices.values() if table.num_rows])
     recall = candidate.index.recall(queries, shop.gate.k) if len(queries) else 1.0
-    return judge(hits, index_recall=recall, policy=shop.gate, rng=rng)
+    return judge(hits, index_recall=recall, policy=shop.gate, rng=rng, drifts=drifts)
 
 
 def _queries(pair: Pair, tables: Sequence[pa.Table]) -> Vectors:
@@ -218,7 +254,7 @@ def _hits(shop: Workshop, pair: Pair, table: pa.Table) -> Hits:
 
 
 def _publish(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> Release:
-    files = {**pair.model, **pair.index.snapshot()}
+    files = {**pair.model, **pair.index.snapshot(), PROFILE: _profile(shop, task)}
     hashes = {name: durable.sha256(data) for name, data in sorted(files.items())}
     parent = current.id if current else ""
     release = Release(
@@ -250,6 +286,7 @@ def _report(
     plan: RefreshPlan,
     window: Window | None,
     verdict: Verdict | None,
+    drifts: tuple[Drift, ...] = (),
 ) -> RefreshReport:
     release, sequence = (current.id, current.sequence) if current else ("", 0)
-    return RefreshReport(shop.surface, outcome, release, sequence, plan, window, verdict, tuple(watch.stages))
+    return RefreshReport(shop.surface, outcome, release, sequence, plan, window, verdict, tuple(watch.stages), drifts)

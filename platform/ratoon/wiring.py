@@ -8,7 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ratoon.config import Settings
+from ratoon.domain.drift import Drift, DriftPolicy, from_json
+from ratoon.domain.errors import UsageError
 from ratoon.domain.gate import GatePolicy
 from ratoon.domain.report import Stopwatch
 from ratoon.events import SqliteEventLog
@@ -17,8 +21,15 @@ from ratoon.registry import FileRegistry
 from ratoon.towers import open_towers
 
 if TYPE_CHECKING:
+    from ratoon.features.deltas import Changed
+    from ratoon.features.evolution import Evolution
     from ratoon.features.online import OnlineUsers
+    from ratoon.features.parity import Parity
+    from ratoon.features.quality.freshness import Freshness
+    from ratoon.features.quality.releasing import Quarantine
+    from ratoon.features.retained import Retained
     from ratoon.features.store import FeastFeatures
+    from ratoon.features.views import View
     from ratoon.refresh import Workshop
 
 Progress = Callable[[str, float], None]
@@ -63,26 +74,141 @@ class House:
 
         policy = self.settings.surface(surface)
         services = {"user_service": policy.user_service, "item_service": policy.item_service}
-        return open_features(self.settings.paths.feature_repo, self.home, self.log, **services)
+        return open_features(self.settings.paths.feature_repo, self.home, self.log, **services, guard=self._refuse_drops)
+
+    def _refuse_drops(self, wanted: "tuple[View, ...]") -> None:
+        """Raise if views that are about to be applied lack what a retained release reads."""
+        from ratoon.features import retained
+
+        retained.refuse(retained.drops(self._applied(), wanted, self._retained()))
+
+    def _applied(self) -> "tuple[View, ...] | None":
+        from ratoon.features import views
+
+        written = self.home / "features" / "views.json"
+        return views.load(written) if written.exists() else None
+
+    def _retained(self) -> "list[Retained]":
+        """Every release of every surface that is current or can be rolled back to, newest first."""
+        from ratoon.features.retained import Retained
+
+        found = []
+        for surface in self.settings.surfaces:
+            registry = self.registry(surface)
+            for number, release in enumerate(registry.releases()):
+                found.append(Retained(surface, release.id, release.sequence, number == 0, registry.schema(release)))
+        return found
+
+    def evolutions(self) -> "list[Evolution]":
+        """What feature_repo/ as it is now means for each surface; nothing is applied."""
+        from ratoon.features import retained
+        from ratoon.features.evolution import evolve
+        from ratoon.features.repository import FeastRepository
+
+        defined, applied, releases = (
+            FeastRepository(self.settings.paths.feature_repo, self.home).parsed(),
+            self._applied(),
+            self._retained(),
+        )
+        lost = retained.drops(applied, defined.views, releases)
+        return [
+            evolve(
+                surface,
+                (policy.user_service, policy.item_service),
+                defined,
+                applied or (),
+                next((release for release in releases if release.current and release.surface == surface), None),
+                self.log,
+                lost,
+            )
+            for surface, policy in self.settings.surfaces.items()
+        ]
+
+    def parity(self, n: int, seed: int) -> "Parity":
+        """Compare up to n users and n items offline and online."""
+        from ratoon.features.parity import parity
+
+        surface = next(iter(self.settings.surfaces))
+        return parity(self.features(surface).repository, self.log, n, np.random.default_rng(seed))
+
+    def apply(self, *, allow_drop: bool) -> bool:
+        """Apply feature_repo/ now instead of with the next command that needs it; whether anything was done."""
+        from ratoon.features.repository import FeastRepository
+
+        repo = self.settings.paths.feature_repo
+        repository = FeastRepository(repo, self.home) if allow_drop else FeastRepository(repo, self.home, self._refuse_drops)
+        return repository.apply()
 
     @staticmethod
     def stopwatch(show: Callable[[str], None] = lambda _: None) -> Stopwatch:
         """A stopwatch on this process's clocks."""
         return Stopwatch(time.perf_counter, time.process_time, show)
 
+    @property
+    def drift_policy(self) -> DriftPolicy:
+        """From where on drift matters."""
+        drift = self.settings.drift
+        return DriftPolicy(warn=drift.psi_warn, full=drift.psi_full, refuse=drift.psi_refuse, least=drift.least)
+
+    def drifts(self, surface: str) -> tuple[Drift, ...]:
+        """How far the inputs since a surface's current release are from what it learnt; none before there is one."""
+        from ratoon.refresh import PROFILE
+
+        registry, features = self.registry(surface), self.features(surface)
+        current = registry.current()
+        if current is None:
+            return ()
+        features.ingest()
+        files = registry.load(current)
+        known = from_json(files[PROFILE].decode()) if PROFILE in files else ()
+        delta = features.delta(features.window(current.window), current.window, ())
+        return features.drifts(known, delta.interactions)
+
+    @property
+    def quarantine(self) -> "Quarantine":
+        """What breaks the rules of feature_repo/, and the ways in and out."""
+        from ratoon.features.quality.releasing import Quarantine
+
+        return Quarantine(self.log, self.home / "features" / "quarantine")
+
+    def freshness(self) -> "list[Freshness]":
+        """How old each view's newest rows are."""
+        from ratoon.features.quality.freshness import freshness
+
+        return freshness(self.home / "features", self.log.now())
+
+    def feature_ages(self) -> list[tuple[str, str, float]]:
+        """(view, `offline` or `online`, seconds since its newest event time), where there is a row."""
+        found = [(one.view, store, age) for one in self.freshness() for store, age in one.ages]
+        return [(view, store, age) for view, store, age in found if age is not None]
+
     def online(self) -> "OnlineUsers":
         """User features at request time."""
         from ratoon.features.online import OnlineUsers
+        from ratoon.features.quality.accepted import Accepted
 
-        return OnlineUsers(self.home / "features", self.log)
+        return OnlineUsers(self.home / "features", Accepted(self.log, self.home / "features"))
 
     def check_features(self, features: Mapping[str, object]) -> None:
         """Refuse features that the applied repository does not have; before one is applied nothing can be checked."""
-        from ratoon.features import derive, views
+        from ratoon.features import views
+        from ratoon.features.folds import derive
 
         applied = self.home / "features" / "views.json"
         if applied.exists():
             derive.check(features, views.load(applied))
+
+    def changed(self, view: str, since: str | None) -> "Changed":
+        """What came and went in a view of the applied repository since a position (JSON), or since the beginning."""
+        from ratoon.features import deltas, views
+
+        folder = self.home / "features"
+        known = {one.name: one for one in views.load(folder / "views.json")}
+        if view not in known:
+            fix = "Name one of them; `ratoon ingest` applies a changed feature_repo/."
+            raise UsageError("view", expected=f"one of {', '.join(sorted(known))}", found=repr(view), fix=fix)
+        position = deltas.Position.from_json(since) if since is not None else None
+        return deltas.changed(known[view], position, folder / "deltas")
 
     @staticmethod
     def torch_devices() -> str:
@@ -117,7 +243,7 @@ class House:
             open_towers=open_towers,
             indexes=self.indexes,
             registry=self.registry(surface),
-            gate=GatePolicy(k=gate.k, tolerance=gate.tolerance, index_recall=gate.index_recall),
+            gate=GatePolicy(k=gate.k, tolerance=gate.tolerance, index_recall=gate.index_recall, drift=self.drift_policy),
             seed=training.seed,
             mask_seen=self.settings.surface(surface).repeat == "mask",
             gate_rows=gate.rows,

@@ -150,6 +150,17 @@ def test_both_readers_agree_on_text_without_quotes(text: str) -> None:
     assert fast.to_dicts() == slow.to_dicts()
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_parts_add_up_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    """Read a few bytes at a time, a file gives the rows, line numbers and rejects that it gives at once."""
+    content = ending.join(["a,b", "1,é", "", "short", "3,4", "5,6,7", "8,", "last,ß"])
+    whole = read(tmp_path, content)
+    monkeypatch.setattr(delimited, "PART", 5)
+    assert read(tmp_path, content) == whole
+    assert len(list(delimited.delimited_parts(tmp_path / "a.csv", Quarantine()))) > 3 or ending == "\r"
+    assert [line for line, _ in whole[0]] == [2, 5, 7, 8]
+
+
 cell = st.text(alphabet=st.sampled_from('ab ,"\n|éß'), min_size=1, max_size=6).filter(lambda value: value.strip() != "")
 
 

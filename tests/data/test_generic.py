@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from ratoon.data import generic
 from ratoon.data.generic import tables
 from ratoon.data.quarantine import Quarantine
 from ratoon.domain.errors import DataError
@@ -29,7 +30,8 @@ def test_parquet_is_taken_as_it_is(tmp_path: Path) -> None:
     """Parquet keeps its types, and its rows are counted from 1; items and users may be missing."""
     frame = pl.DataFrame({"user": [1, 2], "item": ["a", "b"], "timestamp": [datetime(2024, 1, 1)] * 2})
     frame.write_parquet(tmp_path / "interactions.parquet")
-    interactions, items, users = tables(tmp_path, Quarantine())
+    parts, items, users = tables(tmp_path, Quarantine())
+    (interactions,) = parts
     assert interactions.columns.equals(frame)
     assert interactions.lines.to_list() == [1, 2]
     assert (interactions.file, interactions.text, items, users) == ("interactions.parquet", None, None, None)
@@ -47,7 +49,7 @@ def test_one_table_in_two_formats_is_an_error(tmp_path: Path) -> None:
 def test_no_interactions_is_an_error(tmp_path: Path) -> None:
     """Items alone are not a layout."""
     (tmp_path / "items.csv").write_text("item\na\n")
-    with pytest.raises(DataError, match=r"expected interactions\.parquet or interactions\.csv, found neither"):
+    with pytest.raises(DataError, match=r"expected interactions\.parquet|csv or interactions/\*\.parquet, found none of them"):
         tables(tmp_path, Quarantine())
 
 
@@ -55,4 +57,33 @@ def test_a_broken_parquet_file_is_named(tmp_path: Path) -> None:
     """A file that only bears the name of Parquet is an error with its name."""
     (tmp_path / "interactions.parquet").write_text(LOG)
     with pytest.raises(DataError, match=r"interactions\.parquet: expected a Parquet file, found parquet: "):
+        list(tables(tmp_path, Quarantine())[0])
+
+
+def test_interactions_may_lie_in_parts(tmp_path: Path) -> None:
+    """The Parquet files of a folder `interactions` are read in order of their names; beside another form they are refused."""
+    (tmp_path / "interactions").mkdir()
+    for name, user in (("b", "v"), ("a", "u")):
+        pl.DataFrame({"user": [user], "item": ["i"], "timestamp": [5]}).write_parquet(
+            tmp_path / "interactions" / f"{name}.parquet"
+        )
+    parts, _, _ = tables(tmp_path, Quarantine())
+    assert [(part.file, part.columns["user"].to_list()) for part in parts] == [
+        ("interactions/a.parquet", ["u"]),
+        ("interactions/b.parquet", ["v"]),
+    ]
+    (tmp_path / "interactions.csv").write_text(LOG)
+    with pytest.raises(DataError, match=r"one file of interactions, found interactions\.csv and 2 files in interactions/"):
         tables(tmp_path, Quarantine())
+
+
+def test_a_large_parquet_file_is_read_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows keep their numbers over the slices, and a file without rows still shows its columns."""
+    monkeypatch.setattr(generic, "PART", 2)
+    frame = pl.DataFrame({"user": list("abcde"), "item": list("vwxyz"), "timestamp": range(5)})
+    frame.write_parquet(tmp_path / "interactions.parquet")
+    parts = list(tables(tmp_path, Quarantine())[0])
+    assert [part.lines.to_list() for part in parts] == [[1, 2], [3, 4], [5]]
+    assert pl.concat([part.columns for part in parts]).equals(frame)
+    frame.clear().write_parquet(tmp_path / "interactions.parquet")
+    assert [part.columns.columns for part in tables(tmp_path, Quarantine())[0]] == [frame.columns]

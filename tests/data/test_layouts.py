@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
-from ratoon.data import Import, read
+from ratoon.data import Import, films, periods, read, stream
 from ratoon.data.movielens import CLASSIC, RECBOLE
 from ratoon.domain.errors import DataError
 from ratoon.domain.event import EVENT_SCHEMA
@@ -124,7 +125,16 @@ def test_an_unknown_folder_lists_what_was_looked_for_and_found(tmp_path: Path) -
     with pytest.raises(DataError) as wrong:
         read(tmp_path, tmp_path / "q.csv")
     message = str(wrong.value)
-    for name in (*RECBOLE, *CLASSIC, "interactions.parquet|csv", "f00.txt", "f19.txt and 2 more"):
+    for name in (
+        *RECBOLE,
+        *CLASSIC,
+        *films.CSV,
+        *films.DAT,
+        periods.NAMES,
+        "interactions.parquet|csv",
+        "f00.txt",
+        "f19.txt and 2 more",
+    ):
         assert name in message
 
 
@@ -174,3 +184,24 @@ def test_a_wrong_column_is_named_with_its_file(tmp_path: Path) -> None:
         imported(tmp_path, interactions=LOG.replace(",", ";"))
     with pytest.raises(DataError, match=r"items\.csv column 'item': expected a column named 'item', found columns 'id', 'title'"):
         imported(tmp_path, interactions=LOG, items="id,title\na,A\n")
+
+
+def test_batches_are_the_whole_in_order(tmp_path: Path) -> None:
+    """In small batches, with items and users that come before, between and after, the events are those read at once."""
+    draw = random.Random(5)
+    log = "user,item,timestamp\n" + "".join(
+        f"u{draw.randrange(9)},i{draw.randrange(9)},{draw.randrange(60)}\n" for _ in range(500)
+    )
+    items = "item,timestamp,n\n" + "".join(f"i{n},{n * 9},1\n" for n in range(12))
+    at = folder(tmp_path / "w", interactions=log, items=items, users="user,n\nu1,1\nnever,2\n")
+    told: list[int] = []
+    with stream(at, tmp_path / "q.csv", told.append, batch=20) as found:
+        batches = list(found.batches)
+        rows = found.rows
+    whole = read(at, tmp_path / "q.csv").events
+    assert told == [500]
+    assert len(batches) > 1
+    assert rows == whole.num_rows == 500 + 12 + 2
+    assert pa.concat_tables(batches).combine_chunks().equals(whole)
+    assert whole["event_timestamp"].to_pylist() == sorted(whole["event_timestamp"].to_pylist())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w"]

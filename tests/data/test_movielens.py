@@ -30,7 +30,8 @@ def test_recbole_rows_get_our_names(tmp_path: Path) -> None:
     """Genres are split at spaces, a year becomes its first of January, a year that is none leaves no date, age is whole."""
     items = ITEM + '1\tToy "Story"\t1995\tAnimation Children\'s Comedy\n267\tunkonwn\tunkonwn\tunknown\n'
     write(tmp_path, RECBOLE, INTER, items, USER + "196\t49\tM\twriter\t05105\n")
-    interactions, films, people = recbole(tmp_path, Quarantine())
+    parts, films, people = recbole(tmp_path, Quarantine())
+    (interactions,) = parts
     assert interactions.columns.to_dicts()[0] == {"user": "196", "item": "242", "value": "3", "timestamp": "881250949"}
     assert films.columns.rows() == [
         ("1", 'Toy "Story"', ["Animation", "Children's", "Comedy"], "1995-01-01"),
@@ -45,7 +46,8 @@ def test_grouplens_rows_get_our_names(tmp_path: Path) -> None:
     """u.item is Latin-1 with a real date and 19 flags; the features are those of the other form."""
     items = f"543|Mis\xe9rables, Les (1995)|01-Mar-1996||http://x?a|{flags('Drama', 'Musical')}\n267|unknown||||{flags()}\n"
     write(tmp_path, CLASSIC, "196\t242\t3\t881250949\n", items, "196|49|M|writer|05105\n")
-    interactions, films, people = classic(tmp_path, Quarantine())
+    parts, films, people = classic(tmp_path, Quarantine())
+    (interactions,) = parts
     assert interactions.columns.to_dicts() == [{"user": "196", "item": "242", "value": "3", "timestamp": "881250949"}]
     assert films.columns["title"].to_list() == ["Misérables, Les (1995)", "unknown"]
     assert films.columns["genres"].to_list() == [["Drama", "Musical"], []]
@@ -69,7 +71,7 @@ def test_another_header_is_an_error(tmp_path: Path) -> None:
     """A RecBole file without an expected column is an error with file and column."""
     write(tmp_path, RECBOLE, INTER.replace("rating:float", "rate:float"), ITEM, USER)
     with pytest.raises(DataError, match=r"ml-100k\.inter column 'rating:float': .* Rename 'rate:float' to 'rating:float'"):
-        recbole(tmp_path, Quarantine())
+        list(recbole(tmp_path, Quarantine())[0])
 
 
 def test_the_real_files_hold_what_they_are_known_for(movielens: Path, tmp_path: Path) -> None:

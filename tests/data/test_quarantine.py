@@ -45,6 +45,18 @@ def test_nothing_put_aside_leaves_no_file(tmp_path: Path) -> None:
     assert aside.reasons == {}
 
 
+def test_more_rows_than_are_held_are_all_written(tmp_path: Path) -> None:
+    """Past the number held in memory nothing changes: one header, every row once, every reason counted."""
+    few, many = Quarantine(held=3), Quarantine()
+    for aside in (few, many):
+        for number in range(5):
+            aside.sift(sheet(f"{number}.csv", "x", "y"), reasons("odd", "even"))
+    assert few.write(tmp_path / "few" / "q.csv") == many.write(tmp_path / "q.csv") == 10
+    assert (tmp_path / "few" / "q.csv").read_text() == (tmp_path / "q.csv").read_text()
+    assert few.reasons == many.reasons == {"even": 5, "odd": 5}
+    few.close()
+
+
 def test_rows_without_text_are_written_as_json(tmp_path: Path) -> None:
     """A row of a file that is not text is kept as a JSON object of its columns."""
     rows = Sheet("a.parquet", pl.DataFrame({"item": ["é"], "tags": [["x"]]}), pl.Series([1]), None)

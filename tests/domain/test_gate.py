@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratoon.domain.drift import Drift, DriftPolicy
 from ratoon.domain.gate import GatePolicy, Hits, compare, judge
 
 POLICY = GatePolicy(k=50, tolerance=0.05, index_recall=0.95, draws=500)
@@ -121,3 +122,13 @@ def test_the_verdict_is_reproducible() -> None:
     slices = {"new": (hits(0.2, 500, 1), hits(0.2, 500, 2))}
     verdicts = [judge(slices, index_recall=1.0, policy=POLICY, rng=rng(7)) for _ in range(2)]
     assert verdicts[0] == verdicts[1]
+
+
+def test_a_window_unlike_anything_learnt_is_refused() -> None:
+    """An input beyond what may be published is a reason of its own, naming feature and figure, however good the candidate."""
+    good = (np.zeros(1000, np.bool_), np.ones(1000, np.bool_))
+    policy = GatePolicy(drift=DriftPolicy(refuse=3.0, least=50))
+    far, near = (Drift("age", 500, 100, psi, 0.5, None, 0.9) for psi in (4.0, 3.5))
+    verdict = judge({"new": good}, index_recall=1.0, policy=policy, rng=rng(), drifts=[far, near])
+    assert (verdict.publish, verdict.reasons) == (False, ("age drifted by PSI 3.50 beyond chance over 500 rows, 3 is let pass",))
+    assert judge({"new": good}, index_recall=1.0, policy=policy, rng=rng(), drifts=[near]).publish

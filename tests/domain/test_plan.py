@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.drift import Drift
 from ratoon.domain.plan import RefreshPlan, Scope, decide
 
 EMPTY = FeatureDelta(pa.table({"user_id": pa.array([], pa.string())}), (), (), ())
@@ -19,6 +20,9 @@ SOME = FeatureDelta(pa.table({"user_id": ["u1", "u2"]}), ("b", "c"), ("c",), ("x
         (SOME, True, True, None, "full", "the feature services changed since the current release"),
         (EMPTY, True, True, "rows", "full", "the feature services changed since the current release"),
         (EMPTY, True, False, "full", "full", "asked for"),
+        (EMPTY, True, False, "dense", "dense", "asked for"),
+        (EMPTY, True, True, "dense", "full", "the feature services changed since the current release"),
+        (EMPTY, False, False, "dense", "full", "no release yet: learn from all history"),
         (SOME, True, False, "skip", "skip", "asked for"),
         (EMPTY, True, False, "skip", "skip", "asked for"),
         (EMPTY, True, False, None, "skip", "nothing changed since the current release"),
@@ -43,6 +47,28 @@ def test_writable_items() -> None:
 
 
 @pytest.mark.parametrize(
+    ("forced", "scope", "reason"),
+    [
+        (None, "dense", "the feature services gained inputs since the current release"),
+        ("skip", "dense", "the feature services gained inputs since the current release"),
+        ("rows", "dense", "the feature services gained inputs since the current release"),
+        ("full", "full", "asked for"),
+    ],
+)
+def test_added_inputs_are_learnt_on_top(forced: Scope | None, scope: Scope, reason: str) -> None:
+    """When the schema only gained inputs, the parent's weights are kept and everything moves, unless `full` is asked for."""
+    plan = decide(EMPTY, has_parent=True, schema_changed=True, gained=True, forced=forced)
+    assert (plan.scope, plan.reason, plan.writable) == (scope, reason, ())
+
+
+def test_other_columns_beside_the_items_write_all_of_them() -> None:
+    """When other columns are shown than the index has, all live items are written again, even if nothing else happened."""
+    plan = decide(EMPTY, has_parent=True, schema_changed=False, reshown=("b", "a"))
+    assert plan == RefreshPlan("rows", "0 interactions, 2 writable items, 0 removed", ("a", "b"))
+    assert decide(EMPTY, has_parent=True, schema_changed=False, reshown=("a",), forced="skip").scope == "skip"
+
+
+@pytest.mark.parametrize(
     "delta",
     [
         FeatureDelta(EMPTY.interactions, ("a",), (), ()),
@@ -53,3 +79,12 @@ def test_writable_items() -> None:
 def test_any_change_is_worth_a_refresh(delta: FeatureDelta) -> None:
     """Changed items alone, removed items alone and interactions alone are not skipped."""
     assert decide(delta, has_parent=True, schema_changed=False).scope == "rows"
+
+
+def test_strong_drift_is_learnt_anew() -> None:
+    """An input that moved too far gives a full plan that names it; nothing to learn, or a forced plan, comes first."""
+    drift = Drift("item_events", 900, 300, 6.5, 0.5, 0.4, 0.7)
+    plan = decide(SOME, has_parent=True, schema_changed=False, drift=drift)
+    assert plan == RefreshPlan("full", "item_events drifted by PSI 6.00 beyond chance over 900 rows")
+    assert decide(EMPTY, has_parent=True, schema_changed=False, drift=drift).scope == "skip"
+    assert decide(SOME, has_parent=True, schema_changed=False, drift=drift, forced="rows").scope == "rows"

@@ -1,14 +1,17 @@
 """The SQLite event log, beyond what every log promises."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from ratoon.domain.errors import StoreError
+from ratoon.domain.errors import DataError, StoreError
 from ratoon.events import SqliteEventLog
+from ratoon.events.connection import INDEXES
 from tests.fakes.events import START, at, batch, event
 
 US = timedelta(microseconds=1)
@@ -25,6 +28,52 @@ def test_history_arrives_when_it_happened(log: SqliteEventLog) -> None:
     """Backfilled events are dated by their own times, an event out of order one microsecond after its predecessor."""
     events = [event("a", event_timestamp=at(5)), event("b", event_timestamp=at(9)), event("c", event_timestamp=at(7))]
     assert log.append(batch(*events), backfill=True).column("created_timestamp").to_pylist() == [at(5), at(9), at(9) + US]
+
+
+def test_loading_is_one_backfill(log: SqliteEventLog, tmp_path: Path) -> None:
+    """Batches loaded into an empty log, and more into a full one, leave what one backfill of them all leaves."""
+    first = [event("a", event_timestamp=at(5)), event("b", event_timestamp=at(9))]
+    second = [event("c", event_timestamp=at(9), user_id="u2"), event("d", kind="item", user_id=None, event_timestamp=at(20))]
+    assert log.load([batch(*first), batch(*second)]) == 4
+    assert log.load([batch(*second), batch(event("e", event_timestamp=at(21)))]) == 1
+    other = SqliteEventLog(tmp_path / "other.sqlite", "log", lambda: START)
+    other.append(batch(*first, *second, event("e", event_timestamp=at(21))), backfill=True)
+    assert log.read(0).equals(other.read(0))
+    assert (log.seen("u2"), log.now()) == (other.seen("u2"), other.now())
+    other.close()
+    with sqlite3.connect(tmp_path / "state" / "events.sqlite") as db:
+        names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    db.close()
+    assert names == set(INDEXES)
+
+
+@pytest.mark.parametrize("known", [[], ["x"]])
+def test_loading_is_all_or_nothing(log: SqliteEventLog, known: list[str]) -> None:
+    """If the third batch is bad, nothing of the first two stays, and the log goes on as before."""
+    log.append(batch(*map(event, known)))
+
+    def batches() -> Iterator[pa.Table]:
+        yield batch(event("a"))
+        yield batch(event("b"))
+        yield batch(event("c", item_id=None))
+
+    with pytest.raises(DataError, match=r"events\[0\]\.item_id: expected a value"):
+        log.load(batches())
+    assert log.end() == len(known)
+    assert log.append(batch(event("a"), event("a"))).num_rows == 1
+
+
+def test_one_id_twice_is_not_loaded(log: SqliteEventLog) -> None:
+    """Two events with one id in what fills an empty log are an error, and nothing is stored."""
+    with pytest.raises(DataError, match=r"events\.event_id: expected another id for each event, found UNIQUE .*; nothing was"):
+        log.load([batch(event("a")), batch(event("a", item_id="i2"))])
+    assert (log.end(), log.append(batch(event("a"))).num_rows) == (0, 1)
+
+
+def test_unknown_events_are_those_not_in_the_log(log: SqliteEventLog) -> None:
+    """Asked which of some events it has not, the log answers with each of them once."""
+    log.append(batch(event("a"), event("b")))
+    assert log.unknown(batch(event("b"), event("c"), event("c"), event("d"))).column("event_id").to_pylist() == ["c", "d"]
 
 
 def test_an_empty_log_lives_in_1970(log: SqliteEventLog) -> None:

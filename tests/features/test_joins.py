@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from ratoon.domain.event import TIME
 from ratoon.features import joins
 from ratoon.features.contract import tower_schema
-from ratoon.features.joins import Examples, items_as_of, keys_in, manifest, point_in_time
-from ratoon.features.views import View
+from ratoon.features.joins import Examples, items_as_of, point_in_time
 from tests.fakes.events import at, batch, event
 from tests.features.worlds import US, World, world
 
@@ -97,13 +95,16 @@ def test_a_ttl_ends_a_value(read_only: World) -> None:
     assert counts[1] is None
 
 
-def test_small_chunks_change_nothing(read_only: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Joining a few rows at a time gives the table that one join gives."""
-    log = read_only.log.read(600)
-    keys = log.filter(pa.compute.equal(log.column("kind"), "interaction")).select(["user_id", "item_id", "event_timestamp"])
-    whole = point_in_time(read_only.features.repository, keys, BOTH)
-    monkeypatch.setattr(joins, "CHUNK", 400)
-    assert point_in_time(read_only.features.repository, keys, BOTH).combine_chunks().equals(whole.combine_chunks())
+def test_a_late_batch_sees_its_own_earlier_events(empty: World) -> None:
+    """Events that all arrive long after they happened know those of them that arrived before, and no label knows a later one."""
+    empty.log.append(batch(event("now", user_id="somebody", event_timestamp=at(1_000))))
+    late = [event(f"late-{second}", item_id=f"i-{second}", event_timestamp=at(second)) for second in (1, 3, 2)]
+    empty.log.append(batch(*late))
+    table = examples(empty.ingest(), USER).read(1, 4)
+    arrived = (table.column("event_timestamp").to_pylist(), empty.log.read(1, 4).column("created_timestamp").to_pylist())
+    assert max(arrived[0]) < min(arrived[1]), "the whole batch arrived after it had happened"
+    seen = dict(zip(table.column("item_id").to_pylist(), table.column("recent_items").to_pylist(), strict=True))
+    assert seen == {"i-1": None, "i-3": ["i-1"], "i-2": ["i-1"]}
 
 
 def test_many_windows_are_one(read_only: World) -> None:
@@ -135,14 +136,3 @@ def test_items_as_of_includes_that_moment(empty: World) -> None:
     for second, text in ((1, "1"), (2, "2")):
         table = items_as_of(repository, ["i1", "gone", "i1"], at(second), ["item_profile:title"])
         assert table.to_pydict() == {"item_id": ["i1", "gone", "i1"], "title": [text, None, text]}
-
-
-def test_a_manifest_is_the_files_a_view_matches(tmp_path: Path) -> None:
-    """A view's manifest has the files under its glob with their sizes, and `keys_in` the entities in some of them."""
-    view = View("p", "prices", "item", "foreign", f"{tmp_path}/prices-*.parquet", "at", ())
-    pq.write_table(pa.table({"item_id": ["b", "a", None, "a"]}), tmp_path / "prices-1.parquet")
-    pq.write_table(pa.table({"item_id": [7]}), tmp_path / "prices-2.parquet")
-    pq.write_table(pa.table({"item_id": ["z"]}), tmp_path / "other.parquet")
-    assert manifest(view) == {name: (tmp_path / name).stat().st_size for name in ("prices-1.parquet", "prices-2.parquet")}
-    assert keys_in(view, ["prices-1.parquet", "prices-2.parquet"]) == {"a", "b", "7"}
-    assert keys_in(view, []) == set()

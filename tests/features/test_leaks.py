@@ -12,7 +12,7 @@ import pytest
 
 from ratoon.domain.delta import split_of
 from ratoon.domain.plan import RefreshPlan
-from ratoon.features import derive
+from ratoon.features.folds import stamps
 from ratoon.ports import Lesson
 from ratoon.towers import open_towers
 from ratoon.training import TrainingSettings, TwoTowerTrainer
@@ -61,6 +61,6 @@ def test_a_feature_equal_to_the_label_earns_chance(tmp_path: Path) -> None:
 
 def test_the_canary_can_sing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were rows valid at their event instead of after it, the same pipeline would find the label far above chance."""
-    monkeypatch.setattr(derive, "TICK_US", 0)
+    monkeypatch.setattr(stamps, "TICK_US", 0)
     found, _ = recall(tmp_path)
     assert found > 5 * K / ITEMS

@@ -1,4 +1,4 @@
-"""The online store gets exactly the rows that are not there yet, through Feast."""
+"""The online store gets exactly the rows that are not there yet."""
 
 from pathlib import Path
 
@@ -7,17 +7,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from ratoon import durable
+from ratoon.domain.errors import DataError
 from ratoon.domain.event import TIME
 from ratoon.features.materialize import materialize
+from ratoon.features.online import OnlineUsers
 from ratoon.features.repository import FeastRepository
 from tests.fakes.events import START, at, batch, event
 from tests.features.worlds import US, World, repo_copy, world
 
 
-def online(repository: FeastRepository, user: str, *features: str) -> list[object]:
-    """What Feast itself reads from the online store."""
-    answer = repository.store.get_online_features([f"user_activity:{name}" for name in features], [{"user_id": user}])
-    return [answer.to_dict()[name][0] for name in features]
+def online(there: World, user: str, *features: str) -> list[object]:
+    """What a server reads from the online store."""
+    row = OnlineUsers(there.home / "features", there.log).user(user, there.features.schema())
+    assert row is not None
+    return [row.column(name)[0].as_py() for name in features]
 
 
 def test_nothing_new_is_nothing_done(read_only: World) -> None:
@@ -35,8 +38,8 @@ def test_the_interval_is_that_of_the_new_rows(tmp_path: Path) -> None:
     there.log.append(batch(event("late", item_id="i2", user_id="u2", event_timestamp=at(4))))
     spans = {span.view: span for span in there.learnt().features.materialize()}
     assert spans == {}
-    assert online(there.features.repository, "u2", "user_events", "recent_items") == [1, ["i2"]]
-    assert online(there.features.repository, "u1", "user_events", "recent_items") == [2, ["i1", "i1"]]
+    assert online(there, "u2", "user_events", "recent_items") == [1, ["i2"]]
+    assert online(there, "u1", "user_events", "recent_items") == [2, ["i1", "i1"]]
 
 
 def test_a_late_event_changes_the_newest_value(tmp_path: Path) -> None:
@@ -44,7 +47,7 @@ def test_a_late_event_changes_the_newest_value(tmp_path: Path) -> None:
     there = world(tmp_path, batch(event("a", item_id="a"), event("c", item_id="c", event_timestamp=at(10)))).learnt()
     there.log.append(batch(event("b", item_id="b", event_timestamp=at(4))))
     there.learnt()
-    assert online(there.features.repository, "u1", "recent_items", "user_events") == [["a", "b", "c"], 3]
+    assert online(there, "u1", "recent_items", "user_events") == [["a", "b", "c"], 3]
 
 
 def test_interrupted_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,9 +59,10 @@ def test_interrupted_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     there = world(tmp_path, batch(event("a"))).ingest()
 
     def die(point: str) -> None:
-        if point == "materialize.view" and len(done) == 1:
+        if point == "materialize.view":
+            done.append(point)
+        elif point == "online.file" and done:
             raise Killed
-        done.append(point)
 
     done: list[str] = []
     monkeypatch.setattr(durable, "fault_point", die)
@@ -66,7 +70,7 @@ def test_interrupted_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         there.features.materialize()
     monkeypatch.undo()
     assert [span.view for span in there.features.materialize()] == ["user_activity"]
-    assert online(there.features.repository, "u1", "user_events") == [1]
+    assert online(there, "u1", "user_events") == [1]
 
 
 FOREIGN = """
@@ -80,7 +84,7 @@ user_prices = FeatureView(
 
 
 def test_a_foreign_view_is_materialised_when_its_files_change(tmp_path: Path) -> None:
-    """A view that another job fills, without an arrival column, is read again whenever its files' size has changed."""
+    """A view that another job fills, without an arrival column, is read as far as its files are new."""
     repo = repo_copy(tmp_path, {"users.py": [("user_activity = FeatureView(", f"{FOREIGN}\nuser_activity = FeatureView(")]})
     folder = tmp_path / "home" / "prices"
     folder.mkdir(parents=True)
@@ -95,7 +99,7 @@ def test_a_foreign_view_is_materialised_when_its_files_change(tmp_path: Path) ->
     assert [(span.view, span.start, span.end) for span in done] == [("user_prices", at(1), at(1) + US)]
     assert materialize(repository) == []
     write("2.parquet", 2, 20)
-    assert [span.rows for span in materialize(repository)] == [2]
+    assert [(span.rows, span.start) for span in materialize(repository)] == [(1, at(2))]
     answer = repository.store.get_online_features(["user_prices:limit"], [{"user_id": "u1"}]).to_dict()
     assert answer["limit"] == [20]
 
@@ -106,3 +110,34 @@ def test_feast_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     capfd.readouterr()
     there.features.materialize()
     assert capfd.readouterr() == ("", "")
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    """Each view is named with its rows done, of how many."""
+    there = world(tmp_path, batch(event("a"), event("b", event_timestamp=at(10)))).ingest()
+    told: list[tuple[str, int, int]] = []
+    materialize(there.features.repository, lambda *progress: told.append(progress))
+    assert told == [("item_popularity", 2, 2), ("user_activity", 2, 2)]
+
+
+def test_feasts_registry_knows(tmp_path: Path) -> None:
+    """Feast's own incremental materialisation goes on where ours ended, and the list of intervals stays as short as its holes."""
+    there = world(tmp_path, batch(event("a"))).learnt()
+    for second in (10, 20):
+        there.log.append(batch(event(f"b{second}", event_timestamp=at(second))))
+        there.learnt()
+    view = there.features.repository.feature_view("user_activity")
+    assert view.most_recent_end_time == at(20) + 2 * US
+    assert len(view.materialization_intervals) == 3  # three moments with nothing between them
+    there.features.repository.store.materialize(START, at(20) + 2 * US, ["user_activity"])
+    view = there.features.repository.feature_view("user_activity")
+    assert view.materialization_intervals == [(START, at(20) + 2 * US)]
+
+
+def test_a_view_that_is_more_than_columns_is_refused(tmp_path: Path) -> None:
+    """A view over files that are not Parquet is named, with the command that still brings it."""
+    text = FOREIGN.replace('timestamp_field="seen"', 'timestamp_field="seen", file_format=DeltaFormat()')
+    text = f"from feast.data_format import DeltaFormat\n{text}"
+    repo = repo_copy(tmp_path, {"users.py": [("user_activity = FeatureView(", f"{text}\nuser_activity = FeatureView(")]})
+    with pytest.raises(DataError, match=r"^feature view 'user_prices': expected columns of Parquet .* `feast materialize`"):
+        materialize(FeastRepository(repo, tmp_path / "home"))

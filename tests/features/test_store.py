@@ -1,5 +1,6 @@
 """What changed since a release, and what did not."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ratoon import durable
 from ratoon.domain.delta import FeatureDelta
 from ratoon.domain.event import TIME
 from ratoon.domain.window import Window
@@ -132,7 +134,10 @@ item_prices = FeatureView(
 
 
 def test_a_foreign_file_marks_its_items(tmp_path: Path) -> None:
-    """When another job adds or rewrites a file of an item view, its items are changed, once, and joined with the new value."""
+    """An item is changed, once, when another job's files change its rows; moved or rewritten alike they change nothing.
+
+    Where nothing is known any more of rows that vanished, every item counts as changed.
+    """
     marker = "item_popularity = FeatureView("
     services = [
         ("import item_popularity,", "import item_popularity, item_prices,"),
@@ -152,13 +157,23 @@ def test_a_foreign_file_marks_its_items(tmp_path: Path) -> None:
     there = world(tmp_path / "home", batch(titled("a", 0), titled("b", 1), titled("c", 2)), repo=repo).ingest()
     assert "item_prices" not in [span.view for span in there.features.materialize()]
     first = there.features.window(None)
-    assert first.cursors == {"item_prices": {"1.parquet": (folder / "1.parquet").stat().st_size}}
+    assert first.cursors == {"item_prices": {"1.parquet": durable.sha256_file(folder / "1.parquet")}}
     assert delta(there.features, there.features.window(first), first, "a b c").is_empty
     write("2.parquet", 1, b=3.0, stranger=1.0)
     second = there.features.window(first)
     assert delta(there.features, second, first, "a b c").changed_items == ("b",)
     assert there.features.items(["a", "b", "c"], at(2)).column("price").to_pylist() == [1.0, 3.0, None]
     assert delta(there.features, there.features.window(second), second, "a b c").is_empty
+    write("1.parquet", 0, b=2.0, a=1.0)
+    (folder / "2.parquet").rename(folder / "3.parquet")
+    third = there.features.window(second)
+    assert third.cursors != second.cursors
+    assert delta(there.features, third, second, "a b c").is_empty
+    (folder / "3.parquet").unlink()
+    fourth = there.features.window(third)
+    assert delta(there.features, fourth, third, "a b c").changed_items == ("b",)
+    shutil.rmtree(there.home / "features" / "deltas")
+    assert delta(there.features, fourth, third, "a b c").changed_items == ("a", "b", "c")
     there.log.close()
 
 

@@ -14,12 +14,13 @@ from safetensors.numpy import load, save
 
 from ratoon import config
 from ratoon.bench.api import asking, server
+from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.errors import Conflict
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
 from ratoon.ports import Files, Lesson
-from ratoon.refresh import refresh
+from ratoon.refresh import PROFILE, refresh
 from ratoon.training import TrainingSettings, TwoTowerTrainer
 from ratoon.wiring import House
 from tests.flow.children import refresh_in_child
@@ -202,14 +203,24 @@ def test_posted_and_removed_items(house: House, events: pa.Table) -> None:
     assert removed not in index.ids()
 
 
-def test_a_dropped_feature_is_missing_for_the_parent(house: House) -> None:
-    """Taking a feature out of the repository gives a full plan and a verdict: the parent is judged without it."""
-    users = house.settings.paths.feature_repo / "users.py"
-    text = users.read_text()
-    field = '        Field(name="occupation", dtype=String, description="As the user stated it."),\n'
-    assert field in text
-    users.write_text(text.replace(field, ""))
+def test_drift_decides_the_plan_and_the_gate(house: House) -> None:
+    """Under `rows` the profile of what the shared layers learnt stays; beyond the limits the plan is full, the gate refuses."""
+    registry = house.registry("default")
+    current = registry.current()
+    assert current is not None
+    learnt = registry.load(current)[PROFILE]
+    shop = house.workshop("default")
+    strict = DriftPolicy(warn=0.0, full=0.0, refuse=0.0, least=1)
+    refused = refresh(replace(shop, gate=replace(shop.gate, drift=strict)), house.stopwatch())
+    assert (refused.outcome, refused.plan.scope) == ("refused", "full")
+    assert "drifted by PSI" in refused.plan.reason
+    assert refused.verdict is not None
+    assert any("drifted by PSI" in reason for reason in refused.verdict.reasons)
+
     report = run(house)
-    assert report.plan.reason == "the feature services changed since the current release"
-    assert report.verdict is not None
-    assert set(report.verdict.slices) == {"new", "past"}
+    assert (report.outcome, report.plan.scope) == ("published", "rows")
+    assert {"age", "user_events", "release_date"} <= {one.feature for one in report.drift}
+    after = registry.current()
+    assert after is not None
+    assert registry.load(after)[PROFILE] == learnt
+    assert house.drifts("default") == ()

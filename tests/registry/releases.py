@@ -12,7 +12,7 @@ T0 = datetime(2020, 1, 1, tzinfo=UTC)
 
 def window(start: int, end: int) -> Window:
     """A window over these offsets."""
-    return Window(start, end, T0, {"profile": {"a.parquet": end}})
+    return Window(start, end, T0, {"profile": {"a.parquet": str(end)}})
 
 
 def content(number: int, size: int = 40) -> dict[str, bytes]:

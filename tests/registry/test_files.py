@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.domain.errors import Conflict, UsageError
+from ratoon.domain.errors import Conflict, StoreError, UsageError
 from ratoon.domain.release import Release
+from ratoon.domain.schema import TowerSchema
 from ratoon.ports import Registry
 from ratoon.registry import FileRegistry
 from tests.fakes import processes
@@ -128,3 +129,29 @@ def test_get(registry: FileRegistry) -> None:
         registry.get("xyz")
     with pytest.raises(UsageError, match="found '', which fits 20"):
         registry.get("")
+
+
+def test_forgetting_takes_a_release_and_all_before_it(registry: FileRegistry) -> None:
+    """What is forgotten is gone, oldest first; what is served stays, and so does the sequence."""
+    first, second, third = published(registry, 3)
+    assert registry.forget(second.id[:8]) == [first, second]
+    assert registry.releases() == [third]
+    assert registry.current() == third
+    assert published(registry, 1)[0].sequence == 4
+    message = r"release: expected one that is not served, found [0-9a-f]{12}, the current one\. `ratoon releases` lists those"
+    current = registry.current()
+    assert current is not None
+    with pytest.raises(UsageError, match=message):
+        registry.forget(current.id)
+
+
+def test_a_release_knows_its_schema(registry: FileRegistry) -> None:
+    """The schema is read alone, and only as it was published."""
+    schema = TowerSchema("p", (), (), ("title",))
+    files = {**content(0), "schema.json": schema.to_json().encode()}
+    new = registry.publish(release(None, files), files)
+    assert registry.schema(new) == schema
+    (path,) = registry._root.glob("*/schema.json")
+    path.write_text("{}")
+    with pytest.raises(StoreError, match="schema.json: expected SHA-256"):
+        registry.schema(new)

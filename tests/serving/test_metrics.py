@@ -1,8 +1,10 @@
 """What is counted."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
+from ratoon.domain.errors import StoreError
 from ratoon.serving import create_app
 from ratoon.serving.metrics import Metrics
 from tests.fakes.events import START
@@ -49,3 +51,22 @@ def test_two_applications_count_apart(world: World) -> None:
     one, other = Metrics(), Metrics()
     one.events.inc(5)
     assert b"ratoon_events_accepted_total 0.0" in other.text(world.rooms)
+
+
+def test_the_age_of_the_data_is_told(world: World) -> None:
+    """Each view has a gauge per store; a store that is down takes the ages away and is counted, and nothing else is lost."""
+    up = iter([[("activity", "offline", 60.0), ("activity", "online", 90.5)]])
+
+    def ages() -> Iterable[tuple[str, str, float]]:
+        for found in up:
+            return found
+        raise StoreError("online.db", expected="a disk", found="none", fix="Buy one.")
+
+    with asking(create_app(replace(world.rooms, feature_ages=ages))) as ask:
+        text = ask("GET", "/metrics").text
+        assert 'ratoon_feature_age_seconds{store="offline",view="activity"} 60.0' in text
+        assert 'ratoon_feature_age_seconds{store="online",view="activity"} 90.5' in text
+        text = ask("GET", "/metrics").text
+        assert "ratoon_feature_age_seconds{" not in text
+        assert "ratoon_feature_age_failures_total 1.0" in text
+        assert "ratoon_events_accepted_total" in text

@@ -173,7 +173,7 @@ def test_the_end_of_training_is_a_fault_point(parent: Files, monkeypatch: pytest
 def test_a_skip_is_not_trained(parent: Files) -> None:
     """The trainer says what to do with a plan that asks for nothing."""
     nothing = lesson(interactions(range(4), range(4), 10), catalogue(range(4)))
-    with pytest.raises(UsageError, match=r"plan.scope: expected rows or full, found skip. Keep the parent's files."):
+    with pytest.raises(UsageError, match=r"plan.scope: expected rows, dense or full, found skip. Keep the parent's files."):
         TRAINER.train(RefreshPlan("skip", "a test"), SCHEMA, parent, nothing)
 
 

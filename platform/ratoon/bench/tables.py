@@ -5,34 +5,23 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults
+from ratoon.bench import faults, features
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
+from ratoon.bench.row import Row, at_least, at_most
 from ratoon.domain.errors import UsageError
 
 err = Console(stderr=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table: what was measured, the bar it has to clear, and what it is measured against."""
-
-    quantity: str
-    value: float
-    unit: str
-    bar: str
-    holds: bool
-    against: str
 
 
 def loop_table() -> list[Row]:
@@ -51,46 +40,60 @@ def loop_table() -> list[Row]:
     ours, full = mean["Ratoon"], mean["full retrain"]
     rows = [Row(f"recall@{K}, {policy}", round(value, 4), "share", "", True, "") for policy, value in mean.items()]
     rows += [
-        _at_least(f"recall@{K}, Ratoon / full retrain", ours / full, 0.95, "full retrain after each slice"),
-        _at_least(f"recall@{K}, Ratoon / live popularity", ours / mean["live popularity"], 1.0, "live popularity"),
-        _at_least(f"recall@{K}, Ratoon / never refreshed", ours / mean["never refreshed"], 0.97, "the first release throughout"),
-        _at_most("CPU seconds, Ratoon / full retrain", cpu["Ratoon"] / cpu["full retrain"], 0.5, "full retrain after each slice"),
+        at_least(f"recall@{K}, Ratoon / full retrain", ours / full, 0.95, "full retrain after each slice"),
+        at_least(f"recall@{K}, Ratoon / live popularity", ours / mean["live popularity"], 1.0, "live popularity"),
+        at_least(f"recall@{K}, Ratoon / never refreshed", ours / mean["never refreshed"], 0.97, "the first release throughout"),
+        at_most("CPU seconds, Ratoon / full retrain", cpu["Ratoon"] / cpu["full retrain"], 0.5, "full retrain after each slice"),
         *(Row(check.name, float(check.holds), "held", "= 1", check.holds, check.seen) for check in found),
     ]
     return rows
 
 
-TABLES: dict[str, Callable[[], list[Row]]] = {"loop": loop_table}
+TABLES = ("loop", "features")
 
 
-def run(name: str, as_json: bool) -> None:
-    """Measure one table and print it."""
+def run(name: str, as_json: bool, *, scale: float = 1.0, only: str = "", stored: bool = False) -> None:
+    """Measure one table and print it.
+
+    Args:
+        scale, only: of the table of features: a share of its sizes; one group of its rows.
+        stored: print the table of features as it was last measured at scale 1, without measuring.
+    """
     if name not in TABLES:
         raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
-    rows = TABLES[name]()
+    if name == "loop" and (scale != 1 or only or stored):
+        raise UsageError("bench loop", expected="no options", found="some", fix="They belong to `ratoon bench features`.")
     stamp = {"hardware": _hardware(), "date": datetime.now(UTC).date().isoformat(), "commit": _commit()}
-    if as_json:
-        sys.stdout.write(json.dumps({**stamp, "rows": [asdict(row) for row in rows]}) + "\n")
+    if name == "loop":
+        rows = [asdict(row) for row in loop_table()]
+        _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
         return
-    table = Table(title=", ".join(stamp.values()), title_justify="left", box=None)
+    groups = features.kept() if stored else features.measure(only, scale, stamp, lambda what: err.print(what, highlight=False))
+    if as_json:
+        sys.stdout.write(json.dumps({"scale": scale, "groups": groups}) + "\n")
+        return
+    if scale != 1:
+        Console().print(f"scale {scale:g}: the bars are for scale 1")
+    for group in groups.values():
+        _show(group["rows"], f"{group['hardware']}, {group['date']}, {group['commit']}", None)
+
+
+def _show(rows: list[dict[str, Any]], title: str, as_json: dict[str, Any] | None) -> None:
+    if as_json is not None:
+        sys.stdout.write(json.dumps(as_json) + "\n")
+        return
+    table = Table(title=title, title_justify="left", box=None)
     for column in ("quantity", "value", "unit", "bar", "holds", "against"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(row.quantity, f"{row.value:.4g}", row.unit, row.bar, "yes" if row.holds else "NO", row.against)
+        holds = "yes" if row["holds"] else "NO"
+        table.add_row(row["quantity"], f"{row['value']:.4g}", row["unit"], row["bar"], holds, row["against"])
     Console().print(table)
 
 
 def _tell(what: str, share: float) -> None:
     if share == 0.0:
         err.print(what, highlight=False)
-
-
-def _at_least(quantity: str, value: float, bar: float, against: str) -> Row:
-    return Row(quantity, round(value, 4), "ratio", f">= {bar}", value >= bar, against)
-
-
-def _at_most(quantity: str, value: float, bar: float, against: str) -> Row:
-    return Row(quantity, round(value, 4), "ratio", f"<= {bar}", value <= bar, against)
 
 
 def _hardware() -> str:

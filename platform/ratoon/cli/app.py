@@ -11,12 +11,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ratoon.cli import datasets
+from ratoon.cli import datasets, online, quarantine
 from ratoon.cli.datasets import import_folder, open_house
-from ratoon.cli.screen import AsJson, bars, busy, err, show, table
+from ratoon.cli.deltas import delta
+from ratoon.cli.drift import drift
+from ratoon.cli.evolution import plan
+from ratoon.cli.parity import parity
+from ratoon.cli.releases import releases, resume, rollback
+from ratoon.cli.screen import AsJson, SurfaceName, bars, busy, err, show, table
+from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.errors import GateRefused, RatoonError, UsageError
 from ratoon.domain.plan import Scope
-from ratoon.domain.release import Release
 from ratoon.domain.report import RefreshReport
 from ratoon.wiring import House
 
@@ -26,8 +31,15 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(datasets.app, name="data")
-
-SurfaceName = Annotated[str, typer.Option(help="The surface, as ratoon.toml names it.")]
+app.add_typer(online.app, name="online")
+app.add_typer(quarantine.app, name="quarantine")
+app.command()(delta)
+app.command()(drift)
+app.command()(parity)
+app.command()(plan)
+app.command()(releases)
+app.command()(resume)
+app.command()(rollback)
 
 
 def main() -> None:
@@ -68,7 +80,7 @@ def bootstrap(
         house.features(surface).ingest()
         house.features(surface).materialize()
         reports.append(_refresh(house, surface, None))
-    show([asdict(report) for report in reports], as_json, *(_described(report) for report in reports))
+    show([asdict(report) for report in reports], as_json, *(_described(report, house.drift_policy) for report in reports))
     for report in reports:
         _raise_refused(report)
 
@@ -78,8 +90,13 @@ def ingest(as_json: AsJson = False) -> None:
     """Event log -> offline feature rows."""
     house = open_house()
     surface = next(iter(house.settings.surfaces))
-    with busy("event log -> offline features"):
-        new = house.features(surface).ingest()
+    with bars() as shown:
+        task = shown.add_task("event log -> offline features", total=None)
+
+        def told(done: int, events: int) -> None:
+            shown.update(task, description=f"event log: {done:,} of {events:,} events", completed=done, total=events)
+
+        new = house.features(surface).ingest(told)
     show({"events": new}, as_json, f"{new} events ingested")
 
 
@@ -88,8 +105,13 @@ def materialize(as_json: AsJson = False) -> None:
     """Offline feature rows -> online store."""
     house = open_house()
     surface = next(iter(house.settings.surfaces))
-    with busy("offline -> online features"):
-        spans = house.features(surface).materialize()
+    with bars() as shown:
+        task = shown.add_task("offline -> online features", total=None)
+
+        def told(view: str, done: int, rows: int) -> None:
+            shown.update(task, description=f"{view}: {done:,} of {rows:,} rows", completed=done, total=rows)
+
+        spans = house.features(surface).materialize(told)
     lines = [f"{span.view}: {span.rows} rows, {span.start:%Y-%m-%d %H:%M:%S} to {span.end:%Y-%m-%d %H:%M:%S}" for span in spans]
     show([asdict(span) for span in spans], as_json, *(lines or ["nothing new"]))
 
@@ -97,12 +119,13 @@ def materialize(as_json: AsJson = False) -> None:
 @app.command()
 def refresh(
     surface: SurfaceName = "default",
-    scope: Annotated[str | None, typer.Option(help="Force a plan: skip, rows or full.")] = None,
+    scope: Annotated[str | None, typer.Option(help="Force a plan: skip, rows, dense or full.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn what changed into the next release, if it is not worse than the current one."""
-    report = _refresh(open_house(), surface, _scope(scope))
-    show(asdict(report), as_json, _described(report))
+    house = open_house()
+    report = _refresh(house, surface, _scope(scope))
+    show(asdict(report), as_json, _described(report, house.drift_policy))
     _raise_refused(report)
 
 
@@ -138,39 +161,9 @@ def status(as_json: AsJson = False) -> None:
                 "left_out": registry.left_out(),
             }
         )
-    show({"events": end, "now": house.log.now(), "surfaces": rows}, as_json, table(rows))
-
-
-@app.command()
-def releases(surface: SurfaceName = "default", as_json: AsJson = False) -> None:
-    """The releases of a surface, newest first."""
-    registry = open_house().registry(surface)
-    rows = [_summary(release) for release in registry.releases()]
-    show(rows, as_json, table(rows))
-
-
-@app.command()
-def rollback(
-    surface: SurfaceName = "default",
-    to: Annotated[str | None, typer.Option(help="Release id, or its beginning; the one before the current by default.")] = None,
-    reason: Annotated[str, typer.Option(help="Why; shown by `ratoon status`.")] = "rolled back by hand",
-    as_json: AsJson = False,
-) -> None:
-    """Publish an earlier release's content again and hold refreshing until `ratoon resume`."""
-    release = open_house().registry(surface).rollback(to, reason)
-    show(_summary(release), as_json, f"release {release.sequence} ({release.id[:12]}) is served; refreshing is on hold")
-
-
-@app.command()
-def resume(
-    surface: SurfaceName = "default",
-    leave_out: Annotated[list[str] | None, typer.Option(help="Offsets FIRST:LAST never to learn from; repeatable.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let refreshes run again, optionally without some events."""
-    registry = open_house().registry(surface)
-    registry.resume(tuple(_range(text) for text in leave_out or ()))
-    show({"left_out": registry.left_out()}, as_json, "refreshing goes on")
+    views = [asdict(one) for one in house.freshness()]
+    said = {"events": end, "now": house.log.now(), "surfaces": rows, "views": views}
+    show(said, as_json, table(rows), *([table(views)] if views else []))
 
 
 @app.command()
@@ -188,13 +181,16 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Which table.")] = "loop",
+    name: Annotated[str, typer.Argument(help="Which table: loop or features.")] = "loop",
+    scale: Annotated[float, typer.Option(help="features: a share of the sizes; the bars are for 1.")] = 1.0,
+    only: Annotated[str, typer.Option(help="features: one group of rows.")] = "",
+    stored: Annotated[bool, typer.Option("--stored", help="features: print what was measured last, measure nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a table of the README again."""
     from ratoon.bench import run
 
-    run(name, as_json)
+    run(name, as_json, scale=scale, only=only, stored=stored)
 
 
 @app.command()
@@ -239,35 +235,18 @@ def _refresh(house: House, surface: str, scope: Scope | None) -> RefreshReport:
 
 def _scope(text: str | None) -> Scope | None:
     match text:
-        case None | "skip" | "rows" | "full":
+        case None | "skip" | "rows" | "dense" | "full":
             return text
         case _:
-            raise UsageError("--scope", expected="skip, rows or full", found=repr(text), fix="Leave it out; the plan decides.")
+            raise UsageError(
+                "--scope", expected="skip, rows, dense or full", found=repr(text), fix="Leave it out; the plan decides."
+            )
 
 
-def _range(text: str) -> tuple[int, int]:
-    first, _, last = text.partition(":")
-    if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last)):
-        raise UsageError(
-            "--leave-out", expected="FIRST:LAST, two log offsets in order", found=repr(text), fix="`ratoon status` shows offsets."
-        )
-    return int(first), int(last)
-
-
-def _described(report: RefreshReport) -> str:
+def _described(report: RefreshReport, drift: DriftPolicy) -> str:
     seconds = ", ".join(f"{stage.name} {stage.seconds:.1f} s" for stage in report.stages)
     reasons = f" Gate: {'; '.join(report.verdict.reasons)}." if report.verdict else ""
     release = f"{report.sequence} ({report.release[:12]})" if report.release else "none"
-    return f"{report.surface}: {report.outcome} {report.plan.scope} ({report.plan.reason}). Release {release}.{reasons} {seconds}"
-
-
-def _summary(release: Release) -> dict[str, object]:
-    return {
-        "sequence": release.sequence,
-        "id": release.id,
-        "scope": release.scope,
-        "parent": release.parent,
-        "watermark": release.window.as_of,
-        "events": release.window.end,
-        "items_written": len(release.written_items),
-    }
+    moved = "".join(f" {one}." for one in drift.beyond(drift.warn, report.drift)[:3])
+    outcome = f"{report.outcome} {report.plan.scope} ({report.plan.reason})"
+    return f"{report.surface}: {outcome}. Release {release}.{reasons}{moved} {seconds}"

@@ -1,16 +1,21 @@
 """`ratoon data`: where a world comes from."""
 
+import time
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
 from ratoon import config, data
-from ratoon.cli.screen import AsJson, busy, show
-from ratoon.domain.errors import DataError
+from ratoon.cli.screen import AsJson, bars, busy, show
+from ratoon.domain.errors import DataError, UsageError
 from ratoon.wiring import House
+
+NOWHERE = Path()
 
 app = typer.Typer(help="Real and synthetic data.", no_args_is_help=True)
 
@@ -32,12 +37,20 @@ def import_(
 ) -> None:
     """Append a folder's history to the event log; bad rows go to quarantine."""
     result = import_folder(open_house(), folder)
-    show(result, as_json, f"{result['events']} events, {result['rejected']} rows in quarantine {result['quarantine']}")
+    show(result, as_json, *_imported(result))
+
+
+def _imported(result: dict[str, Any]) -> list[str]:
+    aside = [f"  {count} x {reason}" for reason, count in result["reasons"].items()]
+    where = f" ({result['quarantine']})" if aside else ""
+    said = f"{result['events']} events ({result['events_per_second']:,} a second), {result['rejected']} rows in quarantine{where}"
+    return [said, *aside]
 
 
 @app.command("synth")
 def synth(
-    folder: Annotated[Path, typer.Argument(help="Where to write interactions, items and users.")],
+    folder: Annotated[Path, typer.Argument(help="Where to write interactions, items and users.")] = NOWHERE,
+    out: Annotated[Path, typer.Option(help="Instead of a folder: write interactions in parts, of any size, here.")] = NOWHERE,
     users: int = 1_000,
     items: int = 2_000,
     events: int = 50_000,
@@ -45,8 +58,18 @@ def synth(
     as_json: AsJson = False,
 ) -> None:
     """Make up a drifting world in the generic layout."""
-    data.write_generic(folder, data.synth(users, items, events, seed))
-    show({"folder": str(folder)}, as_json, f"{events} events in {folder}")
+    if (folder == NOWHERE) == (out == NOWHERE):
+        raise UsageError(
+            "data synth", expected="a folder, or --out with one", found="both or none", fix="Say where to write, once."
+        )
+    if out == NOWHERE:
+        data.write_generic(folder, data.synth(users, items, events, seed))
+        show({"folder": str(folder)}, as_json, f"{events} events in {folder}")
+        return
+    with bars() as shown:
+        task = shown.add_task(f"making up {events:,} events", total=events)
+        parts = data.write_torrent(out, users, items, events, seed, lambda done: shown.update(task, completed=done))
+    show({"folder": str(out), "parts": parts}, as_json, f"{events} events in {parts} parts in {out}")
 
 
 def open_house() -> House:
@@ -55,31 +78,50 @@ def open_house() -> House:
 
 
 def import_folder(house: House, folder: Path) -> dict[str, object]:
-    """Append a folder's events to the log; what became of them."""
+    """Append a folder's events to the log, all or none; what became of them."""
     quarantine = house.home / "quarantine" / f"{folder.resolve().name}.csv"
-    with busy(f"importing {folder}"):
-        found = data.read(folder, quarantine)
-        _refuse_history_after_life(house, found.events)
-        new = house.log.append(found.events, backfill=True).num_rows
+    begun = time.perf_counter()
+    with bars() as shown:
+        task = shown.add_task(f"reading {folder}", total=None)
+
+        def told(rows: int) -> None:
+            shown.update(task, description=f"reading {folder}: {rows:,} rows")
+
+        with data.stream(folder, quarantine, told) as found:
+            shown.update(task, description=f"importing {found.rows:,} events", total=found.rows, completed=0)
+            newest = house.log.read(house.log.end() - 1).column("created_timestamp").to_pylist()
+
+            def batches() -> Iterator[pa.Table]:
+                for batch in found.batches:
+                    _refuse_history_after_life(house, batch, newest)
+                    yield batch
+                    shown.update(task, advance=batch.num_rows)
+
+            new = house.log.load(batches())
+    seconds = time.perf_counter() - begun
     return {
         "events": new,
         "rejected": found.rejected,
         "reasons": dict(found.reasons),
         "quarantine": str(quarantine) if found.rejected else None,
+        "events_per_second": round(found.rows / seconds),
     }
 
 
-def _refuse_history_after_life(house: House, events: pa.Table) -> None:
-    """History counts as having arrived when it happened, which cannot be said once younger events have arrived."""
-    logged = house.log.read(0)
-    new = events.filter(pc.invert(pc.is_in(events.column("event_id"), value_set=logged.column("event_id"))))
-    if not logged.num_rows or not new.num_rows:
+def _refuse_history_after_life(house: House, events: pa.Table, newest: list[datetime]) -> None:
+    """History counts as having arrived when it happened, which cannot be said once younger events have arrived.
+
+    Args:
+        events: some of them.
+        newest: when the log's newest event arrived, if it has any.
+    """
+    if not newest or pc.min(events.column("event_timestamp")).as_py() >= newest[0]:
         return
-    newest, oldest = pc.max(logged.column("created_timestamp")).as_py(), pc.min(new.column("event_timestamp")).as_py()
-    if oldest < newest:
+    new = house.log.unknown(events).column("event_timestamp")
+    if len(new) and (oldest := pc.min(new).as_py()) < newest[0]:
         raise DataError(
             "event_timestamp",
-            expected=f"history younger than the newest event that has arrived, at {newest:%Y-%m-%d %H:%M:%S}",
+            expected=f"history younger than the newest event that has arrived, at {newest[0]:%Y-%m-%d %H:%M:%S}",
             found=f"events from {oldest:%Y-%m-%d %H:%M:%S}",
             fix="Import history into an empty home (RATOON_HOME), before anything else arrives.",
         )

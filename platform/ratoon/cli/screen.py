@@ -18,6 +18,8 @@ out, err = Console(), Console(stderr=True)
 
 RELEASE_ID = re.compile(r"[0-9a-f]{64}")
 
+SurfaceName = Annotated[str, typer.Option(help="The surface, as ratoon.toml names it.")]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 
 

@@ -55,7 +55,7 @@ def _tick(world: World, users: Ints, begin: float, seen: Ints, random: np.random
         if attempt >= FAITHFUL:
             cluster[waiting] = pick(taste[waiting], random)
         weight = pull if attempt < POPULAR else (pull > 0).astype(np.float64)
-        item = _within(world, cluster[waiting], weight, random)
+        item = within(world, cluster[waiting], weight, random)
         key = users[waiting] * len(world.item_pull) + item
         fresh = _first(key) & ~_among(key, seen) & (weight[item] > 0)
         what[waiting[fresh]] = item[fresh]
@@ -63,8 +63,8 @@ def _tick(world: World, users: Ints, begin: float, seen: Ints, random: np.random
     return what, seen
 
 
-def _within(world: World, cluster: Ints, weight: Floats, random: np.random.Generator) -> Ints:
-    """(n,) one item of each of n clusters, by weight (I,)."""
+def within(world: World, cluster: Ints, weight: Floats, random: np.random.Generator) -> Ints:
+    """(n,) one item of each of n clusters, by weight (I,); every cluster has an item with weight."""
     order = np.argsort(world.item_cluster, kind="stable")
     total = np.cumsum(weight[order])
     ends = np.searchsorted(world.item_cluster[order], np.arange(world.clusters), side="right")

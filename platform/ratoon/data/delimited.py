@@ -1,12 +1,13 @@
 """Delimited text -> rows with their line numbers; rows that do not fit the header go to quarantine.
 
-Text without quotes is split column-wise by polars; text with quotes is read record by record (RFC 4180). Both give the
-same rows. It does not know what the columns mean.
+Text without quotes is split column-wise by polars, some 16 MiB at once; a file with quotes is held whole and read record
+by record (RFC 4180). Both give the same rows. It does not know what the columns mean.
 """
 
 import codecs
 import csv
 import io
+import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +20,9 @@ FIELDS = "wrong number of fields"
 QUOTES = "broken quotes"
 ENCODING = "bytes that are not UTF-8"
 
+PART = 1 << 24
+"""Bytes of text read at once; a part ends at a line's end."""
+
 
 def read_delimited(
     path: Path,
@@ -29,53 +33,99 @@ def read_delimited(
     quotes: bool = True,
     encoding: str = "utf-8",
 ) -> Sheet:
-    """Read a text file of n rows; blank lines are no rows.
+    """All rows of `delimited_parts` as one sheet; raises as it does."""
+    parts = list(delimited_parts(path, quarantine, separator=separator, header=header, quotes=quotes, encoding=encoding))
+    columns, lines = pl.concat([part.columns for part in parts]), pl.concat([part.lines for part in parts])
+    return Sheet(path.name, columns, lines, pl.concat([part.written() for part in parts]))
+
+
+def delimited_parts(
+    path: Path,
+    quarantine: Quarantine,
+    *,
+    separator: str = ",",
+    header: Sequence[str] | None = None,
+    quotes: bool = True,
+    encoding: str = "utf-8",
+) -> Iterator[Sheet]:
+    """Read a text file of n rows part by part, in order; blank lines are no rows.
 
     Args:
         path: the file; a UTF-8 byte order mark and any line ending will do.
         quarantine: takes the rows with broken quotes, too few or too many fields, or undecodable bytes.
-        separator: one character between fields.
+        separator: what stands between fields; one character if fields may be quoted.
         header: the column names if the file has no header line of its own.
         quotes: a field may be quoted; else a quote is a character like any other.
         encoding: of the file.
 
-    Returns:
-        the good rows, every column text, an empty field null.
+    Yields:
+        the good rows of at least one part, every column text, an empty field null.
 
     Raises:
         DataError: the file is empty, is UTF-16, or a name stands twice in its header.
     """
-    text, damaged = _decode(path, encoding)
-    rows = _quoted(text, separator) if quotes and '"' in text else _plain(text, separator)
+    before, quoted = 0, quotes and _mentions_quotes(path)
+    for text, damaged in _texts(path, encoding, whole=quoted):
+        rows = _quoted(text, separator) if quoted else _plain(text, separator)
+        rows = rows.with_columns(pl.col("line") + before)
+        before += text.count("\n")
+        if header is None:
+            if rows.is_empty():
+                continue
+            header, rows = rows["fields"][0].to_list(), rows.slice(1)
+        _unique(path.name, header)
+        yield _sheet(path.name, header, rows, damaged, quarantine)
     if header is None:
-        if rows.is_empty():
-            raise DataError(path.name, expected="a header line", found="an empty file", fix="Write the file again.")
-        header, rows = rows["fields"][0].to_list(), rows.slice(1)
-    _unique(path.name, header)
-    wrong = rows["fields"].list.len() != len(header)
+        raise DataError(path.name, expected="a header line", found="an empty file", fix="Write the file again.")
+
+
+def _sheet(file: str, header: Sequence[str], rows: pl.DataFrame, damaged: bool, quarantine: Quarantine) -> Sheet:
     reasons = first_fault(
         fault(rows["broken"], QUOTES),
         fault(rows["row"].str.contains("\ufffd", literal=True) & damaged, ENCODING),
-        fault(wrong, FIELDS),
+        fault(rows["fields"].list.len() != len(header), FIELDS),
     )
-    sheet = Sheet(path.name, rows.select("fields"), rows["line"], rows["row"])
+    sheet = Sheet(file, rows.select("fields"), rows["line"], rows["row"])
     sheet = sheet.where(quarantine.sift(sheet, reasons))
     fields = pl.col("fields")
     columns = [fields.list.get(at, null_on_oob=True).replace("", None).alias(name) for at, name in enumerate(header)]
     return Sheet(sheet.file, sheet.columns.select(columns), sheet.lines, sheet.text)
 
 
-def _decode(path: Path, encoding: str) -> tuple[str, bool]:
-    """The text with one newline between lines; and whether bytes had to be replaced (U+FFFD stands for them)."""
-    content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(path.name, expected="UTF-8 text", found="UTF-16 text", fix="Save the file as CSV UTF-8.")
-    content = content.removeprefix(codecs.BOM_UTF8)
-    try:
-        text, damaged = content.decode(encoding), False
-    except UnicodeDecodeError:
-        text, damaged = content.decode(encoding, errors="replace"), True
-    return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text), damaged
+def _mentions_quotes(path: Path) -> bool:
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b'"') >= 0
+
+
+def _texts(path: Path, encoding: str, whole: bool) -> Iterator[tuple[str, bool]]:
+    """At least one text, with one newline between lines; and whether bytes had to be replaced (U+FFFD stands for them)."""
+    for number, block in enumerate(_blocks(path, -1 if whole else PART)):
+        content = block
+        if number == 0:
+            if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise DataError(path.name, expected="UTF-8 text", found="UTF-16 text", fix="Save the file as CSV UTF-8.")
+            content = content.removeprefix(codecs.BOM_UTF8)
+        try:
+            text, damaged = content.decode(encoding), False
+        except UnicodeDecodeError:
+            text, damaged = content.decode(encoding, errors="replace"), True
+        yield (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text), damaged
+
+
+def _blocks(path: Path, size: int) -> Iterator[bytes]:
+    """The file's bytes in blocks that end at a newline; one empty block if there are none."""
+    with path.open("rb") as file:
+        rest = b""
+        while block := file.read(size):
+            cut = block.rfind(b"\n") + 1
+            if cut:
+                yield rest + block[:cut]
+            rest = block[cut:] if cut else rest + block
+        if rest or not file.tell():
+            yield rest
 
 
 def _unique(file: str, header: Sequence[str]) -> None:

@@ -3,20 +3,31 @@
 It does not know how the events are kept: the caller writes them to its log.
 """
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import polars as pl
 import pyarrow as pa
 
-from ratoon.data import generic, movielens, rows, table
+from ratoon.data import films, generic, movielens, periods, rows, table
 from ratoon.data.quarantine import Quarantine, Sheet
+from ratoon.data.spool import Spool
 from ratoon.domain.errors import DataError
 
-Sheets = tuple[Sheet, Sheet | None, Sheet | None]
-"""Interactions, items, users."""
+Sheets = tuple[Iterator[Sheet], Sheet | None, Sheet | None]
+"""Interactions in parts, items, users."""
+
+Told = Callable[[int], None]
+"""Hears how many interactions have been read so far."""
+
+BATCH = 200_000
+"""About so many events are given at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,22 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """What a folder holds, for one pass.
+
+    Attributes:
+        rows: how many events there are.
+        batches: the events of `Import`, in its order, in tables of about `BATCH` rows; one moment is never in two.
+        rejected, reasons: as in `Import`.
+    """
+
+    rows: int
+    batches: Iterator[pa.Table]
+    rejected: int
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Layout:
     names: str
     found: Callable[[Path], bool]
@@ -45,46 +72,76 @@ def _all(names: tuple[str, ...]) -> Callable[[Path], bool]:
     return lambda folder: all((folder / name).is_file() for name in names)
 
 
-def _any(names: list[str]) -> Callable[[Path], bool]:
-    return lambda folder: any((folder / name).is_file() for name in names)
-
-
 LAYOUTS = (
     _Layout(" + ".join(movielens.RECBOLE), _all(movielens.RECBOLE), movielens.recbole),
     _Layout(" + ".join(movielens.CLASSIC), _all(movielens.CLASSIC), movielens.classic),
-    _Layout("interactions.parquet|csv", _any(generic.candidates("interactions")), generic.tables),
+    _Layout(" + ".join(films.CSV), _all(films.CSV), films.csv),
+    _Layout(" + ".join(films.DAT), _all(films.DAT), films.dat),
+    _Layout(periods.NAMES, periods.found, periods.sessions),
+    _Layout(generic.NAMES, generic.found, generic.tables),
 )
 
 
 def read(folder: Path, quarantine: Path) -> Import:
-    """Read a folder in one of three layouts: MovieLens 100K as RecBole or GroupLens has it, or the generic one.
+    """Everything `stream` gives, as one table; raises as it does."""
+    with stream(folder, quarantine) as found:
+        return Import(pa.concat_tables(found.batches).combine_chunks(), found.rejected, found.reasons)
+
+
+@contextmanager
+def stream(folder: Path, quarantine: Path, told: Told = lambda _: None, batch: int = BATCH) -> Iterator[Stream]:
+    """Read a folder in one of `LAYOUTS`, holding a part of its interactions at once; the rest waits on disk.
 
     Users and items with features become events of their own, 1 s before their first interaction unless they carry a
     timestamp. Event ids follow from the content, so reading a folder twice gives the same events. A row that cannot be
     used goes to `quarantine`, a CSV file of file, line (of the source, from 1; the row number in Parquet), reason, row;
-    with none there is no such file.
+    with none there is no such file. A folder `import-...` beside it holds what is read until the body ends.
 
     Raises:
         DataError: no layout or more than one is there, a file or a column is wrong, or no interaction is good.
     """
-    aside = Quarantine()
-    sheets = _recognise(folder).read(folder, aside)
-    interactions = rows.interactions(sheets[0], aside)
-    items = None if sheets[1] is None else rows.entities(sheets[1], "item", aside)
-    users = None if sheets[2] is None else rows.entities(sheets[2], "user", aside)
-    rejected = aside.write(quarantine)
-    if interactions.is_empty():
-        raise _nothing(sheets[0].file, aside, quarantine)
-    return Import(_events(interactions, items, users), rejected, MappingProxyType(aside.reasons))
+    layout = _recognise(folder)
+    quarantine.parent.mkdir(parents=True, exist_ok=True)
+    beside = tempfile.TemporaryDirectory(prefix="import-", dir=quarantine.parent)
+    with beside as scratch, closing(Quarantine()) as aside:
+        parts, items, users = layout.read(folder, aside)
+        spool, first, file = Spool(Path(scratch), max(1, batch // 12)), _First(), ""
+        for part in parts:
+            file, good = part.file, rows.interactions(part, aside)
+            spool.add(good)
+            first.add(good)
+            told(spool.rows)
+        shelf = [] if items is None else [first.events(items, "item", aside)]
+        entities = shelf if users is None else [*shelf, first.events(users, "user", aside)]
+        rejected = aside.write(quarantine)
+        if not spool.rows:
+            raise _nothing(file, aside, quarantine)
+        total = spool.rows + sum(events.height for events in entities)
+        yield Stream(total, _batches(spool, entities, batch), rejected, MappingProxyType(aside.reasons))
 
 
-def _events(interactions: pl.DataFrame, items: pl.DataFrame | None, users: pl.DataFrame | None) -> pa.Table:
-    parts = [table.interaction_events(interactions)]
-    if items is not None:
-        parts.append(table.entity_events(items, "item", interactions))
-    if users is not None:
-        parts.append(table.entity_events(users, "user", interactions))
-    return table.event_table(parts)
+class _First:
+    """When each user and item interacts for the first time."""
+
+    def __init__(self) -> None:
+        self._moments = {kind: pl.DataFrame(schema={kind: pl.String, "us": pl.Int64}) for kind in ("user", "item")}
+
+    def add(self, good: pl.DataFrame) -> None:
+        for kind, known in self._moments.items():
+            new = good.group_by(kind).agg(pl.col("us").min())
+            self._moments[kind] = pl.concat([known, new]).group_by(kind).agg(pl.col("us").min())
+
+    def events(self, sheet: Sheet, kind: Literal["user", "item"], aside: Quarantine) -> pl.DataFrame:
+        return table.entity_events(rows.entities(sheet, kind, aside), kind, self._moments[kind]).sort("us", maintain_order=True)
+
+
+def _batches(spool: Spool, entities: list[pl.DataFrame], batch: int) -> Iterator[pa.Table]:
+    # What happens before the first interaction or after the last goes with the span next to it.
+    spans = list(pairwise(spool.spans(batch)))
+    starts = [[0] + [events["us"].search_sorted(begin) for begin, _ in spans[1:]] + [events.height] for events in entities]
+    for place, (begin, end) in enumerate(spans):
+        beside = [events[at[place] : at[place + 1]] for events, at in zip(entities, starts, strict=True)]
+        yield table.event_table([table.interaction_events(spool.read(begin, end)), *beside])
 
 
 def _recognise(folder: Path) -> _Layout:

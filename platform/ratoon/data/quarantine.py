@@ -4,12 +4,18 @@ It does not know what makes a row unusable: `columns`, `timestamps`, `features` 
 """
 
 import json
+import shutil
+import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 
 from ratoon import durable
+
+_ROWS = pl.DataFrame(schema={"file": pl.String, "line": pl.Int64, "reason": pl.String, "row": pl.String})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,19 @@ def fault(mask: pl.Series, reason: str) -> pl.Series:
 
 
 class Quarantine:
-    """Gathers rejected rows while files are read; `write` then leaves them where a person can see them."""
+    """Gathers rejected rows while files are read; `write` then leaves them where a person can see them.
 
-    def __init__(self) -> None:
-        self._rows = pl.DataFrame(schema={"file": pl.String, "line": pl.Int64, "reason": pl.String, "row": pl.String})
+    At most `held` rows are kept in memory; more go to a temporary file as they come, which `close` removes.
+    """
+
+    def __init__(self, held: int = 200_000) -> None:
+        self._held, self._rows, self._counts = held, _ROWS, Counter[str]()
+        self._spilled: IO[bytes] | None = None
+
+    def close(self) -> None:
+        """Forget the rows."""
+        if self._spilled is not None:
+            self._spilled.close()
 
     def sift(self, sheet: Sheet, reasons: pl.Series) -> pl.Series:
         """Put aside every row that has a reason (n,); the (n,) mask of the rows that stay is the answer."""
@@ -75,23 +90,42 @@ class Quarantine:
             }
         )
         self._rows = self._rows.vstack(part)
+        self._counts.update(dict(reasons.value_counts().iter_rows()))
+        if self._rows.height > self._held:
+            self._spill()
+
+    def _spill(self) -> IO[bytes]:
+        text = self._csv()
+        self._spilled = self._spilled or tempfile.TemporaryFile()  # noqa: SIM115 - lives until `close`
+        self._spilled.write(text.encode())
+        self._rows = _ROWS
+        return self._spilled
+
+    def _csv(self) -> str:
+        return self._rows.sort("file", "line", maintain_order=True).write_csv(include_header=self._spilled is None)
 
     @property
     def reasons(self) -> dict[str, int]:
         """Reason -> number of rows put aside for it, in alphabetical order."""
-        counted = self._rows.group_by("reason").len().sort("reason")
-        return dict(counted.iter_rows())
+        return dict(sorted(self._counts.items()))
 
     def write(self, path: Path) -> int:
         """Leave the rows in the CSV file `path` (file, line, reason, row), in order of file and line.
 
-        With nothing to put aside there is no file, and one from an earlier import is removed.
+        With nothing to put aside there is no file, and one from an earlier import is removed. Where there were too many
+        to hold, the order is that in which they were read.
 
         Returns:
             the number of rows.
         """
-        if self._rows.is_empty():
+        count = self._counts.total()
+        if not count:
             path.unlink(missing_ok=True)
+        elif self._spilled is None:
+            durable.write(path, self._csv().encode())
         else:
-            durable.write(path, self._rows.sort("file", "line", maintain_order=True).write_csv().encode())
-        return self._rows.height
+            rows = self._spill()
+            rows.seek(0)
+            with durable.writing(path) as file:
+                shutil.copyfileobj(rows, file)
+        return count

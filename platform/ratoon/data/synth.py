@@ -17,7 +17,7 @@ from ratoon.domain.errors import UsageError
 START_US = 1_704_067_200_000_000
 """2024-01-01T00:00:00Z, where the world begins."""
 
-_DAY_US = 86_400_000_000
+DAY_US = 86_400_000_000
 
 
 def synth(users: int, items: int, events: int, seed: int) -> pa.Table:
@@ -38,9 +38,7 @@ def synth(users: int, items: int, events: int, seed: int) -> pa.Table:
     Raises:
         UsageError: an argument is out of range.
     """
-    for name, number, least in (("users", users, 1), ("items", items, 1), ("events", events, 1), ("seed", seed, 0)):
-        if number < least:
-            raise UsageError(name, expected=f"at least {least}", found=str(number), fix="Give a greater number.")
+    check(users, items, events, seed)
     if events > users * items // 2:
         raise UsageError(
             "events",
@@ -54,6 +52,17 @@ def synth(users: int, items: int, events: int, seed: int) -> pa.Table:
     what, who, day = choose(world, who, day, random)
     value = _values(world, who, what, day, random)
     return event_table(_timed(world, who, what, day, value, random))
+
+
+def check(users: int, items: int, events: int, seed: int) -> None:
+    """Refuse a world without anybody, anything or any event.
+
+    Raises:
+        UsageError: an argument is out of range.
+    """
+    for name, number, least in (("users", users, 1), ("items", items, 1), ("events", events, 1), ("seed", seed, 0)):
+        if number < least:
+            raise UsageError(name, expected=f"at least {least}", found=str(number), fix="Give a greater number.")
 
 
 def _values(world: World, who: Ints, what: Ints, day: Floats, random: np.random.Generator) -> Floats:
@@ -70,14 +79,14 @@ def _timed(world: World, who: Ints, what: Ints, day: Floats, value: Floats, rand
     items, users = len(world.item_birth), len(world.user_birth)
     moments = np.concatenate([world.item_birth, world.user_birth, day])
     order = np.argsort(moments, kind="stable")
-    wanted = START_US + np.rint(moments[order] * _DAY_US).astype(np.int64)
+    wanted = START_US + np.rint(moments[order] * DAY_US).astype(np.int64)
     place = np.arange(len(order))
     us = np.empty(len(order), dtype=np.int64)
     us[order] = np.maximum.accumulate(wanted - place) + place
-    log = pl.DataFrame({"user": _names("u", who), "item": _names("i", what), "us": us[items + users :], "value": value})
+    log = pl.DataFrame({"user": names("u", who), "item": names("i", what), "us": us[items + users :], "value": value})
     log = log.with_columns(type=pl.lit("rating"))
-    shelf = {"id": _names("i", np.arange(items)), "us": us[:items], "features": item_features(world, random)}
-    people = {"id": _names("u", np.arange(users)), "us": us[items : items + users], "features": user_features(world, random)}
+    shelf = {"id": names("i", np.arange(items)), "us": us[:items], "features": item_features(world, random)}
+    people = {"id": names("u", np.arange(users)), "us": us[items : items + users], "features": user_features(world, random)}
     return [
         interaction_events(log),
         entity_events(pl.DataFrame(shelf), "item", log),
@@ -85,6 +94,6 @@ def _timed(world: World, who: Ints, what: Ints, day: Floats, value: Floats, rand
     ]
 
 
-def _names(letter: str, numbers: Ints) -> pl.Series:
-    """(n,) ids `u1`, `u2`, ... in order of appearance."""
+def names(letter: str, numbers: Ints) -> pl.Series:
+    """Give n numbers from 0 their ids: (n,) `u1`, `u2`, ... in order of appearance."""
     return pl.DataFrame({"number": numbers + 1}).select(pl.format("{}{}", pl.lit(letter), "number")).to_series()

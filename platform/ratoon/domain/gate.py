@@ -1,10 +1,12 @@
 """Whether a candidate may replace what is served. Pure: hits go in, a verdict comes out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from ratoon.domain.drift import Drift, DriftPolicy
 
 Hits = npt.NDArray[np.bool_]
 """For each judged interaction whether its item was among the k candidates; shape (n,)."""
@@ -49,12 +51,14 @@ class GatePolicy:
         tolerance: the relative loss that is let pass, since fewer refusals of equal models are worth that much.
         index_recall: the least share of the exact top k that the index must return.
         draws: bootstrap resamples.
+        drift: how far a window's inputs may be from what the current release learnt.
     """
 
     k: int = 50
     tolerance: float = 0.05
     index_recall: float = 0.95
     draws: int = 1000
+    drift: DriftPolicy = field(default_factory=DriftPolicy)
 
 
 def compare(parent: Hits, candidate: Hits, *, draws: int, rng: np.random.Generator) -> Comparison:
@@ -70,7 +74,12 @@ def compare(parent: Hits, candidate: Hits, *, draws: int, rng: np.random.Generat
 
 
 def judge(
-    slices: Mapping[str, tuple[Hits, Hits]], *, index_recall: float, policy: GatePolicy, rng: np.random.Generator
+    slices: Mapping[str, tuple[Hits, Hits]],
+    *,
+    index_recall: float,
+    policy: GatePolicy,
+    rng: np.random.Generator,
+    drifts: Iterable[Drift] = (),
 ) -> Verdict:
     """Refuse a candidate that is worse than its parent beyond chance and tolerance on any slice of the gate rows.
 
@@ -78,6 +87,8 @@ def judge(
         slices: name -> (parent's hits, candidate's hits) on the same rows: the new window's rows, and rows from before
             it, so that a poisoned window cannot vouch for itself.
         index_recall: share of the exact top k that the candidate's index returns.
+        drifts: of the window's inputs, against what the current release learnt: what differs too much is not taken for
+            a new fashion, however well the candidate does on rows of that same window.
     """
     compared = {name: compare(*pair, draws=policy.draws, rng=rng) for name, pair in slices.items()}
     reasons = []
@@ -89,4 +100,5 @@ def judge(
             )
     if index_recall < policy.index_recall:
         reasons.append(f"the index returns {index_recall:.4f} of the exact top {policy.k}, {policy.index_recall} is asked")
+    reasons += [f"{drift}, {policy.drift.refuse:g} is let pass" for drift in policy.drift.beyond(policy.drift.refuse, drifts)]
     return Verdict(not reasons, tuple(reasons) or ("not worse on any slice",), compared, index_recall)

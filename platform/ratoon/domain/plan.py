@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.drift import Drift
 
-Scope = Literal["skip", "rows", "full"]
+Scope = Literal["skip", "rows", "dense", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class RefreshPlan:
 
     Attributes:
         scope: `skip` nothing moves; `rows` id rows and the user tower move, the item tower's shared layers are frozen and
-            only `writable` items are embedded again; `full` starts again from all history.
+            only `writable` items are embedded again; `dense` the shared layers move as well, so that the whole catalogue is
+            embedded again; `full` starts again from all history.
         writable: the items whose rows may move under `rows`; sorted, empty otherwise.
     """
 
@@ -30,23 +32,33 @@ def decide(
     schema_changed: bool,
     recent_items: tuple[str, ...] = (),
     forced: Scope | None = None,
+    drift: Drift | None = None,
+    reshown: tuple[str, ...] = (),
+    gained: bool = False,
 ) -> RefreshPlan:
     """The cheapest plan that keeps quality, and why.
 
     Args:
         recent_items: the items that the parent's own refresh wrote. They stay writable for one more window: at small
             deltas that keeps the recall that masking would cost.
-        forced: the caller's wish. `rows` without a usable parent still gives `full`: there are no rows to move.
+        gained: the schema changed by inputs that were added, and by nothing else.
+        reshown: the live items, if other columns go with them than in the parent's index; all are then written again.
+        drift: an input that has moved so far from what the shared layers learnt that rows alone cannot follow it.
+        forced: the caller's wish. `rows` and `dense` without a usable parent still give `full`.
     """
     if not has_parent:
         return RefreshPlan("full", "no release yet: learn from all history")
-    if schema_changed:
+    if schema_changed and not gained:
         return RefreshPlan("full", "the feature services changed since the current release")
-    if forced == "full":
-        return RefreshPlan("full", "asked for")
-    if forced == "skip" or (delta.is_empty and forced is None):
+    if forced in ("full", "dense"):
+        return RefreshPlan(forced, "asked for")
+    if schema_changed:
+        return RefreshPlan("dense", "the feature services gained inputs since the current release")
+    if forced == "skip" or (delta.is_empty and not reshown and forced is None):
         return RefreshPlan("skip", "asked for" if forced else "nothing changed since the current release")
+    if drift is not None and forced is None:
+        return RefreshPlan("full", str(drift))
     removed = set(delta.removed_items)
-    writable = tuple(sorted((set(delta.changed_items) | set(recent_items)) - removed))
+    writable = tuple(sorted({*delta.changed_items, *recent_items, *reshown} - removed))
     rows = delta.interactions.num_rows
     return RefreshPlan("rows", f"{rows} interactions, {len(writable)} writable items, {len(removed)} removed", writable)

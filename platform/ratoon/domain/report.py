@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ratoon.domain.drift import Drift
 from ratoon.domain.gate import Verdict
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.window import Window
@@ -28,6 +29,7 @@ class RefreshReport:
 
     Attributes:
         release: the id that is current now; empty if there is none.
+        drift: of each input of the window against what the release before it learnt; empty without one.
         lag_seconds: from the arrival of the window's last event to the end of the refresh, on the configured clock.
     """
 
@@ -39,6 +41,7 @@ class RefreshReport:
     window: Window | None
     verdict: Verdict | None
     stages: tuple[Stage, ...]
+    drift: tuple[Drift, ...] = ()
 
     @property
     def cpu_seconds(self) -> float:

@@ -69,8 +69,11 @@ class TowerSchema:
     @property
     def hash(self) -> str:
         """SHA-256 over the tower inputs: two schemas with one hash can share a model."""
-        inputs = [asdict(feature) for feature in (*self.user, *self.item)]
-        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        return _hash((*self.user, *self.item))
+
+    def service_hash(self, side: Entity) -> str:
+        """SHA-256 over what one of the two services feeds its tower."""
+        return _hash(self.user if side == "user" else self.item)
 
     def to_json(self) -> str:
         """The schema as JSON, keys sorted, so that equal schemas are equal bytes."""
@@ -87,3 +90,8 @@ class TowerSchema:
             display=tuple(str(name) for name in raw["display"]),
             filters=tuple(str(name) for name in raw["filters"]),
         )
+
+
+def _hash(features: tuple[Feature, ...]) -> str:
+    inputs = [asdict(feature) for feature in features]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

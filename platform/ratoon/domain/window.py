@@ -13,14 +13,15 @@ class Window:
     Attributes:
         start, end: log offsets; `start` is exclusive, so windows chain without a gap or an overlap.
         as_of: the arrival time of the event at `end`; features are valued as of then.
-        cursors: per feature view, the files that had arrived (name -> size), for views that others write.
+        cursors: per feature view that others write, the files that had arrived: name -> SHA-256 of the bytes. Windows of
+            older releases have sizes there, which as text are the content of no file, so that everything counts as changed.
         left_out: ranges of offsets (first, last) that must not be learnt from.
     """
 
     start: int
     end: int
     as_of: datetime
-    cursors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    cursors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     left_out: tuple[tuple[int, int], ...] = ()
 
     def learns_from(self, offset: int) -> bool:
@@ -48,6 +49,6 @@ class Window:
             start=raw["start"],
             end=raw["end"],
             as_of=datetime.fromisoformat(raw["as_of"]),
-            cursors=raw["cursors"],
+            cursors={view: {name: str(seen) for name, seen in files.items()} for view, files in raw["cursors"].items()},
             left_out=tuple((first, last) for first, last in raw["left_out"]),
         )

@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ratoon.domain.errors import StoreError
+from ratoon.domain.errors import DataError, StoreError
 
 FORMAT = 1
 """Written into the file (`user_version`); a file with another number is not touched."""
 BUSY_MS = 10_000
 """How long to wait for another process that is writing."""
+LOADING_KIB = 256 * 1024
+"""Page cache while much is appended."""
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS events (
     "offset" INTEGER PRIMARY KEY,
-    event_id TEXT NOT NULL UNIQUE,
+    event_id TEXT NOT NULL,
     kind TEXT NOT NULL,
     surface TEXT,
     user_id TEXT,
@@ -27,12 +29,16 @@ CREATE TABLE IF NOT EXISTS events (
     request_id TEXT,
     created_timestamp INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS of_user ON events (user_id, "offset", kind, item_id) WHERE user_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS of_item ON events (item_id, "offset", kind) WHERE item_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_time ON events (event_timestamp);
-CREATE INDEX IF NOT EXISTS interactions ON events ("offset", item_id) WHERE kind = 'interaction';
-CREATE INDEX IF NOT EXISTS removals ON events ("offset", item_id) WHERE kind = 'remove';
 """
+INDEXES = {
+    "by_id": "UNIQUE INDEX by_id ON events (event_id)",
+    "of_user": 'INDEX of_user ON events (user_id, "offset", kind, item_id) WHERE user_id IS NOT NULL',
+    "of_item": 'INDEX of_item ON events (item_id, "offset", kind) WHERE item_id IS NOT NULL',
+    "by_time": "INDEX by_time ON events (event_timestamp)",
+    "interactions": """INDEX interactions ON events ("offset", item_id) WHERE kind = 'interaction'""",
+    "removals": """INDEX removals ON events ("offset", item_id) WHERE kind = 'remove'""",
+}
+"""Name -> what stands behind CREATE."""
 
 
 @contextmanager
@@ -81,4 +87,37 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             fix="Use the version of Ratoon that wrote it, or move the file away.",
         )
     if found == 0:
-        db.executescript(f"BEGIN IMMEDIATE; {_TABLE} PRAGMA user_version = {FORMAT}; COMMIT")
+        indexes = "".join(f"CREATE {index}; " for index in INDEXES.values())
+        db.executescript(f"BEGIN IMMEDIATE; {_TABLE} {indexes} PRAGMA user_version = {FORMAT}; COMMIT")
+
+
+@contextmanager
+def loading(db: sqlite3.Connection) -> Iterator[bool]:
+    """One transaction that appends much; whether the log was empty is what the body gets.
+
+    Ids come in no order, so every batch would write most of the pages of their index again: into an empty log rows go
+    without indexes, which are built, sorted, after the last.
+
+    Raises:
+        DataError: two events of the body have one id.
+    """
+    cache = db.execute("PRAGMA cache_size").fetchone()[0]
+    db.execute(f"PRAGMA cache_size = -{LOADING_KIB}")
+    try:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            empty = db.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
+            for name in INDEXES if empty else ():
+                db.execute(f"DROP INDEX IF EXISTS {name}")
+            yield empty
+            for index in INDEXES.values() if empty else ():
+                db.execute(f"CREATE {index}")
+    except sqlite3.IntegrityError as error:
+        raise DataError(
+            "events.event_id",
+            expected="another id for each event",
+            found=str(error),
+            fix="Correct the ids and load again; nothing was stored.",
+        ) from error
+    finally:
+        db.execute(f"PRAGMA cache_size = {cache}")

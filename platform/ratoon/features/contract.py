@@ -1,12 +1,14 @@
 """From two feature services to the towers' inputs: what each feature is, by its dtype and tags."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
+
+from feast import FeatureService, FeatureView
 
 from ratoon.domain.errors import DataError
 from ratoon.domain.schema import ITEM_TABLE, Entity, Feature, FeatureKind, TowerSchema
 from ratoon.features.repository import AGGREGATE_TAG, FeastRepository
-from ratoon.features.views import JOIN_KEYS
+from ratoon.features.views import JOIN_KEYS, View
 
 ENCODER_TAG, ROLE_TAG, DIM_TAG = "ratoon.encoder", "ratoon.role", "ratoon.dim"
 ROLES = ("display", "filter")
@@ -29,7 +31,25 @@ DEFAULTS: dict[str, FeatureKind] = {
 }
 
 
-def tower_schema(repository: FeastRepository, user_service: str, item_service: str) -> TowerSchema:
+class Defined(Protocol):
+    """A feature repository, applied or only read."""
+
+    @property
+    def project(self) -> str:
+        """Feast's project."""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The feature views."""
+
+    def service(self, name: str) -> FeatureService:
+        """A feature service."""
+
+    def feature_view(self, name: str) -> FeatureView:
+        """A feature view as Feast has it."""
+
+
+def tower_schema(repository: Defined, user_service: str, item_service: str) -> TowerSchema:
     """What the two services feed the towers.
 
     Raises:
@@ -39,7 +59,7 @@ def tower_schema(repository: FeastRepository, user_service: str, item_service: s
     user = tuple(_features(repository, user_service, "user", {role: [] for role in ROLES}))
     item = tuple(_features(repository, item_service, "item", roles))
     _refuse_twins([*user, *item])
-    return TowerSchema(repository.store.project, user, item, tuple(roles["display"]), tuple(roles["filter"]))
+    return TowerSchema(repository.project, user, item, tuple(roles["display"]), tuple(roles["filter"]))
 
 
 def service_references(repository: FeastRepository, service: str) -> list[str]:
@@ -48,7 +68,7 @@ def service_references(repository: FeastRepository, service: str) -> list[str]:
     return [f"{view.name_to_use()}:{field.name}" for view in projections for field in view.features]
 
 
-def _features(repository: FeastRepository, service: str, entity: Entity, roles: dict[str, list[str]]) -> Iterator[Feature]:
+def _features(repository: Defined, service: str, entity: Entity, roles: dict[str, list[str]]) -> Iterator[Feature]:
     key = JOIN_KEYS[entity]
     yield Feature(key, "", entity, "id", vocabulary=key)
     entities = {view.name: view.entity for view in repository.views}

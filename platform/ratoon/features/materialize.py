@@ -1,22 +1,21 @@
-"""Offline -> online, by Feast's own materialisation, over exactly the rows that are not there yet."""
+"""Offline -> online, over exactly the rows that are not there yet, by the code that Feast's own commands drive too."""
 
-import warnings
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from io import StringIO
+from datetime import datetime
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from ratoon import durable
-from ratoon.domain.event import TIME
-from ratoon.features import online
+from ratoon.domain.errors import DataError
+from ratoon.features.online.engine import source_of
+from ratoon.features.online.feast_stores import EPOCH, US
+from ratoon.features.online.filling import Filled, Goal, fill
+from ratoon.features.online.store import APPLIED, RowStore
 from ratoon.features.repository import FeastRepository
 from ratoon.features.views import View
+
+Told = Callable[[str, int, int], None]
+"""Hears which view is being brought, how many of its rows are done, of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,60 +28,53 @@ class Materialized:
     rows: int
 
 
-def materialize(repository: FeastRepository) -> list[Materialized]:
+def materialize(repository: FeastRepository, told: Told = lambda _view, _done, _all: None) -> list[Materialized]:
     """Bring the online store up to the offline one; views that have nothing new are passed over.
 
-    The interval starts at the oldest row that arrived since last time, so a late row is not lost, and ends at the newest
-    row there is, so no future end can hide later ones.
+    Files say what has arrived, so a late row is not lost, and no interval's end can hide a later row.
+
+    Raises:
+        DataError: naming view, column and file, if a view's rows cannot be used.
+        StoreError: if the online store cannot be written; what is done stays done.
     """
-    done = []
-    for view in repository.views:
-        if not view.online:
-            continue
-        reached = _applied(repository, view)
-        files, end = _new_files(view, reached)
-        times = _times(view, files)
-        if len(times):
-            span = Materialized(view.name, *_span(times), rows=len(times))
-            _run(repository, span)
-            durable.fault_point("materialize.view")
-            done.append(span)
-        if end > reached:
-            with online.connect(repository.folder / "online.db") as connection:
-                online.mark_applied(connection, view, end)
-            connection.close()
+    done: list[Materialized] = []
+    views = [view for view in repository.views if view.online]
+    store = repository.place.open()
+    try:
+        applied = store.notes(APPLIED)
+        for view in views:
+            # The position comes from this listing: an ingestion beside us may already add the next file.
+            end = _offset(view)
+            filled = _fill(repository, store, view, told)
+            if filled.rows:
+                span = Materialized(view.name, EPOCH + filled.oldest * US, EPOCH + filled.newest * US + US, filled.rows)
+                repository.store.registry.apply_materialization(
+                    repository.feature_view(view.name), repository.store.project, span.start, span.end
+                )
+                durable.fault_point("materialize.view")
+                done.append(span)
+            if end > int(applied.get(view.edition, 0)):
+                store.write([], {APPLIED: {view.edition: str(end)}})
+    finally:
+        store.close()
     return done
 
 
-def _applied(repository: FeastRepository, view: View) -> int:
-    with online.connect(repository.folder / "online.db") as connection:
-        reached = online.applied(connection, view)
-    connection.close()
-    return reached
+def _fill(repository: FeastRepository, store: RowStore, view: View, told: Told) -> Filled:
+    source = source_of(repository.store.config, repository.feature_view(view.name))
+    if source is None:
+        raise DataError(
+            f"feature view {view.name!r}",
+            expected="columns of Parquet files, untransformed, of types that packed rows have",
+            found="more than that",
+            fix="Materialise it with `feast materialize`, or set online=False.",
+        )
+    return fill(store, source, Goal("all"), lambda rows, of: told(view.name, rows, of), empty=True)
 
 
-def _new_files(view: View, reached: int) -> tuple[list[Path], int]:
-    files = sorted(view.folder.glob(Path(view.path).name))
-    if view.origin == "foreign":  # Its files carry no offsets: the number of bytes there says whether anything changed.
-        size = sum(file.stat().st_size for file in files)
-        return (files, size) if size != reached else ([], reached)
-    ends = {file: int(file.stem.rpartition("-")[2]) for file in files}
-    # The position comes from this listing: an ingestion beside us may already have added the next file.
-    return [file for file, end in ends.items() if end > reached], max(ends.values(), default=0)
-
-
-def _times(view: View, files: Sequence[Path]) -> pa.ChunkedArray:
-    columns = [pq.read_table(file, columns=[view.timestamp_field]).column(0).cast(TIME) for file in files]
-    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], TIME)
-
-
-def _span(times: pa.ChunkedArray) -> tuple[datetime, datetime]:
-    oldest, newest = pc.min_max(times).as_py().values()
-    return oldest.astimezone(UTC), newest.astimezone(UTC) + timedelta(microseconds=1)
-
-
-def _run(repository: FeastRepository, span: Materialized) -> None:
-    quiet = StringIO()  # Feast prints a line and a bar per view; what was done is returned instead.
-    with warnings.catch_warnings(), redirect_stdout(quiet), redirect_stderr(quiet):
-        warnings.simplefilter("ignore")
-        repository.store.materialize(start_date=span.start, end_date=span.end, feature_views=[span.view])
+def _offset(view: View) -> int:
+    """The log offset up to which the files of a view that events fill go."""
+    if view.origin == "foreign":
+        return 0
+    parts = view.folder.glob(Path(view.path).name)
+    return max((int(part.stem.rpartition("-")[2]) for part in parts), default=0)

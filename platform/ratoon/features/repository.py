@@ -7,7 +7,7 @@ RATOON_HOME, so that one plain repository serves `feast` by hand, tests and depl
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from io import StringIO
@@ -24,19 +24,33 @@ from feast.value_type import ValueType
 from ratoon import durable
 from ratoon.domain.errors import DataError, StoreError, UsageError
 from ratoon.domain.schema import Entity as EntityName
-from ratoon.features import online, views
-from ratoon.features.aggregates import parse
+from ratoon.features import views
+from ratoon.features.definitions import Definitions, chosen
+from ratoon.features.folds.aggregates import parse
+from ratoon.features.offline.spec import Engine
+from ratoon.features.online.opening import Place
+from ratoon.features.online.users import PLACE
+from ratoon.features.quality import rules
+from ratoon.features.quality.declared import EXPECT_TAG, declared
+from ratoon.features.quality.rules import Rule
 from ratoon.features.views import ARROW_TYPES, JOIN_KEYS, View, ViewField
 
 ORIGIN_TAG = "ratoon.source"
 AGGREGATE_TAG = "ratoon.aggregate"
+ONLINE_STORES = {
+    "ratoon.features.online.feast_stores.PackedSqliteOnlineStore": "sqlite",
+    "ratoon.features.online.feast_stores.PackedRedisOnlineStore": "redis",
+}
+"""The online stores that a server can read without Feast."""
+
+Guard = Callable[[tuple[View, ...]], None]
 
 
 class FeastRepository:
     """One feature repository and the state under `home/features`."""
 
-    def __init__(self, repo: Path, home: Path) -> None:
-        """Args: repo: the folder with feature_store.yaml; home: RATOON_HOME."""
+    def __init__(self, repo: Path, home: Path, guard: Guard = lambda _: None) -> None:
+        """Args: repo: the folder with feature_store.yaml; home: RATOON_HOME; guard: raises if views must not be applied."""
         if not (repo / "feature_store.yaml").exists():
             raise UsageError(
                 "paths.feature_repo",
@@ -44,20 +58,45 @@ class FeastRepository:
                 found=str(repo),
                 fix="Set it in ratoon.toml, or run where feature_repo/ is.",
             )
-        self.repo, self.home = repo.resolve(), home.resolve()
+        self.repo, self.home, self._guard = repo.resolve(), home.resolve(), guard
         self.folder = self.home / "features"
 
     @cached_property
     def store(self) -> FeatureStore:
         """Feast's own entry point, with every path absolute."""
         raw = yaml.safe_load(os.path.expandvars((self.repo / "feature_store.yaml").read_text()))
-        raw["registry"] = self._absolute(raw["registry"]) if isinstance(raw.get("registry"), str) else raw.get("registry")
+        if isinstance(raw.get("registry"), dict):
+            raw["registry"]["path"] = self._absolute(raw["registry"]["path"])
+        elif isinstance(raw.get("registry"), str):
+            raw["registry"] = self._absolute(raw["registry"])
         if isinstance(raw.get("online_store"), dict) and "path" in raw["online_store"]:
             raw["online_store"]["path"] = self._absolute(raw["online_store"]["path"])
         self.folder.mkdir(parents=True, exist_ok=True)
         config = RepoConfig(**raw)
         config.repo_path = self.repo
         return FeatureStore(config=config)
+
+    @property
+    def engine(self) -> Engine:
+        """Who joins: the engine that `offline_store` in feature_store.yaml names; Polars if a store without engines is there."""
+        engine: Engine = getattr(self.store.config.offline_store, "engine", "polars")
+        return engine
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the online store is; variables in its address are left to be filled in where it is opened."""
+        raw = yaml.safe_load((self.repo / "feature_store.yaml").read_text())
+        stated = raw.get("online_store")
+        kind = ONLINE_STORES.get(str(stated.get("type"))) if isinstance(stated, dict) else None
+        if kind is None:
+            raise UsageError(
+                f"online_store in {self.repo / 'feature_store.yaml'}",
+                expected=f"a type of {', '.join(ONLINE_STORES)}",
+                found=repr(stated),
+                fix="Set it, then `ratoon online migrate` brings what Feast's own SQLite store holds.",
+            )
+        address = self._absolute(stated["path"]) if kind == "sqlite" else stated["connection_string"]
+        return Place(kind, address, raw["project"])
 
     @cached_property
     def views(self) -> tuple[View, ...]:
@@ -71,12 +110,10 @@ class FeastRepository:
         stamp = self.folder / "applied.sha256"
         if stamp.exists() and stamp.read_text() == wanted and self._registered():
             return False
-        with _inside(self.repo):
-            contents = parse_repo(self.repo)
-        for source in contents.data_sources:
-            if isinstance(source, FileSource):
-                source.file_options.uri = self._absolute(source.path)
-        described = tuple(_describe(self.store.project, view) for view in contents.feature_views)
+        defined = self.parsed()
+        contents, described = defined.contents, defined.views
+        self._guard(described)
+        expected = [rule for view, feast in zip(described, contents.feature_views, strict=True) for rule in _rules(view, feast)]
         objects: list[Any] = [
             *contents.projects,
             *contents.data_sources,
@@ -88,24 +125,29 @@ class FeastRepository:
         ]
         with redirect_stdout(StringIO()):
             self.store.apply(objects, objects_to_delete=self._dropped(contents), partial=False)
-        with online.connect(self.folder / "online.db") as connection:
-            online.guard(connection, described)
-        connection.close()
+        self.place.save(self.folder / PLACE)
         views.save(self.folder / "views.json", described)
+        rules.save(self.folder / "rules.json", expected)
         durable.write(stamp, wanted.encode())
         return True
 
+    def parsed(self) -> Definitions:
+        """What the repository's files define now; nothing is applied."""
+        with _inside(self.repo):
+            contents = parse_repo(self.repo)
+        for source in contents.data_sources:
+            if isinstance(source, FileSource):
+                source.file_options.uri = self._absolute(source.path)
+        return Definitions(self.project, contents, tuple(_describe(self.project, view) for view in contents.feature_views))
+
+    @property
+    def project(self) -> str:
+        """Feast's project."""
+        return str(yaml.safe_load(os.path.expandvars((self.repo / "feature_store.yaml").read_text()))["project"])
+
     def service(self, name: str) -> FeatureService:
         """One of the repository's feature services."""
-        services = {service.name: service for service in self.store.list_feature_services()}
-        if name not in services:
-            raise DataError(
-                f"feature service {name!r}",
-                expected="a FeatureService of this name in feature_repo/",
-                found=", ".join(sorted(services)) or "none",
-                fix="Define it, or name another in ratoon.toml under surfaces.",
-            )
-        return services[name]
+        return chosen(self.store.list_feature_services(), name)
 
     def feature_view(self, name: str) -> FeatureView:
         """One of the repository's feature views, as Feast has it."""
@@ -181,7 +223,22 @@ def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
         )
     entity = _entity(view)  # before the fields: a key of another name would count as one
     fields = tuple(_field(view.name, field, origin) for field in view.features)
-    return View(project, view.name, entity, origin, source.path, source.timestamp_field or "", fields, view.online)  # type: ignore[arg-type]  # checked above
+    return View(
+        project,
+        view.name,
+        entity,
+        origin,  # type: ignore[arg-type]  # checked above
+        source.path,
+        source.timestamp_field or "",
+        fields,
+        view.online,
+        source.created_timestamp_column or "",
+    )
+
+
+def _rules(view: View, feast: FeatureView | BatchFeatureView) -> tuple[Rule, ...]:
+    fields = {field.name: field.tags.get(EXPECT_TAG, "") for field in feast.features}
+    return declared(view, feast.tags.get(EXPECT_TAG, ""), fields)
 
 
 def _entity(view: FeatureView | BatchFeatureView) -> EntityName:
@@ -207,13 +264,6 @@ def _field(view: str, field: Any, origin: str) -> ViewField:
             found=dtype.name,
             fix="Use another dtype, or keep the view out of this repository.",
         )
-    if field.name.endswith("_y"):
-        raise DataError(
-            f"field {field.name!r} of feature view {view!r}",
-            expected="a name that does not end in _y",
-            found=field.name,
-            fix="Rename it: Feast's DuckDB store drops such columns in joins.",
-        )
     aggregate = field.tags.get(AGGREGATE_TAG, "")
     if (origin == "interaction") != bool(aggregate):
         raise DataError(
@@ -223,5 +273,5 @@ def _field(view: str, field: Any, origin: str) -> ViewField:
             fix="Add the expression, or move the field to another view.",
         )
     if aggregate:
-        parse(field.name, aggregate)
+        parse(field.name, aggregate, dtype.name)
     return ViewField(field.name, dtype.name, aggregate)

@@ -1,6 +1,6 @@
 """What a refresh asks of features, as one object: the port `Features` over Feast, the event log and the two stores."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,13 +10,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.drift import Drift, Profile
+from ratoon.domain.errors import UsageError
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
+from ratoon.features import deltas
 from ratoon.features.contract import service_references, tower_schema
-from ratoon.features.ingest import ingest
-from ratoon.features.joins import Examples, items_as_of, keys_in, manifest
-from ratoon.features.materialize import Materialized, materialize
-from ratoon.features.repository import FeastRepository
+from ratoon.features.folds.ingest import Progress, ingest, silent
+from ratoon.features.joins import Examples, items_as_of
+from ratoon.features.materialize import Materialized, Told, materialize
+from ratoon.features.online.migration import Migrated, migrate
+from ratoon.features.quality import drift, rules
+from ratoon.features.quality.accepted import Accepted
+from ratoon.features.quality.foreign import inspect
+from ratoon.features.quality.sift import sift
+from ratoon.features.repository import FeastRepository, Guard
 from ratoon.ports import EventLog
 
 
@@ -43,27 +51,64 @@ class FeastFeatures:
         return [f"{feature.view}:{feature.name}" for feature in inputs if feature.view]
 
     @cached_property
+    def _accepted(self) -> Accepted:
+        """The log as far as it was judged, without what is quarantined."""
+        return Accepted(self.log, self.repository.folder, sifted_only=True)
+
+    @cached_property
     def _examples(self) -> Examples:
-        return Examples(self.repository, self.log, self._schema, self._references)
+        return Examples(self.repository, self._accepted, self._schema, self._references)
 
     def schema(self) -> TowerSchema:
         """What the two services feed the towers now."""
         return self._schema
 
-    def ingest(self) -> int:
-        """Apply the repository if it changed, then bring offline storage up to the log's end; how many events were new."""
-        return ingest(self.repository.views, self.log, self.repository.folder / "quarantine")
+    def ingest(self, told: Progress = silent) -> int:
+        """Apply the repository if it changed, judge what is new, then bring offline storage up to there; how many were new.
 
-    def materialize(self) -> list[Materialized]:
-        """Bring the online store up to the offline one."""
-        return materialize(self.repository)
+        `told` hears how many events are done, of how many.
+        """
+        folder, views = self.repository.folder, self.repository.views
+        self._inspect()
+        sift(rules.load(folder / "rules.json"), self.log, folder / "quarantine")
+        return ingest(views, self._accepted, folder / "quarantine" / "values", told)
+
+    def materialize(self, told: Told = lambda _view, _done, _all: None) -> list[Materialized]:
+        """Bring the online store up to the offline one; `told` hears which view, how many rows are done, of how many."""
+        self._inspect()
+        return materialize(self.repository, told)
+
+    def _inspect(self) -> None:
+        """Hold what somebody else wrote against the rules, before it is joined or served."""
+        folder, views = self.repository.folder, self.repository.views
+        inspect(views, rules.load(folder / "rules.json"), folder / "quarantine", self.log.now())
+
+    def migrate_online(self, source: Path | None, *, drop: bool, told: Callable[[str, int], None]) -> list[Migrated]:
+        """Bring Feast's own SQLite online store into the one that is configured; see `migration.migrate`.
+
+        Args:
+            source: Feast's file; by default the file that feature_store.yaml names.
+        """
+        place = self.repository.place
+        if source is None and place.kind != "sqlite":
+            raise UsageError(
+                "--from", expected="Feast's SQLite file", found="nothing", fix="feature_store.yaml names no file; name one."
+            )
+        views, store = self.repository.views, place.open()
+        try:
+            return migrate(source or Path(place.address), views, store, drop=drop, told=told)
+        finally:
+            store.close()
 
     def window(self, since: Window | None) -> Window:
         """Everything that arrived after `since` and is ingested."""
-        end = self.log.end()
+        end = self._accepted.end()
         newest = self.log.read(end - 1, end).column("created_timestamp")
         as_of = newest[0].as_py() if len(newest) else self.log.now()
-        cursors = {view.name: manifest(view) for view in self.repository.views if view.origin == "foreign"}
+        foreign = [view for view in self.repository.views if view.origin == "foreign"]
+        known, folder = since.cursors if since else {}, self.repository.folder / "deltas"
+        before = {view.name: deltas.Position(view.name, known.get(view.name, {})) for view in foreign}
+        cursors = {view.name: deltas.remember(view, before[view.name], folder).files for view in foreign}
         return Window(since.end if since else 0, end, as_of, cursors)
 
     def delta(self, window: Window, since: Window | None, parent_items: Iterable[str]) -> FeatureDelta:
@@ -72,7 +117,7 @@ class FeastFeatures:
         learnt = [window.learns_from(offset) for offset in interactions.column("offset").to_pylist()]
         interactions = interactions.filter(pa.array(learnt, pa.bool_()))
         live, before = set(self.log.catalogue(window.end)), set(parent_items)
-        touched = set(interactions.column("item_id").to_pylist()) | self._touched(window, since)
+        touched = set(interactions.column("item_id").to_pylist()) | self._touched(window, since, live)
         new = live - before
         changed = (touched | new) & live
         return FeatureDelta(interactions, tuple(sorted(changed)), tuple(sorted(new)), tuple(sorted(before - live)))
@@ -87,19 +132,35 @@ class FeastFeatures:
         """One row per id, in order: `item_id`, the item tower's inputs, display and filter columns as of then."""
         return items_as_of(self.repository, ids, as_of, service_references(self.repository, self.item_service))
 
-    def _touched(self, window: Window, since: Window | None) -> set[str]:
-        """Items whose own features changed: posted through events, or written by somebody else's job."""
-        events = self.log.read(window.start, window.end)
+    def profiles(self, interactions: pa.Table) -> tuple[Profile, ...]:
+        """What the towers' inputs look like over these interactions, joined like `FeatureDelta.interactions`."""
+        return drift.profiles(self._schema, interactions)
+
+    def drifts(self, known: Iterable[Profile], interactions: pa.Table) -> tuple[Drift, ...]:
+        """How far the inputs of these interactions are from known profiles."""
+        return drift.drifts(known, self._schema, interactions)
+
+    def _touched(self, window: Window, since: Window | None, live: set[str]) -> set[str]:
+        """Items whose own features changed: posted through events, or written by somebody else's job.
+
+        They are all of `live` if files that somebody else has taken away can no longer be compared.
+        """
+        events = self._accepted.read(window.start, window.end)
         posted = events.filter(pc.equal(events.column("kind"), "item")).column("item_id").to_pylist()
         touched = set(posted)
         known = since.cursors if since else {}
         for view in self.repository.views:
             if view.entity == "item" and view.name in window.cursors:
-                before, now = known.get(view.name, {}), window.cursors[view.name]
-                touched |= keys_in(view, [name for name, size in now.items() if before.get(name) != size])
+                before, now = (
+                    deltas.Position(view.name, files) for files in (known.get(view.name, {}), window.cursors[view.name])
+                )
+                found = deltas.touched(view, before, now, self.repository.folder / "deltas")
+                touched |= live if found.unknown else found.keys
         return touched
 
 
-def open_features(repo: Path, home: Path, log: EventLog, *, user_service: str, item_service: str) -> FeastFeatures:
+def open_features(
+    repo: Path, home: Path, log: EventLog, *, user_service: str, item_service: str, guard: Guard = lambda _: None
+) -> FeastFeatures:
     """The features of one surface."""
-    return FeastFeatures(FeastRepository(repo, home), log, user_service, item_service)
+    return FeastFeatures(FeastRepository(repo, home, guard), log, user_service, item_service)

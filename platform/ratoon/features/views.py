@@ -54,6 +54,7 @@ class View:
         project: Feast's project.
         path: the glob its rows are read from, absolute.
         online: whether the online store has a table for it.
+        created_timestamp_field: the column that says when a row arrived; empty if there is none.
     """
 
     project: str
@@ -64,6 +65,7 @@ class View:
     timestamp_field: str
     fields: tuple[ViewField, ...]
     online: bool = True
+    created_timestamp_field: str = ""
 
     @property
     def key(self) -> str:

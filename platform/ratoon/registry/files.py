@@ -20,6 +20,7 @@ from pathlib import Path
 from ratoon import durable
 from ratoon.domain.errors import Conflict, StoreError, UsageError
 from ratoon.domain.release import Release, release_id
+from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
 from ratoon.ports import Files
 from ratoon.registry.locks import leased, locked
@@ -80,6 +81,30 @@ class FileRegistry:
     def load(self, release: Release) -> Files:
         """A release's files, every hash checked; StoreError naming the file that does not have the published bytes."""
         return self._shelf.read(release)
+
+    def schema(self, release: Release) -> TowerSchema:
+        """What a release's towers are fed, its hash checked."""
+        return TowerSchema.from_json(self._shelf.file(release, "schema.json").decode())
+
+    def forget(self, id_prefix: str) -> list[Release]:
+        """Delete a release and all before it, oldest first; none of them can be rolled back to any more.
+
+        Raises:
+            UsageError: there is no such release, or it is the one that is served.
+        """
+        with locked(self._root / ".current"):
+            history, last = self.releases(), self.get(id_prefix)
+            if history[0] == last:
+                raise UsageError(
+                    "release",
+                    expected="one that is not served",
+                    found=f"{last.id[:12]}, the current one",
+                    fix="`ratoon releases` lists those before it.",
+                )
+            old = [release for release in reversed(history) if release.sequence <= last.sequence]
+            for release in old:
+                self._shelf.forget(release)
+            return old
 
     def pin(self, window: Window) -> Window:
         """Write the window down before work starts; the one pinned by a refresh that died wins, so that it is run again.

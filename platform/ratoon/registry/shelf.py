@@ -65,17 +65,27 @@ class Shelf:
         Raises:
             StoreError: a file is missing or its bytes are not those that were published.
         """
+        return {name: self.file(release, name) for name in sorted(release.files)}
+
+    def file(self, release: Release, name: str) -> bytes:
+        """One of a release's files, its hash checked; StoreError like `read`."""
         fix = f"Roll back to release {release.parent[:12] or '(none: this is the first)'}, or bring the file back from a backup."
-        files = {}
-        for name, wanted in sorted(release.files.items()):
-            path = self.folder(release.sequence, release.id) / name
-            try:
-                files[name] = path.read_bytes()
-            except OSError as error:
-                raise StoreError(str(path), expected=f"SHA-256 {wanted}", found=repr(error), fix=fix) from error
-            if (found := durable.sha256(files[name])) != wanted:
-                raise StoreError(str(path), expected=f"SHA-256 {wanted}", found=found, fix=fix)
-        return files
+        path, wanted = self.folder(release.sequence, release.id) / name, release.files[name]
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StoreError(str(path), expected=f"SHA-256 {wanted}", found=repr(error), fix=fix) from error
+        if (found := durable.sha256(data)) != wanted:
+            raise StoreError(str(path), expected=f"SHA-256 {wanted}", found=found, fix=fix)
+        return data
+
+    def forget(self, release: Release) -> None:
+        """Take a release's folder away: out of sight at once, whatever a crash leaves of it."""
+        folder = self.folder(release.sequence, release.id)
+        gone = folder.with_name(f"{STAGING}{folder.name}")
+        folder.rename(gone)
+        durable.sync_folder(self.root)
+        shutil.rmtree(gone)
 
     def add(self, release: Release, files: Files) -> None:
         """Write a release beside the others and rename it into its place, everything synced.

@@ -1,7 +1,12 @@
 """What the server counts, for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterator
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ratoon.domain.errors import RatoonError
 from ratoon.serving.rooms import Rooms
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -21,6 +26,9 @@ class Metrics:
         self.unapplied = Counter("ratoon_events_unapplied", "Requests whose events did not reach online features", registry=own)
         self.sequence = Gauge("ratoon_release_sequence", "Number of the release served", ["surface"], registry=own)
         self.age = Gauge("ratoon_watermark_age_seconds", "Time since the watermark", ["surface"], registry=own)
+        self._feature_ages = _Ages()
+        own.register(self._feature_ages)
+        self.feature_age_failures = Counter("ratoon_feature_age_failures", "Times a view's age could not be told", registry=own)
         self.adoption_failures = Counter("ratoon_adoption_failures", "Releases not adopted", ["surface"], registry=own)
         self.catch_up_failures = Counter("ratoon_catch_up_failures", "Online features not brought up to date", registry=own)
 
@@ -30,4 +38,23 @@ class Metrics:
             if (slot := surface.live.slot) is not None:
                 self.sequence.labels(name).set(slot.release.sequence)
                 self.age.labels(name).set((rooms.clock() - slot.release.window.as_of).total_seconds())
+        try:
+            self._feature_ages.known = tuple(rooms.feature_ages())
+        except RatoonError:  # a store that is down must not hide everything else: it shows as a count, and as no age at all
+            self._feature_ages.known = ()
+            self.feature_age_failures.inc()
         return generate_latest(self._registry)
+
+
+class _Ages(Collector):
+    """The ages known now and no others: a view that is gone leaves no figure behind."""
+
+    known: tuple[tuple[str, str, float], ...] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "ratoon_feature_age_seconds", "Time since a view's newest event time", labels=("view", "store")
+        )
+        for view, store, seconds in self.known:
+            family.add_metric((view, store), seconds)
+        yield family

@@ -61,6 +61,7 @@ def open_app(house: House) -> FastAPI:
         apply_user_events=online.refresh,
         check_features=house.check_features,
         catch_up=online.catch_up,
+        feature_ages=house.feature_ages,
         poll_seconds=settings.serving.poll_seconds,
     )
     return create_app(rooms)

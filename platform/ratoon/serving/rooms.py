@@ -1,7 +1,7 @@
 """What the server is given: every room already open."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +41,7 @@ class Rooms:
         apply_user_events: values these users' online features anew; called after their events are durable.
         check_features: refuses features that no view has or whose values do not fit, with a DataError.
         catch_up: brings online features up to the log where others moved them; called at each poll, once there is a release.
+        feature_ages: (view, `offline` or `online`, seconds since its newest event time) of every view that has rows.
         poll_seconds: how often to look for a new release.
         new_id: makes ids for events and requests that come without one.
     """
@@ -54,5 +55,6 @@ class Rooms:
     apply_user_events: Callable[[list[str]], object]
     check_features: Callable[[Mapping[str, object]], object] = lambda _: None
     catch_up: Callable[[], object] = lambda: None
+    feature_ages: Callable[[], Iterable[tuple[str, str, float]]] = tuple
     poll_seconds: float = 0.5
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())

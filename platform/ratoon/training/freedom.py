@@ -19,13 +19,13 @@ SMALLEST = 0.01
 def mask_of(plan: RefreshPlan, model: Model, first_new: Mapping[str, int]) -> Mask:
     """What `plan` lets move.
 
-    Under `full` everything. Under `rows` the user tower and its own tables, and of what items are made from only the rows
-    of `plan.writable` and those that are new: every other item's vector stays the same to the bit.
+    Under `full` and `dense` everything. Under `rows` the user tower and its own tables, and of what items are made from only
+    the rows of `plan.writable` and those that are new: every other item's vector stays the same to the bit.
 
     Args:
         first_new: table name -> its first row that is new in this refresh.
     """
-    if plan.scope == "full":
+    if plan.scope in ("full", "dense"):
         return dict.fromkeys(model.tensors)
     held = model.item_tables()
     mask: dict[str, Tensor | None] = {name: None for name in model.tensors if name not in held and not name.startswith("item.")}

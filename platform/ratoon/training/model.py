@@ -56,11 +56,11 @@ def fresh(schema: TowerSchema, encoding: Encoding, seed: int, settings: Training
     """A model that has learnt nothing."""
     model = Model(schema, encoding, {})
     model.grow(encoding, seed, settings)
-    widths = {name: width for name, width, _ in _tables(schema, settings)}
+    widths = table_widths(schema, settings)
     for side, features in (("user", schema.user), ("item", schema.item)):
         if [feature.kind for feature in features] != ["id"]:
-            wide = sum(_width(feature, widths) for feature in features)
-            model.tensors |= _layers(side, wide, seed, settings)
+            wide = sum(feature_width(feature, widths) for feature in features)
+            model.tensors |= layers(side, wide, seed, settings)
     model.tensors = {name: tensor.to(device) for name, tensor in model.tensors.items()}
     return model
 
@@ -75,7 +75,17 @@ def _tables(schema: TowerSchema, settings: TrainingSettings) -> list[tuple[str, 
     ]
 
 
-def _width(feature: Feature, widths: dict[str, int]) -> int:
+def table_widths(schema: TowerSchema, settings: TrainingSettings) -> dict[str, int]:
+    """Vocabulary name -> the length of its learned rows."""
+    return {name: width for name, width, _ in _tables(schema, settings)}
+
+
+def feature_width(feature: Feature, widths: dict[str, int]) -> int:
+    """How many numbers a feature brings to its tower's joined inputs.
+
+    Args:
+        widths: see `table_widths`.
+    """
     match feature.kind:
         case "history":
             return 2 * widths[feature.vocabulary]
@@ -87,7 +97,7 @@ def _width(feature: Feature, widths: dict[str, int]) -> int:
             return feature.dim + 1
 
 
-def _layers(side: str, wide: int, seed: int, settings: TrainingSettings) -> dict[str, Tensor]:
+def layers(side: str, wide: int, seed: int, settings: TrainingSettings) -> dict[str, Tensor]:
     """One tower's layers, each drawn as `torch.nn.Linear` draws its own: uniform within 1 / sqrt(inputs)."""
     shapes: Iterable[tuple[str, tuple[int, ...], int]] = (
         ("w1", (settings.hidden, wide), wide),

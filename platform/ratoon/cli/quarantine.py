@@ -1,0 +1,52 @@
+"""`ratoon quarantine`: what breaks the rules of feature_repo/, and the ways in and out."""
+
+from typing import Annotated
+
+import typer
+
+from ratoon.cli.datasets import open_house
+from ratoon.cli.screen import AsJson, show, table
+from ratoon.domain.errors import UsageError
+
+app = typer.Typer(help="Events that break a rule of feature_repo/, kept out of features and learning.", no_args_is_help=True)
+
+ViewName = Annotated[str | None, typer.Option(help="Only rules of this view.")]
+
+
+@app.command("list")
+def list_(view: ViewName = None, as_json: AsJson = False) -> None:
+    """Everything that breaks a rule, or does not fit its type: what, where, why, since when."""
+    rows = open_house().quarantine.listed(view)
+    show(rows, as_json, table(rows) if rows else "nothing in quarantine")
+
+
+@app.command("release")
+def release(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids that `list` shows; leave them out with --rule.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Everything caught by this rule: `rate`, or its whole text.")] = None,
+    view: ViewName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let events back in, as if they arrived now, past the rules that caught them; `ratoon ingest` takes them from there."""
+    if not ids and rule is None:
+        raise UsageError("release", expected="ids, or --rule", found="neither", fix="`ratoon quarantine list` shows both.")
+    back = open_house().quarantine.release([_offset(text) for text in ids] if ids else None, rule=rule, view=view)
+    show({"released": back}, as_json, f"{back} events are in the log again, as if they had just arrived")
+
+
+@app.command("put")
+def put(
+    events: Annotated[str, typer.Argument(help="FIRST:LAST, two log offsets; both are put aside.")],
+    reason: Annotated[str, typer.Option(help="Why; shown by `list`.")] = "put aside by hand",
+    as_json: AsJson = False,
+) -> None:
+    """Put events aside that were not ingested yet, such as a batch that a rule blocks."""
+    first, _, last = events.partition(":")
+    aside = open_house().quarantine.put_aside(_offset(first), _offset(last), reason)
+    show({"put_aside": aside}, as_json, f"{aside} events are in quarantine")
+
+
+def _offset(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError("id", expected="a log offset from 1", found=repr(text), fix="`ratoon quarantine list` shows them.")
+    return int(text)

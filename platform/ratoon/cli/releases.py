@@ -1,0 +1,66 @@
+"""`ratoon releases`, `rollback` and `resume`: what was published, and how to go back."""
+
+from typing import Annotated
+
+import typer
+
+from ratoon.cli.datasets import open_house
+from ratoon.cli.screen import AsJson, SurfaceName, show, table
+from ratoon.domain.errors import UsageError
+from ratoon.domain.release import Release
+
+
+def releases(
+    surface: SurfaceName = "default",
+    forget: Annotated[str | None, typer.Option(help="Delete this release (its id, or its beginning) and all before it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The releases of a surface, newest first."""
+    registry = open_house().registry(surface)
+    if forget:
+        registry.forget(forget)
+    rows = [_summary(release) for release in registry.releases()]
+    show(rows, as_json, table(rows))
+
+
+def rollback(
+    surface: SurfaceName = "default",
+    to: Annotated[str | None, typer.Option(help="Release id, or its beginning; the one before the current by default.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; shown by `ratoon status`.")] = "rolled back by hand",
+    as_json: AsJson = False,
+) -> None:
+    """Publish an earlier release's content again and hold refreshing until `ratoon resume`."""
+    release = open_house().registry(surface).rollback(to, reason)
+    show(_summary(release), as_json, f"release {release.sequence} ({release.id[:12]}) is served; refreshing is on hold")
+
+
+def resume(
+    surface: SurfaceName = "default",
+    leave_out: Annotated[list[str] | None, typer.Option(help="Offsets FIRST:LAST never to learn from; repeatable.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let refreshes run again, optionally without some events."""
+    registry = open_house().registry(surface)
+    registry.resume(tuple(_range(text) for text in leave_out or ()))
+    show({"left_out": registry.left_out()}, as_json, "refreshing goes on")
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition(":")
+    if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last)):
+        raise UsageError(
+            "--leave-out", expected="FIRST:LAST, two log offsets in order", found=repr(text), fix="`ratoon status` shows offsets."
+        )
+    return int(first), int(last)
+
+
+def _summary(release: Release) -> dict[str, object]:
+    return {
+        "sequence": release.sequence,
+        "id": release.id,
+        "scope": release.scope,
+        "parent": release.parent,
+        "watermark": release.window.as_of,
+        "events": release.window.end,
+        "items_written": len(release.written_items),
+    }

@@ -1,0 +1,56 @@
+"""Where the online store is, and how it is opened."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratoon import durable
+from ratoon.domain.errors import StoreError
+from ratoon.features.online.store import RowStore
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an online store is, as `feature_store.yaml` says.
+
+    Attributes:
+        kind: sqlite or redis.
+        address: a file's path, or a connection string; environment variables in it are still to be filled in, so that no
+            password is written down.
+    """
+
+    kind: str
+    address: str
+    project: str
+
+    def save(self, path: Path) -> None:
+        """Write it down for processes that do not import Feast."""
+        durable.write(path, json.dumps(vars(self), sort_keys=True).encode())
+
+    @classmethod
+    def load(cls, path: Path) -> "Place":
+        """The inverse of `save`.
+
+        Raises:
+            StoreError: if no repository was applied here.
+        """
+        if not path.exists():
+            raise StoreError(
+                str(path),
+                expected="the online store of an applied feature repository",
+                found="no such file",
+                fix="Run `ratoon bootstrap` or `ratoon ingest` first.",
+            )
+        return cls(**json.loads(path.read_bytes()))
+
+    def open(self) -> RowStore:
+        """The store itself."""
+        address = os.path.expandvars(self.address)
+        if self.kind == "sqlite":
+            from ratoon.features.online.sqlite import SqliteRows
+
+            return SqliteRows(Path(address), self.project)
+        from ratoon.features.online.redis import RedisRows
+
+        return RedisRows(address, self.project)

@@ -1,0 +1,82 @@
+"""`ratoon quarantine`, `drift` and the ages in `status`, called as a person does."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ratoon import config
+from ratoon.cli.app import app
+from ratoon.domain.errors import DataError, UsageError
+from ratoon.events import SqliteEventLog
+from ratoon.features.quality import rules
+from ratoon.features.quality.sift import sift
+from ratoon.wiring import House
+from tests.fakes.events import at, batch, event
+from tests.features.quality.conditions import open_log, person, profile_rules
+
+RULES = profile_rules(age="range(0, 120)")
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteEventLog]:
+    """A home with two events, the second in quarantine, and no feature repository to open."""
+    (tmp_path / "ratoon.toml").write_text('[clock]\nmode = "log"\n')
+    monkeypatch.chdir(tmp_path)
+    for name in (config.HOME, config.CONFIG):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "var").mkdir()
+    log = open_log(tmp_path / "var")
+    log.append(batch(person("a", "u1", age=3), person("b", "u2", age=500)))
+    rules.save(tmp_path / "var" / "features" / "rules.json", RULES)
+    sift(RULES, log, tmp_path / "var" / "features" / "quarantine")
+    yield log
+    log.close()
+
+
+def ratoon(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def test_look_and_let_back_in(log: SqliteEventLog) -> None:
+    """`list` shows what is there, `release` brings it back once, and a second release is refused by the event's id."""
+    (row,) = json.loads(ratoon("quarantine", "list", "--json").stdout)
+    assert (row["id"], row["rule"], row["reason"]) == ("2", "range(0, 120)", "age is 500, range(0, 120) is asked")
+    assert ratoon("quarantine", "list", "--view", "other").stdout == "nothing in quarantine\n"
+    assert json.loads(ratoon("quarantine", "release", "2", "--json").stdout) == {"released": 1}
+    assert log.end() == 3
+    again = ratoon("quarantine", "release", "--rule", "range")
+    assert isinstance(again.exception, DataError)
+    assert "expected events that break range, found none" in str(again.exception)
+
+
+def test_put_aside(log: SqliteEventLog) -> None:
+    """`put` takes a range of events that were not ingested, and the list says why they are there."""
+    log.append(batch(event("c", event_timestamp=at(9))))
+    assert json.loads(ratoon("quarantine", "put", "3:3", "--reason", "a mistake", "--json").stdout) == {"put_aside": 1}
+    assert json.loads(ratoon("quarantine", "list", "--json").stdout)[-1]["reason"] == "a mistake"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("quarantine", "release"), "release: expected ids, or --rule, found neither"),
+        (("quarantine", "release", "x"), "id: expected a log offset from 1, found 'x'"),
+        (("quarantine", "put", "3"), "id: expected a log offset from 1, found ''"),
+    ],
+)
+def test_mistakes(log: SqliteEventLog, arguments: tuple[str, ...], said: str) -> None:
+    """What cannot be read is a usage error that says what to do."""
+    failed = ratoon(*arguments)
+    assert isinstance(failed.exception, UsageError)
+    assert said in str(failed.exception)
+    assert log.end() == 2
+
+
+def test_before_the_first_release(log: SqliteEventLog) -> None:
+    """Without a release nothing has drifted and no view has an age; both are said, not failed on."""
+    assert log.end() == 2
+    assert json.loads(ratoon("status", "--json").stdout)["views"] == []
+    assert House(config.load()).feature_ages() == []

@@ -1,0 +1,32 @@
+"""From figures to what follows from them."""
+
+from ratoon.domain.drift import Drift, DriftPolicy, Profile, from_json, to_json
+
+PROFILE = Profile("age", "user", "number", 5, 4, 0.2, 31.5, (20.0, 40.0), (), (1, 2, 1, 1), (18.0, 33.0, 64.0))
+GENDER = Profile("gender", "user", "category", 5, 4, 0.0, 0.0, (), ("F", "M"), (0, 3, 1, 1), ())
+
+
+def drift(feature: str, psi: float, entities: int = 100, chance: float = 0.0) -> Drift:
+    return Drift(feature, 500, entities, psi, chance, 0.1, 0.1)
+
+
+def test_profiles_are_kept_as_json() -> None:
+    """What is written is read again, and equal profiles are equal bytes."""
+    text = to_json([PROFILE, GENDER])
+    assert from_json(text) == (PROFILE, GENDER)
+    assert to_json(from_json(text)) == text
+
+
+def test_only_what_chance_does_not_explain_counts() -> None:
+    """The expected PSI of small samples is taken off, and never more than there is."""
+    assert drift("a", 0.75, chance=0.25).excess == 0.5
+    assert drift("a", 0.1, chance=0.25).excess == 0.0
+    assert str(drift("a", 0.75, chance=0.25)) == "a drifted by PSI 0.50 beyond chance over 500 rows"
+
+
+def test_the_strongest_comes_first_and_few_say_nothing() -> None:
+    """Inputs beyond a limit are listed by strength, then name; inputs of too few users or items are left out."""
+    policy = DriftPolicy(least=50)
+    found = [drift("b", 0.5), drift("c", 0.5), drift("a", 0.2), drift("few", 9.0, entities=49), drift("d", 0.9)]
+    assert [one.feature for one in policy.beyond(0.2, found)] == ["d", "b", "c"]
+    assert policy.beyond(0.9, found) == ()
