@@ -46,7 +46,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "Array(Int64)": ([1, 2], [3]),
     "Array(Float32)": ([0.0, 1.0, 0.0], [1.0, 0.0, 0.5]),
 }
-USER_FIELD, ITEM_FIELD = 'Field(name="age"', 'Field(name="title"'
+USER_FIELD, ITEM_FIELD = 'Field(name="gender"', 'Field(name="title"'
 
 
 def name_of(entity: str, dtype: str) -> str:

@@ -35,7 +35,7 @@ def ratoon(house: House, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     """The command line, in the house."""
     monkeypatch.setenv(CONFIG, str(house.home.parent / "ratoon.toml"))
     monkeypatch.delenv("RATOON_HOME", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("ratoon.cli.screen.out.width", 200)
     return CliRunner()
 
 

@@ -15,6 +15,9 @@ SOURCE = Path(__file__).parents[2] / "platform"
 
 def install(folder: Path, name: str, version: str, module: str) -> None:
     """Write what an installer leaves behind for a distribution with one top-level package."""
+    package = folder / module
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").touch()  # some readers of metadata pass over files that are not there
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
