@@ -66,6 +66,10 @@ def test_history_comes_before_life(folder: Path) -> None:
 
 def test_a_world_in_parts_is_imported(folder: Path) -> None:
     """What `data synth --out` writes, `data import` takes whole; a bad row is counted with its reason and place."""
+    (folder / "here").mkdir()
+    here = ratoon(folder / "here", "data", "synth", ".", "--users", "30", "--items", "40", "--events", "50")
+    assert here.returncode == 0, here.stderr
+    assert list((folder / "here").iterdir())
     made = ratoon(folder, "data", "synth", "--out", "big", "--users", "30", "--items", "40", "--events", "500", "--json")
     assert json.loads(made.stdout) == {"folder": "big", "parts": 1}
     taken = json.loads(ratoon(folder, "data", "import", "big", "--json").stdout)

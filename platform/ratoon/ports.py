@@ -1,10 +1,10 @@
 """The Protocols that the three flows speak, one per room they call. Nothing else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pyarrow as pa
 
@@ -49,6 +49,26 @@ class EventLog(Protocol):
 
     def popular(self, count: int) -> list[tuple[str, int]]:
         """The items of the newest interactions with how often each occurs, most frequent first; at most `count`."""
+
+
+class WholeLog(EventLog, Protocol):
+    """The log itself, which also answers as if some of its events were not there."""
+
+    @property
+    def clock(self) -> Literal["wall", "log"]:
+        """Whose present `now` is."""
+
+    def now(self, accepted: Callable[[pa.Table], pa.Table] | None = None) -> datetime:
+        """As `EventLog`; by the log's clock the newest event time among those events (LOG_SCHEMA) that `accepted` lets pass."""
+
+    def catalogue(self, upto: int, without: Sequence[int] = ()) -> list[str]:
+        """As `EventLog`, as if there were no events at the offsets `without`."""
+
+    def removed(self, after: int, without: Sequence[int] = ()) -> list[str]:
+        """As `EventLog`, as if there were no events at the offsets `without`."""
+
+    def popular(self, count: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
+        """As `EventLog`, as if there were no events at the offsets `without`."""
 
 
 class Features(Protocol):

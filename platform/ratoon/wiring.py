@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ratoon.features.evolution import Evolution
     from ratoon.features.online import OnlineUsers
     from ratoon.features.parity import Parity
+    from ratoon.features.quality.accepted import Accepted
     from ratoon.features.quality.freshness import Freshness
     from ratoon.features.quality.releasing import Quarantine
     from ratoon.features.retained import Retained
@@ -56,6 +57,13 @@ class House:
         """The event log."""
         self.home.mkdir(parents=True, exist_ok=True)
         return SqliteEventLog(self.home / "events.sqlite", self.settings.clock.mode, lambda: datetime.now(UTC))
+
+    @cached_property
+    def accepted(self) -> "Accepted":
+        """The event log without what is quarantined; newer events are judged on the spot."""
+        from ratoon.features.quality.accepted import Accepted
+
+        return Accepted(self.log, self.home / "features")
 
     @cached_property
     def indexes(self) -> FaissIndexes:
@@ -118,7 +126,7 @@ class House:
                 defined,
                 applied or (),
                 next((release for release in releases if release.current and release.surface == surface), None),
-                self.log,
+                self.accepted,
                 lost,
             )
             for surface, policy in self.settings.surfaces.items()
@@ -129,7 +137,7 @@ class House:
         from ratoon.features.parity import parity
 
         surface = next(iter(self.settings.surfaces))
-        return parity(self.features(surface).repository, self.log, n, np.random.default_rng(seed))
+        return parity(self.features(surface).repository, self.accepted, n, np.random.default_rng(seed))
 
     def apply(self, *, allow_drop: bool) -> bool:
         """Apply feature_repo/ now instead of with the next command that needs it; whether anything was done."""
@@ -171,11 +179,15 @@ class House:
 
         return Quarantine(self.log, self.home / "features" / "quarantine")
 
+    def view_names(self) -> list[str]:
+        """The views of the applied repository; none before one is applied."""
+        return [view.name for view in self._applied() or ()]
+
     def freshness(self) -> "list[Freshness]":
         """How old each view's newest rows are."""
         from ratoon.features.quality.freshness import freshness
 
-        return freshness(self.home / "features", self.log.now())
+        return freshness(self.home / "features", self.accepted.now())
 
     def feature_ages(self) -> list[tuple[str, str, float]]:
         """(view, `offline` or `online`, seconds since its newest event time), where there is a row."""
@@ -185,9 +197,8 @@ class House:
     def online(self) -> "OnlineUsers":
         """User features at request time."""
         from ratoon.features.online import OnlineUsers
-        from ratoon.features.quality.accepted import Accepted
 
-        return OnlineUsers(self.home / "features", Accepted(self.log, self.home / "features"))
+        return OnlineUsers(self.home / "features", self.accepted)
 
     def check_features(self, features: Mapping[str, object]) -> None:
         """Refuse features that the applied repository does not have; before one is applied nothing can be checked."""
@@ -219,6 +230,7 @@ class House:
 
     def workshop(self, surface: str, progress: Progress = _silent) -> "Workshop":
         """Everything that makes a surface's releases."""
+        from ratoon.features.quality.accepted import Accepted
         from ratoon.refresh import Workshop
         from ratoon.training import TrainingSettings, TwoTowerTrainer
 
@@ -237,7 +249,7 @@ class House:
         )
         return Workshop(
             surface=surface,
-            log=self.log,
+            log=Accepted(self.log, self.home / "features", sifted_only=True),
             features=self.features(surface),
             trainer=trainer,
             open_towers=open_towers,

@@ -13,9 +13,10 @@ from ratoon.domain.errors import DataError, UsageError
 from ratoon.events import SqliteEventLog
 from ratoon.features.quality import rules
 from ratoon.features.quality.sift import sift
+from ratoon.features.views import save
 from ratoon.wiring import House
 from tests.fakes.events import at, batch, event
-from tests.features.quality.conditions import open_log, person, profile_rules
+from tests.features.quality.conditions import open_log, person, profile_rules, view
 
 RULES = profile_rules(age="range(0, 120)")
 
@@ -44,7 +45,11 @@ def test_look_and_let_back_in(log: SqliteEventLog) -> None:
     """`list` shows what is there, `release` brings it back once, and a second release is refused by the event's id."""
     (row,) = json.loads(ratoon("quarantine", "list", "--json").stdout)
     assert (row["id"], row["rule"], row["reason"]) == ("2", "range(0, 120)", "age is 500, range(0, 120) is asked")
-    assert ratoon("quarantine", "list", "--view", "other").stdout == "nothing in quarantine\n"
+    shown = ratoon("quarantine", "list", "--view", "profile").stdout
+    assert "age is 500, range(0, 120) is asked" in shown
+    assert all(len(line) > 80 for line in shown.splitlines())
+    assert row["when"][:10] in shown
+    assert row["when"] not in shown
     assert json.loads(ratoon("quarantine", "release", "2", "--json").stdout) == {"released": 1}
     assert log.end() == 3
     again = ratoon("quarantine", "release", "--rule", "range")
@@ -65,10 +70,13 @@ def test_put_aside(log: SqliteEventLog) -> None:
         (("quarantine", "release"), "release: expected ids, or --rule, found neither"),
         (("quarantine", "release", "x"), "id: expected a log offset from 1, found 'x'"),
         (("quarantine", "put", "3"), "id: expected a log offset from 1, found ''"),
+        (("quarantine", "put", "10:5"), "events: expected FIRST:LAST in order, found '10:5'. Write 5:10."),
+        (("quarantine", "list", "--view", "nope"), "--view: expected one of the_applied, found 'nope'"),
     ],
 )
 def test_mistakes(log: SqliteEventLog, arguments: tuple[str, ...], said: str) -> None:
     """What cannot be read is a usage error that says what to do."""
+    save(config.load().paths.home / "features" / "views.json", [view("the_applied", "user")])
     failed = ratoon(*arguments)
     assert isinstance(failed.exception, UsageError)
     assert said in str(failed.exception)
@@ -80,3 +88,5 @@ def test_before_the_first_release(log: SqliteEventLog) -> None:
     assert log.end() == 2
     assert json.loads(ratoon("status", "--json").stdout)["views"] == []
     assert House(config.load()).feature_ages() == []
+    assert ratoon("drift").stdout == "default: no release yet, so nothing that drift could be measured against\n"
+    assert ratoon("drift", "--json").stdout == "null\n"

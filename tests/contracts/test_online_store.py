@@ -17,7 +17,7 @@ from ratoon.features.online.layout import NEVER, Layout
 from ratoon.features.online.pack import Packed, pack
 from ratoon.features.online.redis import RedisRows
 from ratoon.features.online.sqlite import SqliteRows
-from ratoon.features.online.store import Batch, RowStore, Wanted, read
+from ratoon.features.online.store import APPLIED, Batch, RowStore, Wanted, arrived, read
 from tests.fakes.valkey import valkey
 
 LAYOUT = Layout((("number", "INT64"), ("text", "STRING"), ("items", "STRING_LIST")))
@@ -151,6 +151,16 @@ def test_expired_values_are_missing(store: RowStore) -> None:
             assert found.found.all()
 
 
+@pytest.mark.parametrize(("written", "wanted"), [(WIDER, LAYOUT), (LAYOUT, WIDER)])
+@pytest.mark.parametrize("ids", [["u"], ["u", "?"]])
+def test_an_expired_row_of_another_layout_has_no_values(store: RowStore, written: Layout, wanted: Layout, ids: list[str]) -> None:
+    """A row that expired, and that was written when the view had more features or fewer, is there and without values."""
+    store.write([batch("a", ("u", 10, 0, 1), layout=written)])
+    (found,) = read(store, [Wanted("a", wanted, 5)], text_keys("user_id", ids), 100)
+    assert found.table().to_pylist() == [dict.fromkeys(wanted.positions)] * len(ids)
+    assert (found.found[0], found.live[0]) == (True, False)
+
+
 def test_a_feature_added_later_is_missing_in_older_rows(opener: Opener) -> None:
     """Rows keep the layout they were written with: a view with one feature more reads both, in another process too."""
     first = opener("shop")
@@ -203,6 +213,18 @@ def test_a_dropped_view_is_empty_when_it_comes_back(store: RowStore) -> None:
     store.drop(["a"])
     store.prepare(["a"])
     assert [numbers(store, view, "u1") for view in ("a", "b")] == [[None], [1]]
+
+
+def test_a_dropped_view_forgets_what_was_brought(store: RowStore, opener: Opener) -> None:
+    """Notes of a dropped view's files, under all its layouts, and its position go with it; other views' stay, alike or not."""
+    for view in ("a", "A", "a_", "ab", "b"):
+        positions = {f"{view}:0123456789abcdef": "7"}
+        store.write([], {APPLIED: positions, arrived(view, LAYOUT): {"x": "1"}, arrived(view, WIDER): {"x": "1"}})
+    store.drop(["a", "none"])
+    other = opener("shop")
+    assert set(other.notes(APPLIED)) == {f"{view}:0123456789abcdef" for view in ("A", "a_", "ab", "b")}
+    left = {view: [other.notes(arrived(view, layout)) for layout in (LAYOUT, WIDER)] for view in ("a", "A", "a_", "ab", "b")}
+    assert left == {view: [{} if view == "a" else {"x": "1"}] * 2 for view in left}
 
 
 def test_many_entities(store: RowStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,6 +338,37 @@ def test_a_busy_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     other.execute("ROLLBACK")
     other.close()
     assert numbers(store, "a", "u") == [None]
+    store.close()
+
+
+def test_a_read_waits_for_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process is in the middle of a write, a store is opened, prepared and read; a missing table has to wait."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.0)
+    first = SqliteRows(tmp_path / "online.db", "shop")
+    first.prepare(["a"])
+    first.write([batch("a", ("u", 1, 1, 1))])
+    other = sqlite3.connect(tmp_path / "online.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    second = SqliteRows(tmp_path / "online.db", "shop")
+    for store in (first, second):
+        store.prepare(["a"])
+        assert numbers(store, "a", "u") == [1]
+    with pytest.raises(StoreError, match="found database is locked"):
+        second.prepare(["a", "new"])
+    other.execute("ROLLBACK")
+    for one in (first, second, other):
+        one.close()
+
+
+def test_a_read_that_failed_is_not_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an error between the statements of a long read, the store is written and read as before."""
+    monkeypatch.setattr(sqlite, "KEYS_AT_ONCE", 2)
+    store = SqliteRows(tmp_path / "online.db", "shop")
+    with pytest.raises(StoreError, match="no such table: shop/a"):
+        numbers(store, "a", "u", "v", "w")
+    store.prepare(["a"])
+    store.write([batch("a", ("u", 1, 1, 1))])
+    assert numbers(store, "a", "u", "v", "w") == [1, None, None]
     store.close()
 
 

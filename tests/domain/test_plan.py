@@ -50,7 +50,6 @@ def test_writable_items() -> None:
     ("forced", "scope", "reason"),
     [
         (None, "dense", "the feature services gained inputs since the current release"),
-        ("skip", "dense", "the feature services gained inputs since the current release"),
         ("rows", "dense", "the feature services gained inputs since the current release"),
         ("full", "full", "asked for"),
     ],
@@ -59,6 +58,15 @@ def test_added_inputs_are_learnt_on_top(forced: Scope | None, scope: Scope, reas
     """When the schema only gained inputs, the parent's weights are kept and everything moves, unless `full` is asked for."""
     plan = decide(EMPTY, has_parent=True, schema_changed=True, gained=True, forced=forced)
     assert (plan.scope, plan.reason, plan.writable) == (scope, reason, ())
+
+
+@pytest.mark.parametrize("schema_changed", [False, True])
+@pytest.mark.parametrize("gained", [False, True])
+@pytest.mark.parametrize("delta", [EMPTY, SOME])
+def test_a_skip_that_is_asked_for_is_kept(delta: FeatureDelta, schema_changed: bool, gained: bool) -> None:
+    """Whatever changed, with a release to keep nothing is published when skipping is asked for."""
+    plan = decide(delta, has_parent=True, schema_changed=schema_changed, gained=gained, forced="skip")
+    assert plan == RefreshPlan("skip", "asked for")
 
 
 def test_other_columns_beside_the_items_write_all_of_them() -> None:
@@ -87,4 +95,6 @@ def test_strong_drift_is_learnt_anew() -> None:
     plan = decide(SOME, has_parent=True, schema_changed=False, drift=drift)
     assert plan == RefreshPlan("full", "item_events drifted by PSI 6.00 beyond chance over 900 rows")
     assert decide(EMPTY, has_parent=True, schema_changed=False, drift=drift).scope == "skip"
+    assert decide(SOME, has_parent=True, schema_changed=True, gained=True, drift=drift) == plan
+    assert decide(SOME, has_parent=True, schema_changed=True, gained=True, drift=drift, forced="rows").scope == "dense"
     assert decide(SOME, has_parent=True, schema_changed=False, drift=drift, forced="rows").scope == "rows"

@@ -11,9 +11,10 @@ from ratoon.domain.errors import DataError
 from ratoon.domain.event import TIME
 from ratoon.features.materialize import materialize
 from ratoon.features.online import OnlineUsers
+from ratoon.features.online.store import APPLIED
 from ratoon.features.repository import FeastRepository
 from tests.fakes.events import START, at, batch, event
-from tests.features.worlds import US, World, repo_copy, world
+from tests.features.worlds import US, World, opened, repo_copy, world
 
 
 def online(there: World, user: str, *features: str) -> list[object]:
@@ -102,6 +103,43 @@ def test_a_foreign_view_is_materialised_when_its_files_change(tmp_path: Path) ->
     assert [(span.rows, span.start) for span in materialize(repository)] == [(1, at(2))]
     answer = repository.store.get_online_features(["user_prices:limit"], [{"user_id": "u1"}]).to_dict()
     assert answer["limit"] == [20]
+
+
+def test_rows_pushed_beside_ingestions_are_served(tmp_path: Path) -> None:
+    """Rows that somebody else adds to a view that events fill are served, whatever their file is called, and move no position."""
+    there = world(tmp_path, batch(event("a", item_id="a"))).learnt()
+    folder = there.home / "features" / "user_activity"
+    (part,) = (path for path in folder.glob("part-*.parquet") if pq.read_metadata(path).num_rows)
+    for user, name in (("p1", "01795316665159922325"), ("p2", "mine"), ("p3", "part-01795316665159922325"), ("p4", "part-mine")):
+        table = pq.read_table(part)
+        pushed = table.set_column(table.schema.get_field_index("user_id"), "user_id", pa.array([user]))
+        pq.write_table(pushed, folder / f"{name}.parquet")
+    assert [(span.view, span.rows) for span in there.ingest().features.materialize()] == [("user_activity", 4)]
+    there.log.append(batch(event("b", item_id="b", event_timestamp=at(10))))
+    assert OnlineUsers(there.home / "features", there.log).catch_up() == 1
+    assert [online(there, user, "recent_items") for user in ("u1", "p1", "p2", "p3", "p4")] == [[["a", "b"]], *[[["a"]]] * 4]
+    there.learnt()
+    store = there.features.repository.place.open()
+    assert set(store.notes(APPLIED).values()) == {"2"}
+    store.close()
+
+
+def test_a_view_that_comes_back_is_served(tmp_path: Path) -> None:
+    """A view that was taken out of the repository, applied, and put back is filled anew by the next materialisation."""
+    repo = repo_copy(tmp_path)
+    home = tmp_path / "home"
+    there = world(home, batch(event("a", item_id="a")), repo=repo).learnt()
+    whole = {name: (repo / name).read_text() for name in ("users.py", "services.py")}
+    head = whole["users.py"].partition("user_activity = FeatureView")[0].replace("user_activity_push, ", "")
+    (repo / "users.py").write_text(head)
+    text = whole["services.py"].replace("user_activity, user_profile", "user_profile")
+    (repo / "services.py").write_text(text.replace("[user_profile, user_activity]", "[user_profile]"))
+    assert opened(home, there.log, repo).repository.apply()
+    for name, content in whole.items():
+        (repo / name).write_text(content)
+    back = World(home, there.log, opened(home, there.log, repo))
+    assert [(span.view, span.rows) for span in back.features.materialize()] == [("user_activity", 1)]
+    assert online(back, "u1", "recent_items") == [["a"]]
 
 
 def test_feast_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

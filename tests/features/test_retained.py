@@ -30,12 +30,12 @@ def with_fields(view: View, **fields: str) -> View:
     [
         (VIEWS, []),
         ((with_fields(PROFILE, age="FLOAT"), PRICES), []),
-        ((with_fields(PROFILE, job="STRING"), PRICES), [("age", "it taken out")]),
-        ((PRICES,), [("age", "it taken out")]),
-        ((replace(PROFILE, online=False), PRICES), [("age", "it taken out")]),
+        ((with_fields(PROFILE, job="STRING"), PRICES), [("age", "taken out")]),
+        ((PRICES,), [("age", "taken out")]),
+        ((replace(PROFILE, online=False), PRICES), [("age", "taken out")]),
         ((with_fields(PROFILE, age="STRING"), PRICES), [("age", "dtype STRING instead of INT64")]),
-        ((PROFILE,), [("price", "it taken out")]),
-        ((PROFILE, replace(PRICES, name="costs")), [("price", "it taken out")]),
+        ((PROFILE,), [("price", "taken out")]),
+        ((PROFILE, replace(PRICES, name="costs")), [("price", "taken out")]),
     ],
 )
 def test_drops(wanted: Sequence[View], lost: list[tuple[str, str]]) -> None:
@@ -59,9 +59,9 @@ def test_a_refusal_names_features_releases_and_ways_out() -> None:
         refuse(drops(VIEWS, (), [RELEASE, *old, replace(RELEASE, surface="ads")]))
     said = str(refused.value)
     assert said.startswith(
-        "feature_repo/: expected every feature that a retained release reads, found 'age' of view 'profile': it taken out, "
+        "feature_repo/: expected every feature that a retained release reads, found 'age' of view 'profile': taken out, but "
         "read by home 3 (aaaaaaaaaaaa, current), home 2 (222222222222), home 1 (111111111111) and 1 more; "
-        "'price' of view 'prices': it taken out, read by home 3 "
+        "'price' of view 'prices': taken out, but read by home 3 "
     )
     assert "then `ratoon releases --surface home --forget 222222222222`." in said
     refuse(())

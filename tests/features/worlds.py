@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ratoon.events import SqliteEventLog
 from ratoon.features.store import FeastFeatures, open_features
-from ratoon.ports import EventLog
+from ratoon.ports import WholeLog
 from tests.fakes.events import START
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def world(home: Path, *events: pa.Table, repo: Path = REPO, backfill: bool = Tru
     return World(home, log, opened(home, log, repo))
 
 
-def opened(home: Path, log: EventLog, repo: Path = REPO) -> FeastFeatures:
+def opened(home: Path, log: WholeLog, repo: Path = REPO) -> FeastFeatures:
     return open_features(repo, home, log, user_service="user_tower", item_service="item_tower")
 
 

@@ -2,14 +2,18 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from ratoon.cli.app import app
 from ratoon.config import CONFIG
 from ratoon.domain.errors import DataError, UsageError
+from ratoon.domain.event import TIME
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
+from ratoon.features.online.keys import text_keys
 from ratoon.refresh import refresh
 from ratoon.wiring import House
 
@@ -47,7 +51,7 @@ def test_a_dropped_feature_is_refused(house: House) -> None:
     before = (house.home / "features" / "views.json").read_bytes()
     message = (
         "^feature_repo/: expected every feature that a retained release reads, "
-        rf"found 'occupation' of view 'user_profile': it taken out, read by default 1 \({current.id[:12]}, current\). "
+        rf"found 'occupation' of view 'user_profile': taken out, but read by default 1 \({current.id[:12]}, current\). "
         "Put it back. .*`ratoon plan --apply --allow-drop`"
     )
     with pytest.raises(DataError, match=message):
@@ -137,7 +141,7 @@ def test_the_command_says_what_a_change_means(house: House, ratoon: CliRunner) -
     assert isinstance(said.exception, DataError)
     for text in ("default: the next refresh is full", "service user_tower: ", "fold 'count(7d)' -> 'count(8d)'", "left out"):
         assert text in said.stdout
-    assert "dropped occupation of user_profile: it taken out, read by default 1 (" in said.stdout
+    assert "dropped occupation of user_profile: taken out, but read by default 1 (" in said.stdout
     (found,) = json.loads(ratoon.invoke(app, ["plan", "--json"]).stdout)
     assert [one["sequence"] for one in found["dropped"][0]["needed_by"]] == [1]
     assert (house.home / "features" / "views.json").read_bytes() == before
@@ -157,8 +161,8 @@ def test_parity_speaks_and_fails(house: House, ratoon: CliRunner) -> None:
     assert agreed.exit_code == 0, agreed.output
     assert json.loads(agreed.stdout)["differences"] == []
     store = house.features("default").repository.place.open()
-    store.drop(["user_profile"])
-    store.prepare(["user_profile"])
+    users = house.log.read(0).column("user_id").drop_null().unique().to_pylist()
+    store.forget(text_keys("user_id", users))
     store.close()
     lost = ratoon.invoke(app, ["parity", "-n", "5"])
     assert isinstance(lost.exception, DataError)
@@ -172,3 +176,49 @@ def test_releases_can_be_forgotten(house: House, ratoon: CliRunner) -> None:
     first = house.registry("default").releases()[-1]
     left = json.loads(ratoon.invoke(app, ["releases", "--forget", first.id[:10], "--json"]).stdout)
     assert [one["sequence"] for one in left] == [2]
+
+
+PRICES = """
+item_prices = FeatureView(
+    name="item_prices", entities=[item], ttl=timedelta(0),
+    schema=[Field(name="item_id", dtype=String), Field(name="price", dtype=Float32)],
+    source=__import__("feast").FileSource(name="prices", path="../var/prices/*.parquet", timestamp_field="event_timestamp"),
+)
+"""
+
+
+def test_files_of_others_are_looked_at_before_anything_is_applied(house: House, ratoon: CliRunner) -> None:
+    """A field that no file has and a file cut short are named by `plan`, and the latter by `parity` and, at the end, by `status`.
+
+    A column that only an older file lacks is none that is missing.
+    """
+    items = house.settings.paths.feature_repo / "items.py"
+    items.write_text(items.read_text() + PRICES)
+    folder = house.home / "prices"
+    folder.mkdir()
+    rows = pa.table({"item_id": ["i1"], "event_timestamp": pa.array([0], TIME)})
+    pq.write_table(rows, folder / "a.parquet")
+    applied = (house.home / "features" / "views.json").read_bytes()
+    lacking = ratoon.invoke(app, ["plan", "--apply"])
+    assert "no column price of item_prices in any of its 1 files" in lacking.stdout
+    assert isinstance(lacking.exception, DataError)
+    assert str(lacking.exception) == (
+        f"feature_repo/: expected fields that the views' files have, found no column 'price' of view 'item_prices' in "
+        f"{folder / 'a.parquet'}. Correct the field's name in feature_repo/, or have the files written with it first."
+    )
+    assert (house.home / "features" / "views.json").read_bytes() == applied
+    pq.write_table(rows.append_column("price", pa.array([1.0], pa.float32())), folder / "b.parquet")
+    (found,) = json.loads(ratoon.invoke(app, ["plan", "--json"]).stdout)
+    assert (found["missing"], found["backfills"]) == ([], [{"view": "item_prices", "events": 0, "rows": 2}])
+
+    (folder / "a.parquet").unlink()
+    assert ratoon.invoke(app, ["plan", "--apply"]).exit_code == 0
+    (folder / "c.parquet").write_bytes(b"PAR1 and no more")
+    named = f"file {folder / 'c.parquet'} of view 'item_prices': expected a whole Parquet file"
+    for command in (["parity", "-n", "5"], ["status"], ["status", "--json"]):
+        failed = ratoon.invoke(app, command)
+        assert isinstance(failed.exception, DataError), failed.output
+        assert named in str(failed.exception)
+    assert json.loads(failed.stdout)["surfaces"][0]["surface"] == "default"
+    (house.home / "features" / "views.json").unlink()
+    assert named in str(ratoon.invoke(app, ["plan"]).exception)

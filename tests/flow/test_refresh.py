@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ratoon import config
 from ratoon.bench.api import asking, server
 from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.errors import Conflict
+from ratoon.domain.event import EVENT_SCHEMA
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
@@ -224,3 +226,25 @@ def test_drift_decides_the_plan_and_the_gate(house: House) -> None:
     assert after is not None
     assert registry.load(after)[PROFILE] == learnt
     assert house.drifts("default") == ()
+
+
+def test_an_item_that_only_quarantined_events_know_is_not_served(house: House) -> None:
+    """Interactions put aside move neither plan nor clock nor index: the item they name is learnt, embedded and shown nowhere."""
+    assert run(house).outcome == "published"
+    end, now = house.log.end(), house.accepted.now()
+    row = dict.fromkeys(EVENT_SCHEMA.names) | {"kind": "interaction", "item_id": "junk", "type": "click", "value": 1.0}
+    far = now + timedelta(days=20_000)
+    junk = [row | {"event_id": f"junk{n}", "user_id": f"bot{n}", "event_timestamp": far} for n in range(5)]
+    house.log.append(pa.Table.from_pylist(junk, EVENT_SCHEMA))
+    house.quarantine.put_aside(end + 1, end + 5, "junk")
+    skipped = run(house)
+    assert (skipped.outcome, skipped.plan.reason) == ("skipped", "nothing changed since the current release")
+    assert skipped.window is not None
+    assert skipped.window.as_of < far
+    assert (house.accepted.now(), "junk" in dict(house.accepted.popular(10_000))) == (now, False)
+    assert max(age for _, _, age in house.feature_ages()) < 20_000 * 86_400
+    shop = house.workshop("default")
+    assert refresh(shop, house.stopwatch(), "full").outcome == "published"
+    release = shop.registry.current()
+    assert release is not None
+    assert "junk" not in house.indexes.load(shop.registry.load(release)).ids()

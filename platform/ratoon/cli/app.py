@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow as pa
 import typer
 from rich.markup import escape
 
@@ -60,8 +61,9 @@ def _run() -> int:
     except RatoonError as error:
         err.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         return error.exit_code
-    except (OSError, sqlite3.Error) as error:
-        err.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    except (OSError, sqlite3.Error, pa.ArrowException) as error:
+        said = " ".join(str(error).split())
+        err.print(f"[red]{type(error).__name__}[/red] {escape(said)}", highlight=False, soft_wrap=True)
         return 5
     return 0
 
@@ -161,9 +163,15 @@ def status(as_json: AsJson = False) -> None:
                 "left_out": registry.left_out(),
             }
         )
-    views = [asdict(one) for one in house.freshness()]
-    said = {"events": end, "now": house.log.now(), "surfaces": rows, "views": views}
+    views, unknown = list[dict[str, object]](), None
+    try:
+        views = [asdict(one) for one in house.freshness()]
+    except RatoonError as error:  # what is served is told all the same
+        unknown = error
+    said = {"events": end, "now": house.accepted.now(), "surfaces": rows, "views": None if unknown else views}
     show(said, as_json, table(rows), *([table(views)] if views else []))
+    if unknown:
+        raise unknown
 
 
 @app.command()

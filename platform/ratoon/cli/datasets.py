@@ -15,8 +15,6 @@ from ratoon.cli.screen import AsJson, bars, busy, show
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.wiring import House
 
-NOWHERE = Path()
-
 app = typer.Typer(help="Real and synthetic data.", no_args_is_help=True)
 
 
@@ -49,8 +47,8 @@ def _imported(result: dict[str, Any]) -> list[str]:
 
 @app.command("synth")
 def synth(
-    folder: Annotated[Path, typer.Argument(help="Where to write interactions, items and users.")] = NOWHERE,
-    out: Annotated[Path, typer.Option(help="Instead of a folder: write interactions in parts, of any size, here.")] = NOWHERE,
+    folder: Annotated[Path | None, typer.Argument(help="Where to write interactions, items and users.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Instead of a folder: write interactions in parts, of any size, here.")] = None,
     users: int = 1_000,
     items: int = 2_000,
     events: int = 50_000,
@@ -58,14 +56,14 @@ def synth(
     as_json: AsJson = False,
 ) -> None:
     """Make up a drifting world in the generic layout."""
-    if (folder == NOWHERE) == (out == NOWHERE):
-        raise UsageError(
-            "data synth", expected="a folder, or --out with one", found="both or none", fix="Say where to write, once."
-        )
-    if out == NOWHERE:
+    if folder is not None and out is None:
         data.write_generic(folder, data.synth(users, items, events, seed))
         show({"folder": str(folder)}, as_json, f"{events} events in {folder}")
         return
+    if out is None or folder is not None:
+        raise UsageError(
+            "data synth", expected="a folder, or --out with one", found="both or none", fix="Say where to write, once."
+        )
     with bars() as shown:
         task = shown.add_task(f"making up {events:,} events", total=events)
         parts = data.write_torrent(out, users, items, events, seed, lambda done: shown.update(task, completed=done))

@@ -14,8 +14,14 @@ def drift(
     surface: Annotated[str, typer.Option(help="The surface, as ratoon.toml names it.")] = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Each input since the current release against the rows that release learnt: PSI, Kolmogorov-Smirnov, Jensen-Shannon."""
+    """Each input since the current release against the rows that release learnt: PSI, Kolmogorov-Smirnov, Jensen-Shannon.
+
+    New events are ingested first, by feature_repo/ as it is now.
+    """
     house = open_house()
+    if house.registry(surface).current() is None:
+        show(None, as_json, f"{surface}: no release yet, so nothing that drift could be measured against")
+        return
     with busy("joining what is new"):
         found = house.drifts(surface)
     policy = house.drift_policy

@@ -21,6 +21,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """What feature_repo/ as it is now means for the releases and for the next refresh; exit code 4 if applying is refused."""
+    from ratoon.features.evolution import refuse_missing
     from ratoon.features.retained import refuse
 
     if allow_drop and not apply:
@@ -29,6 +30,7 @@ def plan(
     with busy("reading feature_repo/"):
         found = house.evolutions()
     show([_plain(one) for one in found], as_json, *(line for one in found for line in _lines(one)))
+    refuse_missing(one for surface in found for one in surface.missing)
     if not allow_drop:
         refuse(list({(drop.view, drop.feature): drop for one in found for drop in one.dropped}.values()))
     if apply:
@@ -50,7 +52,14 @@ def _plain(one: "Evolution") -> dict[str, object]:
     ]
     said = {"surface": one.surface, "release": one.release, "services": [asdict(service) for service in one.services]}
     changed = {"changes": [asdict(change) for change in one.changes], "backfills": [asdict(part) for part in one.backfills]}
-    return {**said, **changed, "dropped": needed, "plan": {"scope": one.plan.scope, "reason": one.plan.reason}}
+    missing = [asdict(column) for column in one.missing]
+    return {
+        **said,
+        **changed,
+        "missing": missing,
+        "dropped": needed,
+        "plan": {"scope": one.plan.scope, "reason": one.plan.reason},
+    }
 
 
 def _lines(one: "Evolution") -> list[object]:
@@ -64,7 +73,8 @@ def _lines(one: "Evolution") -> list[object]:
     for part in one.backfills:
         made = f"{part.events} events folded again" if part.events else f"{part.rows} rows in its files"
         lines.append(f"  backfill of {part.view}: {made}")
-    lines += [f"  dropped {drop.feature} of {drop.view}: {drop.found}, read by {named(drop)}" for drop in one.dropped]
+    lines += [f"  no column {gap.column} of {gap.view} in any of its {len(gap.files)} files" for gap in one.missing]
+    lines += [f"  dropped {drop.feature} of {drop.view}: {drop.found}, but read by {named(drop)}" for drop in one.dropped]
     return lines
 
 

@@ -15,7 +15,10 @@ def parity(
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare features offline and online for users and items drawn at random; exit code 4 if any differ."""
+    """Compare features offline and online for users and items drawn at random; exit code 4 if any differ.
+
+    A changed feature_repo/ is applied first.
+    """
     with busy("comparing offline and online"):
         found = open_house().parity(n, seed)
     said = f"{found.values} values of {found.entities} entities at {found.at:%Y-%m-%d %H:%M:%S}: {len(found.differences)} differ"

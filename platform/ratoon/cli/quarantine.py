@@ -1,5 +1,6 @@
 """`ratoon quarantine`: what breaks the rules of feature_repo/, and the ways in and out."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -16,8 +17,14 @@ ViewName = Annotated[str | None, typer.Option(help="Only rules of this view.")]
 @app.command("list")
 def list_(view: ViewName = None, as_json: AsJson = False) -> None:
     """Everything that breaks a rule, or does not fit its type: what, where, why, since when."""
-    rows = open_house().quarantine.listed(view)
-    show(rows, as_json, table(rows) if rows else "nothing in quarantine")
+    house = open_house()
+    rows = house.quarantine.listed(view)
+    known = sorted({*house.view_names(), *(str(row["view"]) for row in rows if row["view"])})
+    if view is not None and view not in known:
+        fix = "Name one of them; without --view everything is listed."
+        raise UsageError("--view", expected=f"one of {', '.join(known) or 'none'}", found=repr(view), fix=fix)
+    dated = [{**row, "when": datetime.fromisoformat(str(row["when"])) if row["when"] else None} for row in rows]
+    show(rows, as_json, table(dated) if rows else "nothing in quarantine")
 
 
 @app.command("release")
@@ -42,6 +49,8 @@ def put(
 ) -> None:
     """Put events aside that were not ingested yet, such as a batch that a rule blocks."""
     first, _, last = events.partition(":")
+    if _offset(first) > _offset(last):
+        raise UsageError("events", expected="FIRST:LAST in order", found=repr(events), fix=f"Write {last}:{first}.")
     aside = open_house().quarantine.put_aside(_offset(first), _offset(last), reason)
     show({"put_aside": aside}, as_json, f"{aside} events are in quarantine")
 

@@ -25,7 +25,7 @@ class RatoonError(Exception):
 
     def __init__(self, field: str, *, expected: str, found: str, fix: str) -> None:
         self.field, self.expected, self.found, self.fix = field, expected, found, fix
-        super().__init__(f"{field}: expected {expected}, found {found}. {fix}")
+        super().__init__(f"{field}: expected {expected}, found {found.removesuffix('.')}. {fix}")
 
 
 class UsageError(RatoonError):

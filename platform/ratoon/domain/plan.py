@@ -44,18 +44,23 @@ def decide(
         gained: the schema changed by inputs that were added, and by nothing else.
         reshown: the live items, if other columns go with them than in the parent's index; all are then written again.
         drift: an input that has moved so far from what the shared layers learnt that rows alone cannot follow it.
-        forced: the caller's wish. `rows` and `dense` without a usable parent still give `full`.
+        forced: the caller's wish. `skip` with a release to keep is always granted; `rows` and `dense` without a usable
+            parent still give `full`, and `rows` without the inputs that were gained gives `dense`.
     """
     if not has_parent:
         return RefreshPlan("full", "no release yet: learn from all history")
+    if forced == "skip":
+        return RefreshPlan("skip", "asked for")
     if schema_changed and not gained:
         return RefreshPlan("full", "the feature services changed since the current release")
     if forced in ("full", "dense"):
         return RefreshPlan(forced, "asked for")
+    if schema_changed and drift is not None and forced is None:
+        return RefreshPlan("full", str(drift))
     if schema_changed:
         return RefreshPlan("dense", "the feature services gained inputs since the current release")
-    if forced == "skip" or (delta.is_empty and not reshown and forced is None):
-        return RefreshPlan("skip", "asked for" if forced else "nothing changed since the current release")
+    if delta.is_empty and not reshown and forced is None:
+        return RefreshPlan("skip", "nothing changed since the current release")
     if drift is not None and forced is None:
         return RefreshPlan("full", str(drift))
     removed = set(delta.removed_items)

@@ -1,5 +1,6 @@
 """The event log in one SQLite file: appended to by the server, read by a refresh in another process at the same time."""
 
+import json
 import sqlite3
 import threading
 from collections import Counter
@@ -28,18 +29,23 @@ _HISTORY = f"""
 SELECT {_COLUMNS} FROM events WHERE "offset" <= ? AND {{key}} IN ({{ids}}) ORDER BY {{key}}, event_timestamp, event_id"""
 _END = 'SELECT "offset", created_timestamp FROM events ORDER BY "offset" DESC LIMIT 1'
 _NEWEST = "SELECT max(event_timestamp) FROM events"
+_OLDER = f"""
+SELECT {_COLUMNS} FROM events WHERE (event_timestamp, "offset") < (?, ?) ORDER BY event_timestamp DESC, "offset" DESC LIMIT ?"""
 _SEEN = 'SELECT item_id FROM events WHERE user_id = ? AND "offset" < ? AND kind = \'interaction\' ORDER BY "offset"'
 _CATALOGUE = """
-SELECT item_id FROM events WHERE item_id IS NOT NULL AND kind != 'user' AND "offset" <= ? GROUP BY item_id
+SELECT item_id FROM events WHERE item_id IS NOT NULL AND kind != 'user' AND "offset" <= ? {events} GROUP BY item_id
 HAVING max(CASE kind WHEN 'item' THEN "offset" ELSE 0 END) >= max(CASE kind WHEN 'remove' THEN "offset" ELSE 0 END)
 ORDER BY item_id"""
 _REMOVED = """
-SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" > ? AND NOT EXISTS (
-    SELECT 1 FROM events AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item'
+SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" > ? {gone} AND NOT EXISTS (
+    SELECT 1 FROM events AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
 ) ORDER BY item_id"""
-_RECENT = 'SELECT item_id FROM events WHERE kind = \'interaction\' AND "offset" <= ? ORDER BY "offset" DESC LIMIT ?'
+_RECENT = """
+SELECT item_id FROM events WHERE kind = 'interaction' AND "offset" <= ? {events} ORDER BY "offset" DESC LIMIT ?"""
 
 _ALL = 2**63 - 1
+_TIME, _OFFSET = (LOG_SCHEMA.names.index(name) for name in ("event_timestamp", "offset"))
+_WIDEST = 4_096
 _CHUNK = 900  # older SQLite takes at most 999 parameters
 
 
@@ -64,6 +70,11 @@ class SqliteEventLog:
         self._writer, self._reader = connect(path), connect(path)
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._popular: tuple[int, list[tuple[str, int]]] = (0, [])
+
+    @property
+    def clock(self) -> Clock:
+        """Whose present `now` is."""
+        return self._clock
 
     def close(self) -> None:
         """Close the file; the log cannot be used afterwards."""
@@ -146,11 +157,24 @@ class SqliteEventLog:
         rows = self._select(_END)
         return int(rows[0][0]) if rows else 0
 
-    def now(self) -> datetime:
-        """The wall's now; under `clock=log` the newest acknowledged event time, 1970 while there is none."""
+    def now(self, accepted: Callable[[pa.Table], pa.Table] | None = None) -> datetime:
+        """The wall's now; under `clock=log` the newest acknowledged event time, 1970 while there is none.
+
+        Args:
+            accepted: of these events (LOG_SCHEMA) those that may move the log's clock; all of them by default.
+        """
         if self._clock == "wall":
             return self._wall()
-        return EPOCH + timedelta(microseconds=self._select(_NEWEST)[0][0] or 0)
+        if accepted is None:
+            return EPOCH + timedelta(microseconds=self._select(_NEWEST)[0][0] or 0)
+        before, page = (_ALL, _ALL), 1
+        while rows := self._select(_OLDER, *before, page):
+            found = accepted(_table(rows))
+            if found.num_rows:
+                newest: datetime = pc.max(found.column("event_timestamp")).as_py()
+                return newest
+            before, page = (rows[-1][_TIME], rows[-1][_OFFSET]), min(page * 8, _WIDEST)
+        return EPOCH
 
     def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None) -> pa.Table:
         """All events of these users or items at offsets <= `upto`, by (entity id, event_timestamp, event_id) (LOG_SCHEMA)."""
@@ -163,25 +187,36 @@ class SqliteEventLog:
         """The items a user interacted with at offsets below `before`, or ever; in order of first sight."""
         return list(dict.fromkeys(str(row[0]) for row in self._select(_SEEN, user_id, _ALL if before is None else before)))
 
-    def catalogue(self, upto: int) -> list[str]:
+    def catalogue(self, upto: int, without: Sequence[int] = ()) -> list[str]:
         """The items alive at offset `upto`, sorted: seen in an item event or an interaction and not removed since.
 
-        Only an item event brings a removed item back; an interaction does not.
+        Only an item event brings a removed item back; an interaction does not. Events at the offsets `without` count for nothing.
         """
-        return [str(row[0]) for row in self._select(_CATALOGUE, upto)]
+        apart, offsets = _apart("events", without)
+        return [str(row[0]) for row in self._select(_CATALOGUE.format(events=apart), upto, *offsets)]
 
-    def removed(self, after: int) -> list[str]:
-        """The items removed at offsets above `after` and not posted again since, sorted."""
-        return [str(row[0]) for row in self._select(_REMOVED, after)]
+    def removed(self, after: int, without: Sequence[int] = ()) -> list[str]:
+        """The items removed at offsets above `after` and not posted again since, sorted; see `catalogue` for `without`."""
+        (gone, offsets), (back, _) = _apart("gone", without), _apart("back", without)
+        return [str(row[0]) for row in self._select(_REMOVED.format(gone=gone, back=back), after, *offsets, *offsets)]
 
-    def popular(self, count: int) -> list[tuple[str, int]]:
-        """The items of the newest interactions and how often each occurs, most frequent first, ties by id."""
+    def popular(self, count: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
+        """The items of the newest interactions and how often each occurs, most frequent first, ties by id.
+
+        Events at the offsets `without` count for nothing; what is asked with them is counted anew each time.
+        """
         end, (counted, ranked) = self.end(), self._popular
+        if without:
+            return self._ranked(end, without)[:count]
         if counted != end:
-            recent = Counter(str(row[0]) for row in self._select(_RECENT, end, self._recent))
-            ranked = sorted(recent.items(), key=lambda item: (-item[1], item[0]))
+            ranked = self._ranked(end)
             self._popular = (end, ranked)
         return ranked[:count]
+
+    def _ranked(self, end: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
+        apart, offsets = _apart("events", without)
+        recent = Counter(str(row[0]) for row in self._select(_RECENT.format(events=apart), end, *offsets, self._recent))
+        return sorted(recent.items(), key=lambda item: (-item[1], item[0]))
 
     def check(self) -> str:
         """Say in one line whether the file is sound: `ok` and how many events, or SQLite's first complaint."""
@@ -202,6 +237,11 @@ def _unknown(db: sqlite3.Connection, events: pa.Table) -> pa.Table:
         for (event_id,) in db.execute(f"SELECT event_id FROM events WHERE event_id IN ({_marks(chunk)})", chunk):
             first.pop(event_id)
     return events if len(first) == len(ids) else events.take(pa.array(sorted(first.values()), pa.int64()))
+
+
+def _apart(table: str, offsets: Sequence[int]) -> tuple[str, list[str]]:
+    """The condition that leaves these offsets out, and its parameters; as JSON, since they may be very many."""
+    return (f'AND {table}."offset" NOT IN (SELECT value FROM json_each(?))', [json.dumps(list(offsets))]) if offsets else ("", [])
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from ratoon import durable
 from ratoon.domain.errors import DataError
+from ratoon.features.folds.ingest import position
 from ratoon.features.online.engine import source_of
 from ratoon.features.online.feast_stores import EPOCH, US
 from ratoon.features.online.filling import Filled, Goal, fill
@@ -44,7 +44,7 @@ def materialize(repository: FeastRepository, told: Told = lambda _view, _done, _
         applied = store.notes(APPLIED)
         for view in views:
             # The position comes from this listing: an ingestion beside us may already add the next file.
-            end = _offset(view)
+            end = 0 if view.origin == "foreign" else position(view.folder)
             filled = _fill(repository, store, view, told)
             if filled.rows:
                 span = Materialized(view.name, EPOCH + filled.oldest * US, EPOCH + filled.newest * US + US, filled.rows)
@@ -53,7 +53,7 @@ def materialize(repository: FeastRepository, told: Told = lambda _view, _done, _
                 )
                 durable.fault_point("materialize.view")
                 done.append(span)
-            if end > int(applied.get(view.edition, 0)):
+            if end != int(applied.get(view.edition, 0)):
                 store.write([], {APPLIED: {view.edition: str(end)}})
     finally:
         store.close()
@@ -70,11 +70,3 @@ def _fill(repository: FeastRepository, store: RowStore, view: View, told: Told) 
             fix="Materialise it with `feast materialize`, or set online=False.",
         )
     return fill(store, source, Goal("all"), lambda rows, of: told(view.name, rows, of), empty=True)
-
-
-def _offset(view: View) -> int:
-    """The log offset up to which the files of a view that events fill go."""
-    if view.origin == "foreign":
-        return 0
-    parts = view.folder.glob(Path(view.path).name)
-    return max((int(part.stem.rpartition("-")[2]) for part in parts), default=0)

@@ -14,11 +14,13 @@ from ratoon.domain.errors import DataError
 from ratoon.domain.event import TIME
 from ratoon.domain.schema import Entity
 from ratoon.features.deltas import files_of
+from ratoon.features.foreign_files import reading
 from ratoon.features.joins import point_in_time
 from ratoon.features.online.block import Block
 from ratoon.features.online.keys import text_keys
 from ratoon.features.online.layout import NEVER, Layout
-from ratoon.features.online.store import APPLIED, RowStore, Wanted, read
+from ratoon.features.online.store import APPLIED, RowStore, Wanted, reached, read
+from ratoon.features.quality.accepted import arrived
 from ratoon.features.repository import FeastRepository
 from ratoon.features.views import View
 from ratoon.ports import EventLog
@@ -97,16 +99,17 @@ def parity(repository: FeastRepository, log: EventLog, n: int, rng: np.random.Ge
 
 def _present(log: EventLog) -> datetime:
     """Just after everything that has happened and arrived: rows are stamped 1 us after the event they follow."""
-    end = log.end()
-    arrived = log.read(end - 1, end).column("created_timestamp").to_pylist()
-    newest: datetime = max([log.now(), *arrived])
-    return newest + US
+    now = log.now()
+    return max(now, arrived(log, log.end()) or now) + US
 
 
 def _drawn(views: Sequence[View], n: int, rng: np.random.Generator) -> list[str]:
     """Up to n of the entities with a row in some view, sorted."""
-    keys = [(path, view.key) for view in views for path in files_of(view).values()]
-    each = [pq.read_table(path, columns=[key]).column(key).cast(pa.string()).unique() for path, key in keys]
+    each = [
+        _rows(view, path, [view.key]).column(view.key).cast(pa.string()).unique()
+        for view in views
+        for path in files_of(view).values()
+    ]
     known = sorted(pc.unique(pa.chunked_array(each, pa.string())).drop_null().to_pylist())
     return sorted(known[at] for at in rng.choice(len(known), min(n, len(known)), replace=False))
 
@@ -117,7 +120,8 @@ def _ahead(views: Sequence[View], log: EventLog, store: RowStore) -> set[str]:
     filled = [view for view in views if view.origin != "foreign"]
     if not filled:
         return set()
-    waiting = log.read(min(int(notes.get(view.edition, 0)) for view in filled))
+    end = log.end()
+    waiting = log.read(min(reached(notes, view.edition, end) for view in filled))
     return set(waiting.column(filled[0].key).drop_null().to_pylist())
 
 
@@ -152,11 +156,15 @@ def _same(one: object, other: object) -> bool:
 
 def _offline_time(view: View, entity: str, at: datetime) -> datetime | None:
     """The event time of the newest row of an entity; only differences are worth looking for it."""
-    paths: list[Path] = list(files_of(view).values())
     columns = [view.timestamp_field, *([view.created_timestamp_field] if view.created_timestamp_field else [])]
-    tables = [pq.read_table(path, columns=[*columns, view.key], filters=[(view.key, "==", entity)]) for path in paths]
+    tables = [_rows(view, path, [*columns, view.key], (view.key, "==", entity)) for path in files_of(view).values()]
     times = [moment for table in tables for moment in _arrived(table, columns, at)]
     return max(times, default=None)
+
+
+def _rows(view: View, path: Path, columns: Sequence[str], *only: tuple[str, str, str]) -> pa.Table:
+    with reading(view.name, path):
+        return pq.read_table(path, columns=list(columns), filters=list(only) or None)
 
 
 def _arrived(table: pa.Table, columns: Sequence[str], at: datetime) -> list[datetime]:

@@ -65,7 +65,7 @@ def drops(applied: Sequence[View] | None, wanted: Sequence[View], retained: Iter
         now = _dtype(wanted, features[view, name])
         before = _dtype(applied, features[view, name]) if applied is not None else now or "unknown"
         if before and _KIN.get(before, before) != _KIN.get(now, now):
-            lost = f"dtype {now} instead of {before}" if now else "it taken out"
+            lost = f"dtype {now} instead of {before}" if now else "taken out"
             found.append(Drop(name, view, lost, tuple(releases)))
     return tuple(found)
 
@@ -80,7 +80,7 @@ def refuse(lost: Sequence[Drop]) -> None:
     raise DataError(
         "feature_repo/",
         expected="every feature that a retained release reads",
-        found="; ".join(f"{drop.feature!r} of view {drop.view!r}: {drop.found}, read by {named(drop)}" for drop in lost),
+        found="; ".join(f"{drop.feature!r} of view {drop.view!r}: {drop.found}, but read by {named(drop)}" for drop in lost),
         fix=(
             "Put it back. To be rid of it, first leave it out of the FeatureService only and run `ratoon refresh`, so that the "
             f"current release does not read it{forget}. Or `ratoon plan --apply --allow-drop`: those releases find it missing."

@@ -21,11 +21,11 @@ from ratoon.features.joins import Examples, items_as_of
 from ratoon.features.materialize import Materialized, Told, materialize
 from ratoon.features.online.migration import Migrated, migrate
 from ratoon.features.quality import drift, rules
-from ratoon.features.quality.accepted import Accepted
+from ratoon.features.quality.accepted import Accepted, arrived
 from ratoon.features.quality.foreign import inspect
 from ratoon.features.quality.sift import sift
 from ratoon.features.repository import FeastRepository, Guard
-from ratoon.ports import EventLog
+from ratoon.ports import WholeLog
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class FeastFeatures:
     """
 
     repository: FeastRepository
-    log: EventLog
+    log: WholeLog
     user_service: str
     item_service: str
 
@@ -81,7 +81,7 @@ class FeastFeatures:
     def _inspect(self) -> None:
         """Hold what somebody else wrote against the rules, before it is joined or served."""
         folder, views = self.repository.folder, self.repository.views
-        inspect(views, rules.load(folder / "rules.json"), folder / "quarantine", self.log.now())
+        inspect(views, rules.load(folder / "rules.json"), folder / "quarantine", self._accepted.now())
 
     def migrate_online(self, source: Path | None, *, drop: bool, told: Callable[[str, int], None]) -> list[Migrated]:
         """Bring Feast's own SQLite online store into the one that is configured; see `migration.migrate`.
@@ -103,8 +103,7 @@ class FeastFeatures:
     def window(self, since: Window | None) -> Window:
         """Everything that arrived after `since` and is ingested."""
         end = self._accepted.end()
-        newest = self.log.read(end - 1, end).column("created_timestamp")
-        as_of = newest[0].as_py() if len(newest) else self.log.now()
+        as_of = arrived(self._accepted, end) or self._accepted.now()
         foreign = [view for view in self.repository.views if view.origin == "foreign"]
         known, folder = since.cursors if since else {}, self.repository.folder / "deltas"
         before = {view.name: deltas.Position(view.name, known.get(view.name, {})) for view in foreign}
@@ -116,7 +115,7 @@ class FeastFeatures:
         interactions = self._examples.read(window.start, window.end)
         learnt = [window.learns_from(offset) for offset in interactions.column("offset").to_pylist()]
         interactions = interactions.filter(pa.array(learnt, pa.bool_()))
-        live, before = set(self.log.catalogue(window.end)), set(parent_items)
+        live, before = set(self._accepted.catalogue(window.end)), set(parent_items)
         touched = set(interactions.column("item_id").to_pylist()) | self._touched(window, since, live)
         new = live - before
         changed = (touched | new) & live
@@ -160,7 +159,7 @@ class FeastFeatures:
 
 
 def open_features(
-    repo: Path, home: Path, log: EventLog, *, user_service: str, item_service: str, guard: Guard = lambda _: None
+    repo: Path, home: Path, log: WholeLog, *, user_service: str, item_service: str, guard: Guard = lambda _: None
 ) -> FeastFeatures:
     """The features of one surface."""
     return FeastFeatures(FeastRepository(repo, home, guard), log, user_service, item_service)

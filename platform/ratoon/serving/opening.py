@@ -52,12 +52,12 @@ def open_app(house: House) -> FastAPI:
         for name, surface in settings.surfaces.items()
     }
     rooms = Rooms(
-        log=house.log,
+        log=house.accepted,
         surfaces=surfaces,
         online=online,
         open_towers=open_towers,
         indexes=house.indexes,
-        clock=house.log.now,
+        clock=house.accepted.now,
         apply_user_events=online.refresh,
         check_features=house.check_features,
         catch_up=online.catch_up,

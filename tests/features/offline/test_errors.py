@@ -156,6 +156,50 @@ def test_appending(tmp_path: Path) -> None:
         write.append(flat, table.set_column(1, "f", [["x", "y"]]), "ts", "feature view 'prices'")
 
 
+def test_appending_by_uri(tmp_path: Path) -> None:
+    """A URI stays one: days are put into its path, and the files are where the source looks for them."""
+    table = pa.table({"ts": [NOON, datetime(2024, 5, 2, tzinfo=UTC)], "f": [1, 2]})
+    source = Source(f"file://{tmp_path}/day=*/part-*.parquet")
+    for count in (2, 4):
+        write.append(source, table, "ts", "feature view 'prices'")
+        parts = sources.open_parts(source, "feature view 'prices'")
+        assert len(parts) == count
+    assert sources.collect(sources.scan(parts, source), parts, source, "x")["f"].to_list() == [1, 1, 2, 2]
+
+
+def test_a_day_that_is_no_wildcard(tmp_path: Path) -> None:
+    """Rows for the folder of one day stay in it: the source reads no other."""
+    table = pa.table({"ts": [NOON], "f": [1]})
+    write.append(Source(f"{tmp_path}/day=2024-01-01/*.parquet"), table, "ts", "feature view 'prices'")
+    assert [str(one.relative_to(tmp_path).parent) for one in tmp_path.rglob("*.parquet")] == ["day=2024-01-01"]
+    none = pa.table({"ts": pa.nulls(1, pa.timestamp("us")), "f": [1]})
+    with pytest.raises(DataError, match=r"column 'ts' of feature view 'prices': expected a time in every row, .*found 1 rows"):
+        write.append(Source(f"{tmp_path}/day=*/*.parquet"), none, "ts", "feature view 'prices'")
+
+
+def test_globs_that_do_not_say_where(tmp_path: Path) -> None:
+    """Wildcards in folders, and names that a star alone does not make, are refused, and nothing is written."""
+    table = pa.table({"ts": [NOON], "f": [1]})
+    for folder in ("**", "year=*", "day=202?-*", "day=*/hour=*"):
+        with pytest.raises(UsageError, match=r"path of feature view 'prices': expected a glob without wildcards in its folders"):
+            write.append(Source(f"{tmp_path}/{folder}/*.parquet"), table, "ts", "feature view 'prices'")
+    for name in ("part-?.parquet", "part-[0-9]*.parquet", "**", "part-?-*.parquet"):
+        with pytest.raises(UsageError, match=r"path of feature view 'prices': expected a file name with a \* for what tells"):
+            write.append(Source(f"{tmp_path}/{name}"), table, "ts", "feature view 'prices'")
+    assert list(tmp_path.iterdir()) == []
+    write.append(Source(f"{tmp_path}/a-*-*.parquet"), table, "ts", "feature view 'prices'")
+    assert len(sources.found(Source(f"{tmp_path}/a-*-*.parquet"))) == 1
+
+
+def test_names_of_a_field_mapping() -> None:
+    """Columns come back to the names in the files, whether Feast has renamed them or not, exchanged names included."""
+    mapping = {"who": "k", "a": "b", "b": "a"}
+    renamed = pa.table({"k": [1], "b": [2], "a": [3], "f": [4]})
+    assert write.stored(renamed, mapping).to_pydict() == {"who": [1], "a": [2], "b": [3], "f": [4]}
+    as_stored = pa.table({"who": [1], "x": [2], "k2": [3]})
+    assert write.stored(as_stored, {"who": "k", "x": "y"}).column_names == ["who", "x", "k2"]
+
+
 def test_times_of_every_kind() -> None:
     """Seconds to nanoseconds, naive, zoned, dates and text become the same microseconds; what is finer is cut down."""
     micros = 1_714_564_800_000_000

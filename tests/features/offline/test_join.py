@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ratoon.features.offline import gather
+from ratoon.domain.errors import DataError
+from ratoon.features.offline import asof_duckdb, asof_polars, gather
+from ratoon.features.offline.frames import every_moment
 from ratoon.features.offline.join import point_in_time
 from ratoon.features.offline.late import newest_known
+from ratoon.features.offline.sources import Part
 from ratoon.features.offline.spec import ENGINES, Engine, Source, ViewSide
 from tests.features.offline.reference import column, joined
 from tests.features.offline.worlds import World, worlds
@@ -60,17 +64,65 @@ def test_the_newest_known_row_is_found_in_a_tree(data: st.DataObject) -> None:
     assert newest_known(created, start, limit).tolist() == expected
 
 
-def test_everything_late_costs_little(tmp_path: Path) -> None:
-    """A view whose rows all arrived after the labels, but for the first, gives that first row to all of them."""
-    rows, day = 3_000, 86_400_000_000
+class Counted(np.ndarray):
+    """An array that counts how many of its values are asked for."""
+
+    asked = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        found = np.asarray(self)[at]
+        Counted.asked += np.size(found)
+        return found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("ttl", [None, timedelta(seconds=50)])
+def test_everything_late_takes_few_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine, ttl: timedelta | None
+) -> None:
+    """Where all rows of a key but the first arrived after the labels, each label is answered in about 2 log2(n) steps."""
+    rows, day = 100_000, 86_400_000_000
     times = pa.array(range(0, rows * 1_000, 1_000), pa.timestamp("us", "UTC"))
     created = pa.array([0, *[day] * (rows - 1)], pa.timestamp("us", "UTC"))
-    pq.write_table(pa.table({"k": ["a"] * rows, "ts": times, "created": created, "f": range(rows)}), tmp_path / "v.parquet")
-    side = ViewSide("v", Source(f"{tmp_path}/v.parquet"), "ts", (("k", "k"),), (("f", "f"),), "created")
-    entities = pa.table({"k": ["a"] * rows, "at": times})
+    table = pa.table({"k": ["b"] * rows, "ts": times, "created": created, "f": range(rows)})
+    # Rows of a key before it in the order, known early: they are nobody's.
+    other = pa.table({"k": ["a"], "ts": times[:1], "created": created[:1], "f": [-1]})
+    pq.write_table(pa.concat_tables([other, table]), tmp_path / "v.parquet")
+    side = ViewSide("v", Source(f"{tmp_path}/v.parquet"), "ts", (("k", "k"),), (("f", "f"),), "created", ttl)
+    entities = pa.table({"k": ["a", *["b"] * rows], "at": pa.concat_arrays([times[-1:], times])})
+    late: list[int] = []
+
+    def counting(created: np.ndarray, start: np.ndarray, limit: np.ndarray) -> np.ndarray:
+        late.append(len(limit))
+        return newest_known(created, start, limit.view(Counted))
+
+    monkeypatch.setattr(Counted, "asked", 0)
+    monkeypatch.setattr(asof_duckdb if engine == "duckdb" else asof_polars, "newest_known", counting)
+    found = point_in_time(entities, [side], timestamp="at", arrival="at", engine=engine).column("f").to_pylist()
+    assert late == [rows - 1]
+    assert Counted.asked <= (rows - 1) * 2 * 17
+    held = rows if ttl is None else 50_001
+    assert found[1:] == [0] * held + [None] * (rows - held)
+    assert found[0] == (-1 if ttl is None else None)
+
+
+def test_keys_of_two_kinds(tmp_path: Path) -> None:
+    """Files that have a key as a number and as text never meet in silence; numbers of two widths do meet."""
+    times = pa.array([0, 0], pa.timestamp("us", "UTC"))
+    side = ViewSide("v", Source(f"{tmp_path}/*.parquet"), "ts", (("k", "k"),), (("f", "f"),))
+    pq.write_table(pa.table({"k": [1, 2], "ts": times, "f": [1, 2]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"k": [3.0, None], "ts": times, "f": [3, 4]}), tmp_path / "2.parquet")
+    pq.write_table(pa.table({"k": pa.nulls(2), "ts": times, "f": [5, 6]}), tmp_path / "0.parquet")
+    entities = pa.table({"k": [1, 3], "at": times})
     for engine in ENGINES:
-        found = point_in_time(entities, [side], timestamp="at", arrival="at", engine=engine).column("f")
-        assert found.unique().to_pylist() == [0]
+        assert point_in_time(entities, [side], timestamp="at", engine=engine).column("f").to_pylist() == [1, 3]
+    pq.write_table(pa.table({"k": ["01", "4"], "ts": times, "f": [7, 8]}), tmp_path / "3.parquet")
+    message = r"join key 'k' of feature view 'v': expected int64, as in .*/1.parquet, found string in .*/3.parquet"
+    for engine in ENGINES:
+        with pytest.raises(DataError, match=message):
+            point_in_time(entities, [side], timestamp="at", engine=engine)
+    with pytest.raises(DataError, match=message):
+        every_moment([side], 0, 1)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -109,5 +161,11 @@ def test_a_table_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert whole.column("f").to_pylist() == ["0-1", "2-44", "1-17", None, None, "2-44"]
     assert whole.column("g").to_pylist() == [None, [44, None], [17, None], None, None, [44, None]]
     assert whole.schema.field("g").type == pa.list_(pa.int64())
+
+    def compared(*_: object) -> bool:
+        raise AssertionError("a file was compared with others: n files would take n * n comparisons")
+
+    monkeypatch.setattr(Part, "__eq__", compared)
+    assert point_in_time(entities, [side], timestamp="at", engine=engine).equals(whole)
     monkeypatch.setattr(gather, "READ", 100)
     assert point_in_time(entities, [side], timestamp="at", engine=engine).equals(whole)

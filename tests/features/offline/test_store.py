@@ -1,5 +1,6 @@
 """The parts of Feast's plugin interface, each as a Feast user meets it."""
 
+import time
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from feast import FeatureStore, Field, FileSource, RequestSource
+from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RequestSource, ValueType
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.feature_logging import LoggingConfig
 from feast.infra.offline_stores.file_source import FileLoggingDestination, SavedDatasetFileStorage
 from feast.on_demand_feature_view import on_demand_feature_view
-from feast.types import Int64
+from feast.types import Int64, String
 
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.features.offline import AsofOfflineStore
@@ -94,6 +95,14 @@ def test_without_entity_rows(store: FeatureStore) -> None:
     ]
 
 
+def test_a_range_without_rows(store: FeatureStore) -> None:
+    """Where no view has a row between start_date and end_date, the answer is empty, with all columns and their types."""
+    references = [*AB, "pair:pair_a"]
+    some = job(store, None, references, start_date=at(1), end_date=at(1)).to_arrow()
+    none = job(store, None, references, start_date=at(-90), end_date=at(-80)).to_arrow()
+    assert (none.num_rows, none.schema) == (0, some.schema)
+
+
 def test_a_job_in_every_form(store: FeatureStore) -> None:
     """Frame, table and batches of a job hold the same rows, its metadata says what was asked for, and no row is no error."""
     asked = job(store, pa.table(ROWS))
@@ -113,11 +122,24 @@ def test_a_join_as_sql(stores: Stores, arrived: bool) -> None:
     """The statement of a job, run by DuckDB elsewhere, gives the job's rows; Polars has none."""
     references = [*AB, "pair:pair_a", "everyone:everyone_a", "renamed:renamed_a"]
     rows = pa.table({**ROWS, "k1": ["i", "i", None, "j"]})
-    asked = job(stores.ours["duckdb"], rows, references, filter_by_created_timestamp=arrived)
+    texts = [
+        *(str(moment.replace(tzinfo=None)) for moment in ROWS["event_timestamp"][:2]),
+        "2023-11-15T00:13:25.0000009+02:00",
+        None,
+    ]
+    finer = pa.array([START * 1_000 + 1_999, START * 1_000 + 5_000_000_999, -1, None], pa.timestamp("ns", "UTC"))
+    for times in (rows["event_timestamp"], pa.array(texts), pa.array(texts).dictionary_encode(), finer):
+        given = rows.set_column(1, "event_timestamp", times)
+        asked = job(stores.ours["duckdb"], given, references, filter_by_created_timestamp=arrived)
+        with duckdb.connect() as connection:
+            connection.sql("SET TimeZone = 'America/New_York'")
+            connection.register("entity_df", given)
+            found = connection.sql(asked.to_sql()).to_arrow_table()
+        assert found.to_pydict() == asked.to_arrow().to_pydict()
+    query = "SELECT 'a' AS k0, make_timestamp(1700000005000000) AS event_timestamp ; \n"
     with duckdb.connect() as connection:
-        connection.register("entity_df", rows)
-        found = connection.sql(asked.to_sql()).to_arrow_table()
-    assert found.to_pydict() == asked.to_arrow().to_pydict()
+        found = connection.sql(job(stores.ours["duckdb"], query).to_sql()).to_arrow_table()
+    assert found.column("single_a").to_pylist() == [4]
     with pytest.raises(UsageError, match=r"to_sql: expected a join by the engine duckdb, found another\. Set `engine: duckdb`"):
         job(stores.ours["polars"], rows).to_sql()
 
@@ -176,6 +198,22 @@ def test_pulls(stores: Stores) -> None:
     assert pulled(stores, "pull_all_from_table_or_query", 50, 60).to_arrow().schema == everything.to_arrow().schema
 
 
+def test_naive_pulls_are_utc(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ends of a pull without a zone are UTC, wherever the process runs."""
+    source = FileSource(path=str(stores.folder / "single.parquet"), timestamp_field="ts")
+    span = (at(0).replace(tzinfo=None), at(1).replace(tzinfo=None))
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "America/New_York")
+        time.tzset()
+        config = stores.ours["polars"].config
+        for how in (AsofOfflineStore.pull_latest_from_table_or_query, AsofOfflineStore.pull_all_from_table_or_query):
+            assert how(config, source, ["k0"], ["single_a"], "ts", None, *span).to_arrow().column("single_a").to_pylist() == [
+                0,
+                7,
+            ]
+    time.tzset()
+
+
 def test_nanoseconds_materialise(stores: Stores, tmp_path: Path) -> None:
     """A pull of a file with nanosecond times, as pandas writes them, gives microseconds."""
     pd.DataFrame({"k": ["a"], "f": [1], "ts": [pd.Timestamp("2024-05-01 10:00:00.123456789", tz="UTC")]}).to_parquet(
@@ -210,6 +248,29 @@ def test_logged_features(stores: Stores, tmp_path: Path) -> None:
             AsofOfflineStore.write_logged_features(config, data, None, LoggingConfig(destination), None)  # type: ignore[arg-type]  # neither is read
         files = sorted(Path(destination.path).rglob("*.parquet"))
         assert [pq.ParquetFile(file).metadata.num_rows for file in files] == ([2, 2, 1, 1] if by else [3, 3])
+
+
+def test_offline_writes_under_a_field_mapping(stores: Stores, tmp_path: Path) -> None:
+    """Rows written through Feast, which renames them first, are stored under the names of the files and joined from there."""
+    store = stores.ours["polars"]
+    stamp = pa.array([at(0)], pa.timestamp("us", "UTC"))
+    (tmp_path / "mapped").mkdir()
+    pq.write_table(pa.table({"who": ["a"], "raw": [1], "when": stamp}), tmp_path / "mapped" / "0.parquet")
+    source = FileSource(
+        name="mapped_source",
+        path=str(tmp_path / "mapped" / "*.parquet"),
+        timestamp_field="ts",
+        field_mapping={"who": "k0", "raw": "mapped_a", "when": "ts"},
+    )
+    schema = [Field(name="k0", dtype=String), Field(name="mapped_a", dtype=Int64)]
+    user = Entity(name="k0", join_keys=["k0"], value_type=ValueType.STRING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Feast warns of its own internals when it applies.
+        store.apply([user, FeatureView(name="mapped", entities=[user], schema=schema, source=source)])
+        store.write_to_offline_store("mapped", pd.DataFrame({"who": ["b"], "raw": [2], "when": [at(1)]}))
+        store.write_to_offline_store("mapped", pd.DataFrame({"who": ["c"], "raw": [3], "when": [at(1)]}))
+    rows = pa.table({"k0": ["a", "b", "c"], "event_timestamp": [at(2)] * 3})
+    assert job(store, rows, ["mapped:mapped_a"]).to_arrow().column("mapped_a").to_pylist() == [1, 2, 3]
 
 
 def test_what_a_source_has(stores: Stores) -> None:

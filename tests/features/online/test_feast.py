@@ -1,6 +1,7 @@
 """Feast's own commands and clients over the packed stores, as a user of Feast configures them."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, PushSource
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, OnDemandFeatureView, PushSource
 from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, Json, String, UnixTimestamp
 from feast.value_type import ValueType
 
 from ratoon.domain.errors import DataError
+from ratoon.features.online.opening import Place
 from tests.fakes.valkey import valkey
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -233,6 +235,59 @@ def test_a_broken_file_stops_feasts_command(tmp_path: Path) -> None:
         store.materialize(DAY, DAY + HOUR)
     (view,) = store.list_feature_views()
     assert view.materialization_intervals == []
+
+
+def test_a_read_waits_for_no_writer(tmp_path: Path) -> None:
+    """Feast's client answers while another process is in the middle of a write, its first read included."""
+    rows(tmp_path, "counts1.parquet", user_id=["a"], n=[1], seen=[DAY])
+    store = opened(tmp_path, SQLITE)
+    store.apply([user, counts(tmp_path)])
+    store.materialize(DAY, DAY)
+    writer = sqlite3.connect(tmp_path / "online.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    for client in (store, FeatureStore(repo_path=str(tmp_path))):
+        assert values(client, "a") == [1]
+    writer.execute("ROLLBACK")
+    writer.close()
+
+
+def doubled(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"twice": rows["n"] * 2})
+
+
+def test_a_view_on_demand_is_read_where_it_was_written(tmp_path: Path, online: str) -> None:
+    """A view computed when it is written, not when it is read, has no ttl and is read back."""
+    rows(tmp_path, "counts1.parquet", user_id=["a"], n=[1], seen=[DAY])
+    view = counts(tmp_path)
+    demanded = OnDemandFeatureView(
+        name="doubled",
+        sources=[view],
+        entities=[user],
+        schema=[Field(name="twice", dtype=Int64)],
+        udf=doubled,  # type: ignore[arg-type]  # it is one
+        udf_string="doubled",
+        mode="pandas",
+        write_to_online_store=True,
+    )
+    store = opened(tmp_path, online)
+    store.apply([user, view, demanded])
+    store.write_to_online_store("doubled", pd.DataFrame({"user_id": ["a"], "n": [4], "event_timestamp": [DAY]}))
+    answer = store.get_online_features(["doubled:twice"], [{"user_id": "a"}, {"user_id": "?"}]).to_dict()
+    assert answer["twice"] == [8, None]
+    store.teardown()
+
+
+def test_a_password_may_look_like_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Feast has filled in from the environment is not filled in again, though it holds a `$NAME` that is set."""
+    monkeypatch.setenv("RATOON_TEST_NAME", "wrong")
+    monkeypatch.setenv("RATOON_TEST_REDIS", "redis://:pa$RATOON_TEST_NAME@127.0.0.1:1/0")
+    store = opened(tmp_path, REDIS.format(url="${RATOON_TEST_REDIS}"))
+    plugin: Any = store._get_provider().online_store
+    mine = plugin.rows(store.config)
+    theirs: Any = Place("redis", "${RATOON_TEST_REDIS}", "shop").open()
+    for rows_of in (mine, theirs):
+        assert rows_of._client.connection_pool.connection_kwargs["password"] == "pa$RATOON_TEST_NAME"
+        rows_of.close()
 
 
 def test_a_dropped_view_takes_its_rows_along(tmp_path: Path, online: str) -> None:

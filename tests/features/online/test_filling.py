@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ratoon.domain.errors import DataError
+from ratoon.features.offline import spec
+from ratoon.features.offline.discovery import discover
 from ratoon.features.online import filling, sources
 from ratoon.features.online.filling import Filled, Goal, fill
 from ratoon.features.online.keys import text_keys
@@ -222,13 +224,46 @@ def test_damage_inside_a_file_is_named(store: SqliteRows, source: Source) -> Non
     assert store.notes(f"arrived:v:{LAYOUT.fingerprint.hex()}") == {}
 
 
-def test_a_missing_column_is_named(store: SqliteRows, source: Source) -> None:
-    """A file without a feature's column is refused with view, file and column."""
-    write(source, "1.parquet", ("a", 1, 1), t=None)
+@pytest.mark.parametrize("column", ["user_id", "seen", "arrived"])
+def test_a_missing_column_is_named(store: SqliteRows, source: Source, column: str) -> None:
+    """A file without a key's or a time's column is refused with view, file and column, whatever other files have."""
+    write(source, "1.parquet", ("a", 1, 1))
+    write(source, "2.parquet", ("a", 1, 1), **{column: None})
+    with pytest.raises(DataError, match=rf"^feature view 'v', file .*/2\.parquet: expected the column '{column}', found .*n, t"):
+        fill(store, source, ALL)
+
+
+def test_a_file_may_be_older_than_a_feature(store: SqliteRows, source: Source) -> None:
+    """Rows of files without a feature's column lack its value, before and after a file that has it, as in joins."""
+    write(source, "1.parquet", ("a", 1, 1), n=None, t=pa.array(["old"]))
+    write(source, "2.parquet", ("b", 1, 2))
+    assert fill(store, source, ALL).rows == 2
+    write(source, "3.parquet", ("c", 1, 3), n=None, t=pa.array(["new"]))
+    assert fill(store, source, ALL).rows == 1
+    (found,) = read(store, [Wanted("v", LAYOUT)], text_keys("user_id", ["a", "b", "c"]), 0)
+    assert found.table().to_pylist() == [{"n": None, "t": "old"}, {"n": 2, "t": "<2>"}, {"n": None, "t": "new"}]
+
+
+def test_a_feature_in_no_file_is_named(store: SqliteRows, source: Source) -> None:
+    """A feature whose column no file has is refused with view and column, and nothing is written."""
+    for name in ("1.parquet", "2.parquet"):
+        write(source, name, ("a", 1, 1), t=None)
     with pytest.raises(
-        DataError, match=r"^feature view 'v', file .*/1\.parquet: expected the column 't', found user_id, n, seen, "
+        DataError, match=r"^feature view 'v', column 't': expected in at least one file at .*, found in none of 2"
     ):
         fill(store, source, ALL)
+    assert online(store, "a") == [None]
+
+
+def test_a_view_that_comes_back_is_filled_again(store: SqliteRows, source: Source) -> None:
+    """After a view was dropped and made again, the next run of any kind brings all that it would bring into a new store."""
+    write(source, "1.parquet", ("a", 5, 1), ("b", 50, 2))
+    for goal, rows in ((ALL, [1, 2]), (Goal("onwards", 10, 60), [None, 2])):
+        fill(store, source, ALL)
+        store.drop(["v"])
+        store.prepare(["v"])
+        fill(store, source, goal)
+        assert online(store, "a", "b") == rows
 
 
 @pytest.mark.parametrize(
@@ -236,8 +271,9 @@ def test_a_missing_column_is_named(store: SqliteRows, source: Source) -> None:
     [
         ({"n": pa.array(["many"])}, r"^feature view 'v', column 'n', file .*1\.parquet: expected int64, found string: .*many"),
         ({"n": pa.array([1.5])}, r"column 'n', .* expected int64, found double: "),
-        ({"seen": pa.array([True])}, r"column 'seen', .* expected timestamp\[us, tz=UTC\], found bool: not a time"),
-        ({"seen": pa.array(["soon"])}, r"column 'seen', .* found string: .*soon"),
+        ({"seen": pa.array([True])}, r"^feature view 'v', column 'seen', file .*: expected timestamps, dates or .*, found bool"),
+        ({"seen": pa.array(["soon"])}, r"column 'seen', file .*: expected timestamps, .*soon"),
+        ({"seen": pa.array([1_700_000_000])}, r"column 'seen', file .*: expected timestamps, .* found int64"),
     ],
 )
 def test_a_wrong_type_is_named(store: SqliteRows, source: Source, columns: dict[str, pa.Array], message: str) -> None:
@@ -259,12 +295,42 @@ MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
         pa.array(["2026-03-01T12:00:00Z"]),
         pa.array(["2026-03-01 13:00:00+01:00"]),
         pa.array(["2026-03-01 12:00:00"]),
+        pa.array(["2026-03-01T12:00:00.000000001Z"]),
     ],
 )
 def test_times_of_all_kinds_are_taken(store: SqliteRows, source: Source, seen: pa.Array) -> None:
     """Units, zones and texts are the same moment; without a zone it is UTC."""
     write(source, "1.parquet", ("a", 0, 1), seen=seen)
     assert fill(store, source, ALL).newest == (MOMENT - EPOCH) // timedelta(microseconds=1)
+
+
+def test_times_of_several_zones_are_taken(store: SqliteRows, source: Source) -> None:
+    """One column of texts may have times with zones and without."""
+    seen = pa.array(["2026-03-01T12:00:00Z", "2026-03-01 12:00:01", None, "2026-03-01T14:00:02+02:00"])
+    write(source, "1.parquet", *((user, 0, at) for at, user in enumerate("abcd")), seen=seen)
+    first = (MOMENT - EPOCH) // timedelta(microseconds=1)
+    assert fill(store, source, ALL) == Filled(3, first, first + 2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "stored", "taken"),
+    [
+        ("FLOAT", pa.array([20_000_001, None]), [20_000_000.0, None]),
+        ("DOUBLE", pa.array([2**60 + 1, -1]), [float(2**60), -1.0]),
+        ("UNIX_TIMESTAMP", pa.array([1_772_366_400, None]), [MOMENT, None]),
+        ("UNIX_TIMESTAMP", pa.array(["2026-03-01T12:00:00Z", "2026-03-01 13:00:00+01:00"]), [MOMENT, MOMENT]),
+        ("FLOAT_LIST", pa.array([[20_000_001, 1], None]), [[20_000_000.0, 1.0], None]),
+        ("INT64_LIST", pa.array([[], [1, 2]], pa.large_list(pa.int32())), [[], [1, 2]]),
+        ("UNIX_TIMESTAMP_LIST", pa.array([None, [1_772_366_400]]), [None, [MOMENT]]),
+    ],
+)
+def test_what_feast_takes_is_taken(store: SqliteRows, source: Source, dtype: str, stored: pa.Array, taken: list[Any]) -> None:
+    """Whole numbers become the nearest float, or are seconds where a time is declared, in lists too."""
+    layout = Layout((("x", dtype),))
+    write(source, "1.parquet", ("a", 1, 1), ("b", 1, 2), x=stored)
+    fill(store, replace(source, layout=layout), ALL)
+    (found,) = read(store, [Wanted("v", layout)], text_keys("user_id", ["a", "b"]), 0)
+    assert found.arrow("x").to_pylist() == taken
 
 
 def test_numbers_are_taken_as_declared(store: SqliteRows, source: Source) -> None:
@@ -302,6 +368,26 @@ def test_a_source_is_a_file_a_folder_or_a_glob(source: Source, shape: str) -> No
     ]
     found = files(replace(source, path=f"file://{form}" if shape.startswith("uri") else form))
     assert [file.path for file in found] == [str(path) for path in ([first] if form == str(first) else [first, second])]
+
+
+@pytest.mark.parametrize("start", ["", "file://"])
+def test_files_are_those_that_joins_read(source: Source, start: str) -> None:
+    """Hidden and unfinished files are passed over, and a `*` stays within one folder, whatever the path looks like."""
+    folder = Path(source.path).parent
+    for name in (".half.parquet", "_temporary/x.parquet", "deep/2.parquet", "deep/.x/3.parquet", "1.parquet"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        write(source, name, ("a", 1, 1))
+    for path, names in ((f"{folder}/*.parquet", ["1"]), (str(folder), ["1", "2"]), (f"{folder}/**/*.parquet", ["1", "2"])):
+        found = files(replace(source, path=f"{start}{path}"))
+        joined = discover(spec.Source(f"{start}{path}"))[1]
+        assert [Path(file.path).stem for file in found] == names
+        assert [file.path for file in found] == [info.path for info in joined]
+
+
+def test_a_place_that_cannot_be_listed_is_named(source: Source) -> None:
+    """A path of no known kind of store is refused with the view."""
+    with pytest.raises(DataError, match=r"^source of feature view 'v': expected a place whose files .*, found nosuch://x/\*: "):
+        files(replace(source, path="nosuch://x/*"))
 
 
 def test_progress_is_told(store: SqliteRows, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

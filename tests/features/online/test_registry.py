@@ -29,12 +29,11 @@ def registry(path: Path) -> Registry:
     return Registry("shop", RegistryConfig(registry_store_type=name, path=str(path)), None)
 
 
-def view(name: str) -> FeatureView:
+def view(name: str, *more: str) -> FeatureView:
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
     source = FileSource(name=f"{name}_source", path=f"{name}.parquet", timestamp_field="t")
-    return FeatureView(
-        name=name, entities=[user], schema=[Field(name="user_id", dtype=String), Field(name="n", dtype=Int64)], source=source
-    )
+    numbers = [Field(name=feature, dtype=Int64) for feature in ("n", *more)]
+    return FeatureView(name=name, entities=[user], schema=[Field(name="user_id", dtype=String), *numbers], source=source)
 
 
 def names(path: Path) -> set[str]:
@@ -56,6 +55,44 @@ def test_two_processes_keep_each_others_objects(tmp_path: Path) -> None:
     second.apply_materialization(second.get_feature_view("both", "shop"), "shop", DAY + 3 * HOUR, DAY + 4 * HOUR)
     assert names(path) == {"both", "one", "two"}
     assert intervals(path, "both") == [(DAY, DAY + HOUR), (DAY + 3 * HOUR, DAY + 4 * HOUR)]
+
+
+def test_noting_a_materialisation_takes_nothing_back(tmp_path: Path) -> None:
+    """A process that read the registry before another applied a view anew, and notes its run after, changes no definition."""
+    path = tmp_path / "registry.db"
+    registry(path).apply_feature_view(view("v"), "shop")
+    applying, running = registry(path), registry(path)
+    running.apply_materialization(running.get_feature_view("v", "shop"), "shop", DAY, DAY + HOUR)
+    wider = view("v", "more")
+    wider.tags = {"who": "applying"}
+    applying.apply_feature_view(wider, "shop")
+    seen = running.get_feature_view("v", "shop", allow_cache=True)
+    running.apply_materialization(seen, "shop", DAY + 2 * HOUR, DAY + 3 * HOUR)
+    stored = registry(path).get_feature_view("v", "shop")
+    assert ([one.name for one in stored.features], stored.tags) == (["n", "more"], {"who": "applying"})
+    assert stored.materialization_intervals == [(DAY, DAY + HOUR), (DAY + 2 * HOUR, DAY + 3 * HOUR)]
+
+
+def test_noting_a_materialisation_brings_nothing_back(tmp_path: Path) -> None:
+    """A view that was deleted while another process materialised it stays deleted; applied again, it begins without intervals."""
+    path = tmp_path / "registry.db"
+    for name in ("gone", "again"):
+        one = registry(path)
+        one.apply_feature_view(view(name), "shop")
+        one.apply_materialization(one.get_feature_view(name, "shop"), "shop", DAY, DAY + HOUR)
+    for name in ("gone", "again"):
+        applied = view(name)
+        applied.tags = {"applied": "after"}
+        registry(path).apply_feature_view(applied, "shop")
+    deleting, running = registry(path), registry(path)
+    for name in ("gone", "again"):
+        deleting.delete_feature_view(name, "shop")
+    deleting.apply_feature_view(view("again"), "shop")
+    for name in ("gone", "again"):
+        seen = running.get_feature_view(name, "shop", allow_cache=True)
+        running.apply_materialization(seen, "shop", DAY + 2 * HOUR, DAY + 3 * HOUR)
+    assert names(path) == {"again"}
+    assert intervals(path, "again") == [(DAY + 2 * HOUR, DAY + 3 * HOUR)]
 
 
 def test_what_one_deletes_stays_deleted(tmp_path: Path) -> None:
@@ -95,31 +132,45 @@ def test_a_missing_registry_is_feasts_error(tmp_path: Path) -> None:
     assert not (tmp_path / "deep" / "registry.db").exists()
 
 
-def proto(objects: dict[str, str]) -> RegistryProto:
-    """A registry of entities, each with a description."""
+Objects = dict[str, tuple[str, int]]
+
+
+def proto(objects: Objects) -> RegistryProto:
+    """A registry of views, each with a description and a number that is noted about it."""
     made = RegistryProto()
-    for name, description in objects.items():
-        made.entities.add().spec.MergeFrom(
-            Entity(name=name, join_keys=["k"], value_type=ValueType.STRING, description=description).to_proto().spec
-        )
+    for name, (description, noted) in objects.items():
+        one = made.feature_views.add()
+        one.spec.name, one.spec.description, one.meta.current_version_number = name, description, noted
     return made
 
 
-def content(registry: RegistryProto) -> dict[str, str]:
-    return {one.spec.name: one.spec.description for one in registry.entities}
+def content(registry: RegistryProto) -> Objects:
+    return {one.spec.name: (one.spec.description, one.meta.current_version_number) for one in registry.feature_views}
 
 
-OBJECTS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["1", "2", "3"]))
+def expected(before: tuple[str, int] | None, here: tuple[str, int] | None, there: tuple[str, int] | None) -> object:
+    if here == before:
+        return there
+    if here is None or before is None:
+        return here
+    if there is None:
+        return here if here[0] != before[0] else None
+    return tuple(ours if ours != old else theirs for old, ours, theirs in zip(before, here, there, strict=True))
+
+
+OBJECTS = st.dictionaries(st.sampled_from("abc"), st.tuples(st.sampled_from("123"), st.integers(0, 2)))
 
 
 @given(OBJECTS, OBJECTS, OBJECTS)
-def test_a_merge_keeps_both_sides_changes(base: dict[str, str], mine: dict[str, str], theirs: dict[str, str]) -> None:
-    """What only one side changed of an object is as that side has it, deletions too; what both changed is mine."""
+def test_a_merge_keeps_both_sides_changes(base: Objects, mine: Objects, theirs: Objects) -> None:
+    """What only one side changed, of a definition or of what is noted about it, is as that side has it, deletions too.
+
+    What both changed is mine; what they deleted comes back only if I defined it anew.
+    """
     merged = content(merge(proto(base), proto(mine), proto(theirs)))
-    for name in "abc":
-        before, here, there = (side.get(name) for side in (base, mine, theirs))
-        expected = there if here == before else here
-        assert merged.get(name) == expected
+    assert merged == {
+        name: one for name in "abc" if (one := expected(*(side.get(name) for side in (base, mine, theirs)))) is not None
+    }
 
 
 LOOPING = """

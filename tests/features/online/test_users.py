@@ -11,10 +11,11 @@ import pytest
 
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import TIME
-from ratoon.domain.schema import Feature, TowerSchema
+from ratoon.domain.schema import Entity, Feature, TowerSchema
 from ratoon.events import SqliteEventLog
 from ratoon.features.joins import point_in_time
 from ratoon.features.online import OnlineUsers
+from ratoon.features.online import users as module
 from ratoon.features.online.keys import text_keys
 from ratoon.features.online.opening import Place
 from ratoon.features.online.store import APPLIED, RowStore
@@ -178,6 +179,42 @@ def test_catching_up_applies_what_the_log_has_beyond(small: World) -> None:
     assert row is not None
     assert other is not None
     assert (row["recent_items"], other["recent_items"]) == (["a", "b"], ["i1"])
+
+
+def test_catching_up_is_done_in_parts(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many events and users there are, only so many are read at once, and everybody is served in the end."""
+    late = [event(f"e{n}", user_id=f"n{n % 5}", item_id=f"i{n}", event_timestamp=at(n)) for n in range(1, 11)]
+    small.log.append(batch(*late))
+    monkeypatch.setattr(module, "EVENTS_AT_ONCE", 3)
+    monkeypatch.setattr(module, "USERS_AT_ONCE", 2)
+    asked: list[int] = []
+    plain = small.log.history
+
+    def history(entity: Entity, ids: Sequence[str], upto: int | None = None) -> pa.Table:
+        asked.append(len(ids))
+        return plain(entity, ids, upto)
+
+    online = users(small)
+    monkeypatch.setattr(small.log, "history", history)
+    assert (online.catch_up(), asked) == (5, [2, 2, 1])
+    served = online.users([f"n{at}" for at in range(5)], small.features.schema()).column("user_events").to_pylist()
+    assert served == [2] * 5
+
+
+def test_a_position_beyond_the_log_is_none(small: World) -> None:
+    """A position that the log never reached, as of another log, hides no event: catching up begins at the beginning."""
+    (activity,) = (view for view in load(small.home / "features" / "views.json") if view.name == "user_activity")
+    store = opened_store(small)
+    store.write([], {APPLIED: {activity.edition: str(1_795_316_665_159_922_325)}})
+    small.log.append(batch(event("b", item_id="b", event_timestamp=at(10))))
+    online = users(small)
+    assert online.catch_up() == 1
+    row = get(online, small, "u1")
+    assert row is not None
+    assert row["recent_items"] == ["a", "b"]
+    small.learnt()
+    assert store.notes(APPLIED)[activity.edition] == "2"
+    store.close()
 
 
 def test_catching_up_follows_a_later_materialisation(small: World) -> None:

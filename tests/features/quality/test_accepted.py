@@ -9,9 +9,12 @@ import pytest
 
 from ratoon.events import SqliteEventLog
 from ratoon.features.quality import rules
-from ratoon.features.quality.accepted import Accepted
+from ratoon.features.quality.accepted import Accepted, arrived
+from ratoon.features.quality.releasing import Quarantine
 from ratoon.features.quality.sift import sift
-from tests.features.quality.conditions import activity_rules, batch, clicks, ids, open_log, person, profile_rules
+from tests.fakes.events import START
+from tests.features.quality.conditions import activity_rules, at, batch, clicks, event, ids, open_log, person, profile_rules
+from tests.features.worlds import EPOCH
 
 RULES = (
     *profile_rules(age="range(0, 120)", score="robust_z(8)", gender="one_of(M, F) warn"),
@@ -51,13 +54,48 @@ def test_outliers_are_judged_by_the_last_sifting(log: SqliteEventLog, tmp_path: 
     assert ids(server.read(60)) == ["near"]
 
 
-def test_everything_else_is_the_log_itself(log: SqliteEventLog, tmp_path: Path) -> None:
-    """What a person saw and which items there are does not depend on what is learnt from it."""
+def test_what_a_person_saw_is_the_log_itself(log: SqliteEventLog, tmp_path: Path) -> None:
+    """What a person saw does not depend on what is learnt from it; what is popular counts what was accepted."""
     server = Accepted(log, tmp_path)
     server.append(batch(*clicks("bot", 8, 1.0, item_id="i9")))
     assert server.seen("bot") == ["i9"]
-    assert (server.catalogue(8), server.removed(0), server.popular(1)) == (["i9"], [], [("i9", 8)])
-    assert server.now() == log.now()
+    assert (server.catalogue(8), server.removed(0), server.popular(1)) == (["i9"], [], [("i9", 5)])
+    assert server.now() == at(4)
+
+
+def test_what_is_put_aside_moves_nothing(log: SqliteEventLog, tmp_path: Path) -> None:
+    """Neither the log's clock nor the items there are nor their ranks follow quarantined events, and a removal put aside is none.
+
+    A server sees that before the next sifting, a refresh after it.
+    """
+    server, shop = Accepted(log, tmp_path), Accepted(log, tmp_path, sifted_only=True)
+    log.append(batch(*clicks("u", 2, 1.0, item_id="good"), *clicks("v", 1, 1.0, item_id="other")))
+    sift(RULES, log, tmp_path / "quarantine")
+    quarantine = Quarantine(log, tmp_path / "quarantine")
+    far = [event(f"far{n}", user_id=f"x{n}", item_id="junk", event_timestamp=at(9e8 + n)) for n in range(20)]
+    log.append(batch(*far, event("gone", kind="remove", user_id=None, item_id="good", event_timestamp=at(9e8))))
+    assert (server.now(), server.popular(1), server.removed(0)) == (at(9e8 + 19), [("junk", 20)], ["good"])
+    assert quarantine.put_aside(4, 24, "junk") == 21
+    log.append(batch(person("old", "w", 1e9, age=500)))
+    for _ in range(2):
+        assert (server.now(), shop.now()) == (at(1), at(1))
+        assert server.popular(9) == shop.popular(9) == [("good", 2), ("other", 1)]
+        assert server.catalogue(99) == shop.catalogue(99) == ["good", "other"]
+        assert server.removed(0) == shop.removed(0) == []
+        sift(RULES, log, tmp_path / "quarantine")
+    assert {row["when"] for row in quarantine.listed("profile")} == {at(1e9).isoformat()}
+    assert log.now() == at(1e9)
+
+
+def test_nothing_accepted_is_no_time_at_all(log: SqliteEventLog, tmp_path: Path) -> None:
+    """While all there is is put aside, the log's clock stands at 1970 and nothing has arrived."""
+    log.append(batch(person("old", "w", 1, age=500), person("older", "w", 2, age=501)))
+    server = Accepted(log, tmp_path)
+    assert (server.now(), arrived(server, server.end())) == (EPOCH, None)
+    log.append(batch(person("fine", "w", 3, age=50), *(person(f"o{n}", "w", 4, age=500) for n in range(9))))
+    assert (server.now(), arrived(server, server.end())) == (at(3), at(3))
+    wall = Accepted(SqliteEventLog(tmp_path / "events.sqlite", "wall", lambda: START), tmp_path)
+    assert wall.now() == START
 
 
 def test_a_server_needs_neither_pandera_nor_feast() -> None:

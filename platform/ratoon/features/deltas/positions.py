@@ -140,11 +140,12 @@ def _hashed(view: View, path: Path) -> Arrived:
 
 def gone(view: View, path: Path, found: str) -> DataError:
     """The error for a source that is not there."""
+    missing = "Bring the source back, or correct the view's path in feature_repo/."
     return DataError(
         f"view {view.name!r}, source {path}",
         expected="Parquet files on this machine",
         found=found,
-        fix="Bring the source back, or correct the view's path in feature_repo/. The position has not been moved.",
+        fix=missing if view.origin == "foreign" else "Run `ratoon ingest`, which writes them.",
     )
 
 

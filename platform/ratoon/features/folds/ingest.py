@@ -44,9 +44,13 @@ def part_name(first: int, last: int) -> str:
     return f"part-{first:012d}-{last:012d}.parquet"
 
 
+_PARTS = part_name(0, 0).replace("0", "[0-9]")
+"""What ingestion names its files; others may lie beside them."""
+
+
 def position(folder: Path) -> int:
     """The newest offset whose rows a view's folder holds; 0 for none."""
-    return max((int(part.stem.rpartition("-")[2]) for part in folder.glob("part-*.parquet")), default=0)
+    return max((int(part.stem.rpartition("-")[2]) for part in folder.glob(_PARTS)), default=0)
 
 
 def ingest(views: Iterable[View], log: EventLog, quarantine: Path, told: Progress = silent) -> int:
@@ -93,7 +97,7 @@ def _begin(view: View) -> None:
     """Forget the rows of another edition; make sure of the first, empty file, which says what edition this is."""
     first = view.folder / part_name(0, 0)
     if first.exists() and (pq.read_schema(first).metadata or {}).get(EDITION) != view.edition.encode():
-        for part in sorted(view.folder.glob("part-*.parquet"), reverse=True):  # the first one last: it says what to do
+        for part in sorted(view.folder.glob(_PARTS), reverse=True):  # the first one last: it says what to do
             part.unlink()
     if not first.exists() and position(view.folder) == 0:
         _write(view, view.arrow_schema.empty_table(), first)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from ratoon.features.offline.entities import Sorted
+from ratoon.features.offline.late import newest_known
 
 MEMORY = "2GB"
 """What DuckDB may hold before it spills."""
@@ -36,13 +37,34 @@ def match(rows: Sorted, index: pl.DataFrame, ttl_us: int, *, arrived: bool) -> n
     met = np.full(rows.frame.height, -1)
     if index.is_empty() or rows.frame.is_empty():
         return met
+    arrived = arrived and "created" in index.columns
     ranked, packed, bound = _packed(rows, index)
     with database().cursor() as connection:
         connection.register("entity_rows", rows.frame.with_row_index("at").to_arrow())
         connection.register("view_rows", ranked.to_arrow())
-        found = connection.sql(_query(packed, bound, ttl_us, arrived=arrived and "created" in index.columns)).to_arrow_table()
-    met[found.column("at").to_numpy()] = found.column("rid").to_numpy()
+        found = connection.sql(_query(packed, bound, ttl_us, arrived=arrived)).to_arrow_table()
+        at, rid = found.column("at").to_numpy(), found.column("rid").to_numpy()
+        met[at] = rid
+        if arrived and (late := found.column("late").to_numpy()).any():
+            met[at[late]] = _known(connection, rows, packed, ttl_us, at[late], rid[late])
     return met
+
+
+def _known(
+    connection: duckdb.DuckDBPyConnection, rows: Sorted, packed: str, ttl_us: int, at: np.ndarray, rid: np.ndarray
+) -> np.ndarray:
+    """For entity rows whose newest row, `rid`, had not arrived: the newest one that had, -1 for none."""
+    asked = rows.frame[at]
+    connection.register("late", pl.DataFrame({"code": asked["code"].unique()}).to_arrow())
+    ordered = connection.sql(f"SELECT code, ts, created, rid FROM view_rows SEMI JOIN late USING (code) ORDER BY code, {packed}")
+    older = {name: column.to_numpy() for name, column in zip(ordered.columns, ordered.to_arrow_table().columns, strict=True)}
+    by_rid = np.argsort(older["rid"])
+    start = by_rid[np.searchsorted(older["rid"], rid, sorter=by_rid)]
+    found = newest_known(older["created"], start, asked["arrival"].to_numpy())
+    held = (found >= 0) & (older["code"][found] == asked["code"].to_numpy())
+    if ttl_us:
+        held &= older["ts"][found] >= asked["ts"].to_numpy() - ttl_us
+    return np.where(held, older["rid"][found].astype(np.int64), -1)
 
 
 def _packed(rows: Sorted, index: pl.DataFrame) -> tuple[pl.DataFrame, str, str]:
@@ -63,23 +85,13 @@ _ROOM = 126
 
 
 def _query(packed: str, bound: str, ttl_us: int, *, arrived: bool) -> str:
-    held = f"AND first.since >= first.ts - {ttl_us}" if ttl_us else ""
-    views = f"WITH f AS (SELECT code, ts, rid, {packed} AS packed {', created' if arrived else ''} FROM view_rows)"
-    match = f"""
-        SELECT e.at, e.code, e.ts, f.ts AS since, f.rid, f.packed {", e.arrival, f.created" if arrived else ""}
-        FROM (SELECT *, {bound} AS bound FROM entity_rows) AS e ASOF JOIN f ON e.code = f.code AND e.bound > f.packed"""
-    if not arrived:
-        return f"{views} SELECT first.at, first.rid FROM ({match}) AS first WHERE true {held}"
-    # A label whose newest row had not arrived asks all older ones; the aggregate holds one of them at a time.
-    earlier = f"AND f.ts >= first.ts - {ttl_us}" if ttl_us else ""
+    """SQL of `at`, `rid` and, if arrival matters, whether that row was still to arrive: `late`."""
+    late = ", f.created > e.arrival AS late" if arrived else ""
+    held = f" WHERE f.ts >= e.ts - {ttl_us}" if ttl_us else ""
     return f"""
-        {views}, first AS MATERIALIZED ({match})
-        SELECT first.at, first.rid FROM first WHERE first.created <= first.arrival {held}
-        UNION ALL
-        SELECT first.at, arg_max(f.rid, f.packed) AS rid
-        FROM first JOIN f ON first.code = f.code AND f.packed < first.packed AND f.created <= first.arrival {earlier}
-        WHERE first.created > first.arrival
-        GROUP BY first.at"""
+        SELECT e.at, f.rid{late}
+        FROM (SELECT *, {bound} AS bound FROM entity_rows) AS e
+        ASOF JOIN (SELECT *, {packed} AS packed FROM view_rows) AS f ON e.code = f.code AND e.bound > f.packed{held}"""
 
 
 def _least(frame: pl.DataFrame, column: str) -> int:

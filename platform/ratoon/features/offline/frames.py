@@ -102,10 +102,7 @@ def every_moment(sides: Sequence[ViewSide], start: int, end: int) -> pa.Table:
 
     Views of different keys give rows in which the other keys are null. Sorted by time and keys.
     """
-    frames = []
-    for side in sides:
-        parts = sources.between(sources.open_parts(side.source, side.where), side.timestamp, start, end)
-        frames.append(read_times(side, parts, start, end))
+    frames = [read_times(side, sources.open_parts(side.source, side.where), start, end) for side in sides]
     whole = pl.concat(frames, how="diagonal_relaxed").unique().sort(DEFAULT, *(c for c in _keys(sides)))
     times = whole[DEFAULT].cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return entity_table(whole.with_columns(times).select(*_keys(sides), DEFAULT))

@@ -1,6 +1,7 @@
 """Feature values by row number, read after it is known which rows are needed, and never more of a table than fits."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -97,10 +98,10 @@ def _stitched(
 
 
 def _read(side: ViewSide, piece: Piece, columns: list[str], kinds: dict[str, pa.DataType]) -> pl.DataFrame:
-    whole = [part for part, _, _ in piece]
+    whole, left = [part for part, _, _ in piece], iter(piece)
     frames = []
     for run in sources.groups(whole, columns):
-        chosen = [one for one in piece if one[0] in run]
+        chosen = list(islice(left, len(run)))
         lazy = sources.scan(run, side.source)
         start, rows = chosen[0][1], sum(rows for _, _, rows in chosen)
         lazy = lazy if rows == sum(part.rows for part in run) else lazy.slice(start, rows)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import polars as pl
+import pyarrow as pa
 
 from ratoon.domain.errors import DataError
 from ratoon.features.offline import sources
 from ratoon.features.offline.entities import Sorted
-from ratoon.features.offline.keys import met
+from ratoon.features.offline.keys import comparable, met, plain
 from ratoon.features.offline.sources import Part
 from ratoon.features.offline.spec import ViewSide
 from ratoon.features.offline.times import scanned, within
@@ -71,16 +72,47 @@ def require(column: str, part: Part, side: ViewSide) -> None:
         )
 
 
+def key_types(side: ViewSide, parts: Sequence[Part]) -> list[pa.DataType]:
+    """The types of a view's key columns: those of its first file that says anything.
+
+    Raises:
+        DataError: naming view, column and file, if a file lacks a key, or has it in another kind of type than the first.
+    """
+    found = []
+    for column, _ in side.keys:
+        for part in parts:
+            require(column, part, side)
+        stated = [part for part in parts if not pa.types.is_null(part.schema.field(column).type)] or parts
+        first, kind = stated[0], stated[0].schema.field(column).type
+        for part in stated:
+            if not comparable(kind, other := part.schema.field(column).type):
+                raise DataError(
+                    f"join key {column!r} of {side.where}",
+                    expected=f"{kind}, as in {first.path}",
+                    found=f"{other} in {part.path}",
+                    fix="Write one of the files again.",
+                )
+        found.append(kind)
+    return found
+
+
 def read_times(side: ViewSide, parts: Sequence[Part], low: int, high: int) -> pl.DataFrame:
-    """Each key and time of a view's rows in low..high: the entity columns it is joined by, `event_timestamp` as int64."""
+    """Each key and time of a view's rows in low..high: the entity columns it is joined by, `event_timestamp` as int64.
+
+    Args:
+        parts: all of the view's.
+    """
+    names, kinds = [name for _, name in side.keys], key_types(side, parts)
     columns = [*(key for key, _ in side.keys), side.timestamp]
+    needed = sources.between(parts, side.timestamp, low, high)
     frames = []
-    for run in sources.groups(parts, columns):
+    for run in sources.groups(needed, columns):
         kind = run[0].schema.field(side.timestamp).type
         moment = scanned(side.timestamp, kind, f"column {side.timestamp!r} of {side.where}").alias("event_timestamp")
         keys = [pl.col(column).alias(name) for column, name in side.keys]
         frames.append(sources.scan(run, side.source).select(*keys, moment))
     if not frames:
-        return pl.DataFrame(schema={"event_timestamp": pl.Int64})
+        none = [pl.Series(name, pl.from_arrow(pa.array([], plain(kind)))) for name, kind in zip(names, kinds, strict=True)]
+        return pl.DataFrame([*none, pl.Series("event_timestamp", [], pl.Int64)])
     lazy = pl.concat(frames, how="vertical_relaxed").filter(pl.col("event_timestamp").is_between(low, high)).unique()
-    return sources.collect(lazy, parts, side.source, side.where)
+    return sources.collect(lazy, needed, side.source, side.where)

@@ -14,7 +14,7 @@ from ratoon.domain.errors import DataError, UsageError
 from ratoon.features.offline import asof_duckdb, asof_polars, sources
 from ratoon.features.offline.entities import Entities, Sorted
 from ratoon.features.offline.gather import gather, types
-from ratoon.features.offline.index import read_index, require
+from ratoon.features.offline.index import key_types, read_index, require
 from ratoon.features.offline.sources import Part
 from ratoon.features.offline.spec import ENGINES, Engine, ViewSide
 
@@ -76,14 +76,14 @@ class _Opened:
     def __init__(self, side: ViewSide) -> None:
         self.side, self.parts = side, sources.open_parts(side.source, side.where)
         for part in self.parts:
-            for column in filter(None, (*(key for key, _ in side.keys), side.timestamp, side.created)):
+            for column in filter(None, (side.timestamp, side.created)):
                 require(column, part, side)
+        self.keys = key_types(side, self.parts)
         self.kinds = types(side, self.parts)
 
     def join(self, rows: Entities, match: Callable[..., np.ndarray]) -> list[pa.Array]:
         side, arrived = self.side, rows.arrivals is not None
-        kinds = [self.parts[0].schema.field(column).type for column, _ in side.keys]
-        ordered = rows.by([name for _, name in side.keys], kinds, side.where)
+        ordered = rows.by([name for _, name in side.keys], self.keys, side.where)
         parts = self._needed(ordered)
         index = read_index(side, parts, ordered, known=arrived)
         met = match(ordered, index, side.ttl_us, arrived=arrived)

@@ -39,6 +39,14 @@ def meeting(entity: pa.DataType, view: pa.DataType, name: str, where: str) -> pl
     )
 
 
+def comparable(left: pa.DataType, right: pa.DataType) -> bool:
+    """Whether two columns, as two files of one view have them, hold keys of the same kind: texts, numbers, times ..."""
+    one, other = plain(left), plain(right)
+    if pa.types.is_null(one) or pa.types.is_null(other) or one == other:
+        return True
+    return any(test(one) and test(other) for test in (*(test for test, _ in _SORTS), _number))
+
+
 def _text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 

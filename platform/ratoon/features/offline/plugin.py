@@ -82,7 +82,7 @@ class AsofOfflineStore(OfflineStore):
             rows = entity_table(entity_df)
         timestamp = timestamp_column(rows)
         views = sides(rows.column_names)
-        query = f"({entity_df})" if isinstance(entity_df, str) else "entity_df"
+        query = sql.relation(entity_df) if isinstance(entity_df, str) else "entity_df"
         join = _Join(rows, timestamp, views, config.offline_store.engine, filter_by_created_timestamp)
         return AsofRetrievalJob(
             config.repo_path,
@@ -148,6 +148,8 @@ class AsofOfflineStore(OfflineStore):
     ) -> None:
         """Add rows to a view's source, as a file of their own."""
         side = side_of(feature_view, [], config.repo_path)
+        assert feature_view.batch_source is not None  # side_of has read it
+        table = write.stored(table, feature_view.batch_source.field_mapping or {})
         write.append(side.source, table, side.timestamp, side.where)
         if progress:
             progress(table.num_rows)
@@ -230,8 +232,8 @@ def _pull(
         tuple(features),
         timestamp,
         created or "",
-        micros(start.astimezone()) if start else None,
-        micros(end.astimezone()) if end else None,
+        micros(start) if start else None,
+        micros(end) if end else None,
     )
 
 

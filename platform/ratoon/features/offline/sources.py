@@ -4,28 +4,18 @@ A file is left out by the times in its footer, whatever its folder is called: `d
 event or the day of its arrival, and rows lost to a guess are lost in silence.
 """
 
-import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.fs
 import pyarrow.parquet as pq
+from pyarrow.fs import FileSystem
 
 from ratoon.domain.errors import DataError, StoreError
+from ratoon.features.offline.discovery import discover
 from ratoon.features.offline.spec import Source
-
-_S3 = {
-    "AWS_ACCESS_KEY_ID": "access_key",
-    "AWS_SECRET_ACCESS_KEY": "secret_key",
-    "AWS_SESSION_TOKEN": "session_token",
-    "AWS_DEFAULT_REGION": "region",
-    "AWS_ENDPOINT_URL": "endpoint_override",
-}
-
 
 RID = "ratoon.rid"
 """The column of row numbers in a scan; no source has one of that name."""
@@ -76,9 +66,9 @@ def open_parts(source: Source, where: str) -> list[Part]:
     Raises:
         DataError: naming `where` and the file, if there is none or one is no whole Parquet file.
     """
-    system, _ = system_of(source)
+    system, paths = _find(source, where)
     parts, first = [], 0
-    for path in _find(source, where):
+    for path in paths:
         part = _open(system, path, where)
         parts.append(Part(_uri(source, path), part.footer, part.schema, first))
         first += parts[-1].rows
@@ -150,69 +140,24 @@ def _unreadable(path: str, where: str, error: Exception) -> StoreError:
     )
 
 
-def system_of(source: Source) -> tuple[Any, str]:
-    """The file system of a source, and its path there."""
-    if "://" not in source.path:
-        return pyarrow.fs.LocalFileSystem(), source.path
-    options = {_S3[name]: value for name, value in source.storage if value}
-    if source.path.startswith("s3://") and options:
-        return pyarrow.fs.S3FileSystem(**options), source.path.removeprefix("s3://")
-    system, path = pyarrow.fs.FileSystem.from_uri(source.path)
-    return system, path
-
-
 def found(source: Source) -> list[str]:
     """The paths of a source's files, sorted."""
-    system, path = system_of(source)
-    return sorted(_local(path) if isinstance(system, pyarrow.fs.LocalFileSystem) else _remote(system, path))
+    return [str(info.path) for info in discover(source)[1]]
 
 
-def _find(source: Source, where: str) -> list[str]:
+def _find(source: Source, where: str) -> tuple[FileSystem, list[str]]:
     try:
-        paths = found(source)
+        system, files = discover(source)
     except OSError as error:
         raise _unreadable(source.path, where, error) from error
-    if not paths:
+    if not files:
         raise DataError(
             f"source of {where}",
             expected="at least one Parquet file",
             found=f"none at {source.path}",
             fix="Write the table first, or correct the source's path.",
         )
-    return paths
-
-
-def _local(path: str) -> list[str]:
-    if Path(path).is_file():
-        return [path]
-    if Path(path).is_dir():
-        return [str(file) for file in Path(path).rglob("*.parquet") if not _hidden(file.relative_to(path).parts)]
-    found = glob.glob(path, recursive=True)  # noqa: PTH207  # Path.glob knows no absolute pattern
-    return [file for file in found if Path(file).is_file()]
-
-
-def _remote(system: Any, path: str) -> list[str]:
-    fixed = Path(path).parts[: next((i for i, part in enumerate(Path(path).parts) if glob.has_magic(part)), None)]
-    root = "/".join(fixed)
-    if root == path.rstrip("/"):
-        if system.get_file_info(path).type == pyarrow.fs.FileType.File:
-            return [path]
-        path = f"{root}/**/*.parquet"
-    listed = system.get_file_info(pyarrow.fs.FileSelector(root, recursive=True, allow_not_found=True))
-    files = [info.path for info in listed if info.type == pyarrow.fs.FileType.File]
-    return [file for file in files if _matches(file.split("/"), path.split("/")) and not _hidden(file.split("/")[len(fixed) :])]
-
-
-def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(_matches(parts[skip:], pattern[1:]) for skip in range(len(parts) + 1))
-    return bool(parts) and Path(parts[0]).match(pattern[0]) and _matches(parts[1:], pattern[1:])
-
-
-def _hidden(parts: Sequence[str]) -> bool:
-    return any(part.startswith((".", "_")) for part in parts)
+    return system, [str(info.path) for info in files]
 
 
 def _uri(source: Source, path: str) -> str:

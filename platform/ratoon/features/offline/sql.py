@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from ratoon.features.offline import sources
+from ratoon.features.offline.keys import plain
 from ratoon.features.offline.spec import ViewSide
+from ratoon.features.offline.times import ZONED
 
 
 def render(query: str, columns: pa.Schema, views: Sequence[ViewSide], *, timestamp: str, arrival: bool) -> str:
@@ -27,6 +29,12 @@ def render(query: str, columns: pa.Schema, views: Sequence[ViewSide], *, timesta
     joins = [f"LEFT JOIN met_{place} USING (ratoon_row)" for place in range(len(views))]
     head = "WITH " + ",\n".join(parts)
     return "\n".join([head, f"SELECT {', '.join([*own, *chosen])}", "FROM entity_rows", *joins, "ORDER BY ratoon_row"])
+
+
+def relation(query: str) -> str:
+    """A query as a relation, without the semicolon at its end; a comment there keeps its line to itself."""
+    statement = query.rstrip("; \t\r\n")
+    return f"({statement}\n)"
 
 
 def _view(view: ViewSide) -> str:
@@ -63,11 +71,18 @@ def _met(view: ViewSide, place: int, *, arrived: bool) -> str:
 
 
 def _us(column: str, schema: pa.Schema) -> str:
-    """Microseconds since 1970; DuckDB, too, takes a naive time for UTC here."""
-    kind = schema.field(column).type
+    """Microseconds since 1970, whatever the session's time zone: what names no zone is UTC, finer units are cut down."""
+    name, kind = _name(column), plain(schema.field(column).type)
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        # DuckDB knows no epoch_us of zoned nanoseconds, its casts round, and its division goes towards 0.
+        return f"(epoch_ns({name}) // 1000 - (epoch_ns({name}) % 1000 < 0)::BIGINT)"
     if pa.types.is_timestamp(kind):
-        return f"epoch_us({_name(column)})"
-    return f"epoch_us({_name(column)}::{'TIMESTAMP' if pa.types.is_date(kind) else 'TIMESTAMPTZ'})"
+        return f"epoch_us({name})"
+    if pa.types.is_date(kind):
+        return f"epoch_us({name}::TIMESTAMP)"
+    text = f"trim({name}::VARCHAR)"
+    zoned = f"regexp_matches({text}, {_text(ZONED)})"
+    return f"CASE WHEN {zoned} THEN epoch_us({text}::TIMESTAMPTZ) ELSE epoch_us({text}::TIMESTAMP) END"
 
 
 def _name(name: str) -> str:

@@ -21,7 +21,9 @@ LATEST = np.iinfo(np.int64).max
 """After everything."""
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_ZONED = r"(Z|[+-]\d{2}:?\d{2})$"
+ZONED = r"(Z|[+-]\d{2}:?\d{2})$"
+"""How a text ends that names its zone."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHAPE = "timestamps, dates or ISO 8601 strings"
 
@@ -66,7 +68,7 @@ def _scaled(values: np.ndarray, unit: str) -> np.ndarray:
 
 def _parsed(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     text = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    zoned = pc.match_substring_regex(text, _ZONED)
+    zoned = pc.match_substring_regex(text, ZONED)
     try:
         local, exact = _cast(pc.if_else(zoned, None, text), None), _cast(pc.if_else(zoned, text, None), "UTC")
     except pa.ArrowInvalid as error:

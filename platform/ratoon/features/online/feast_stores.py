@@ -13,7 +13,6 @@ feature server. Beside them belongs `batch_engine: {type: ratoon.features.online
 materialisation works too, a value at a time.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +29,7 @@ from feast.repo_config import FeastConfigBaseModel
 from ratoon.features.online import protos
 from ratoon.features.online.block import Block
 from ratoon.features.online.layout import NEVER, OTHER, Layout
-from ratoon.features.online.opening import Place
+from ratoon.features.online.opening import open_rows
 from ratoon.features.online.pack import Packed, pack
 from ratoon.features.online.store import Batch, RowStore, Wanted, read
 from ratoon.features.views import ARROW_TYPES
@@ -80,14 +79,14 @@ class PackedOnlineStore(OnlineStore):
     _opened: RowStore | None = None
 
     @staticmethod
-    def place(config: RepoConfig) -> Place:
-        """Where the rows are."""
+    def open(config: RepoConfig) -> RowStore:
+        """The configured store; Feast has filled in the environment's variables already."""
         raise NotImplementedError
 
     def rows(self, config: RepoConfig) -> RowStore:
         """The store under the plugin, open."""
         if self._opened is None:
-            self._opened = self.place(config).open()
+            self._opened = self.open(config)
         return self._opened
 
     def online_write_batch(
@@ -189,19 +188,19 @@ class PackedSqliteOnlineStore(PackedOnlineStore):
     """Feast's plugin class over `ratoon.features.online.sqlite`."""
 
     @staticmethod
-    def place(config: RepoConfig) -> Place:
+    def open(config: RepoConfig) -> RowStore:
         """The configured file."""
-        path = Path(os.path.expandvars(config.online_store.path))
-        return Place("sqlite", str(path if path.is_absolute() else (config.repo_path or Path()) / path), config.project)
+        path = config.online_store.path  # an absolute one stays what it is
+        return open_rows("sqlite", str((config.repo_path or Path()) / path), config.project)
 
 
 class PackedRedisOnlineStore(PackedOnlineStore):
     """Feast's plugin class over `ratoon.features.online.redis`."""
 
     @staticmethod
-    def place(config: RepoConfig) -> Place:
+    def open(config: RepoConfig) -> RowStore:
         """The configured server."""
-        return Place("redis", config.online_store.connection_string, config.project)
+        return open_rows("redis", config.online_store.connection_string, config.project)
 
 
 def layout_of(view: FeatureView) -> Layout:
@@ -211,7 +210,8 @@ def layout_of(view: FeatureView) -> Layout:
 
 
 def _ttl(config: RepoConfig, view: FeatureView) -> int:
-    return (view.ttl // US if view.ttl else 0) if config.online_store.expire else 0
+    ttl: timedelta | None = getattr(view, "ttl", None)  # a view computed on demand has none
+    return ttl // US if ttl and config.online_store.expire else 0
 
 
 def _answers(found: Block, names: Sequence[str]) -> list[Answer]:

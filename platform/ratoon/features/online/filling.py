@@ -19,8 +19,8 @@ from ratoon import durable
 from ratoon.domain.errors import DataError
 from ratoon.features.online.keys import key_column
 from ratoon.features.online.pack import Packed, pack, to_list
-from ratoon.features.online.sources import DataFile, Source, files, read, rows_in
-from ratoon.features.online.store import Batch, RowStore
+from ratoon.features.online.sources import DataFile, Source, files, read, require_features, rows_in
+from ratoon.features.online.store import Batch, RowStore, arrived
 
 EVER = 2**63 - 1
 NOBODY = ("__dummy_id", "STRING")
@@ -79,7 +79,7 @@ def fill(store: RowStore, source: Source, goal: Goal, tell: Tell = lambda _done,
         StoreError: if the store cannot be written.
     """
     store.prepare([source.view])
-    there, kind = files(source), f"arrived:{source.view}:{source.layout.fingerprint.hex()}"
+    there, kind = files(source), arrived(source.view, source.layout)
     known = {path: json.loads(text) for path, text in store.notes(kind).items()}
     if not there and (known or not empty):
         raise DataError(
@@ -89,6 +89,7 @@ def fill(store: RowStore, source: Source, goal: Goal, tell: Tell = lambda _done,
             fix="Bring them back, or correct the source's path; what is online stays as it was.",
         )
     shares = [share for file in there if (share := _share(file, known, goal)) is not None]
+    require_features(source, [share.file for share in shares], there)
     total, done, filled = sum(rows_in(source, share.file) for share in shares), 0, Filled()
     for share in shares:
         for chunk in read(source, share.file):

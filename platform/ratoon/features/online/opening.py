@@ -16,8 +16,8 @@ class Place:
 
     Attributes:
         kind: sqlite or redis.
-        address: a file's path, or a connection string; environment variables in it are still to be filled in, so that no
-            password is written down.
+        address: a file's path, or a connection string, as it is written in the file; environment variables in it are filled
+            in where it is opened, once, so that no password is written down.
     """
 
     kind: str
@@ -46,11 +46,15 @@ class Place:
 
     def open(self) -> RowStore:
         """The store itself."""
-        address = os.path.expandvars(self.address)
-        if self.kind == "sqlite":
-            from ratoon.features.online.sqlite import SqliteRows
+        return open_rows(self.kind, os.path.expandvars(self.address), self.project)
 
-            return SqliteRows(Path(address), self.project)
-        from ratoon.features.online.redis import RedisRows
 
-        return RedisRows(address, self.project)
+def open_rows(kind: str, address: str, project: str) -> RowStore:
+    """The store at an address in which nothing is to be filled in any more."""
+    if kind == "sqlite":
+        from ratoon.features.online.sqlite import SqliteRows
+
+        return SqliteRows(Path(address), project)
+    from ratoon.features.online.redis import RedisRows
+
+    return RedisRows(address, project)

@@ -19,7 +19,7 @@ import redis as client
 from ratoon import durable
 from ratoon.domain.errors import StoreError
 from ratoon.features.online.layout import Layout
-from ratoon.features.online.store import LAYOUTS, Batch, Notes
+from ratoon.features.online.store import APPLIED, ARRIVED, LAYOUTS, Batch, Notes
 
 ROWS_AT_ONCE = 500
 """Rows per call of the script: short enough not to make others wait."""
@@ -122,10 +122,11 @@ class RedisRows:
                 self._client.delete(self._entity + key)
 
     def drop(self, views: Sequence[str]) -> None:
-        """Take the fields out of every entity's hash."""
+        """Take the fields out of every entity's hash; the notes go first, so that a drop cut short forgets no file."""
         if not views:
             return
         with self._named():
+            self._drop_notes(views)
             pipeline = self._client.pipeline(transaction=False)
             for key in self._client.scan_iter(match=_literal(self._entity) + b"*", count=SCAN_COUNT):
                 pipeline.hdel(key, *views)
@@ -133,6 +134,18 @@ class RedisRows:
                     pipeline.execute()
             pipeline.zrem(self._prefix + b"newest", *views)
             pipeline.execute()
+
+    def _drop_notes(self, views: Sequence[str]) -> None:
+        pipeline = self._client.pipeline(transaction=True)
+        offsets: list[bytes] = self._client.hkeys(self._kind(APPLIED))  # type: ignore[assignment]  # not asynchronous
+        for view in views:
+            kinds = _literal(self._kind(f"{ARRIVED}:{view}:")) + b"?" * 16  # a digest
+            for kind in self._client.scan_iter(match=kinds, count=SCAN_COUNT):
+                pipeline.delete(kind)
+            for edition in offsets:
+                if edition.rpartition(b":")[0] == view.encode():
+                    pipeline.hdel(self._kind(APPLIED), edition)
+        pipeline.execute()
 
     def close(self) -> None:
         """Close the connections."""

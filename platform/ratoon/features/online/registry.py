@@ -5,8 +5,10 @@
       path: ../var/features/registry.db
 
 Feast keeps a copy of the registry in memory, changes it and writes the whole of it back. Here each write takes a lock, reads
-the file again, merges what changed in memory since it was read (three-way, object by object), and replaces the file at once.
-Intervals of materialisation that touch become one, so their list is as long as the holes in it. The format is Feast's own.
+the file again, merges what changed in memory since it was read (three-way, object by object, and a definition apart from
+what is noted about it), and replaces the file at once. Whoever notes a materialisation therefore neither takes back what
+another process has applied meanwhile nor brings back what it has deleted. Intervals of materialisation that touch become one,
+so their list is as long as the holes in it. The format is Feast's own.
 """
 
 import fcntl
@@ -24,6 +26,7 @@ from feast.repo_config import RegistryConfig
 from ratoon import durable
 
 MATERIALISED = ("feature_views", "stream_feature_views")
+SOURCES = ("batch_source", "stream_source")
 
 
 class FencedRegistryStore(RegistryStore):
@@ -73,7 +76,10 @@ class FencedRegistryStore(RegistryStore):
 
 
 def merge(base: RegistryProto, mine: RegistryProto, theirs: RegistryProto) -> RegistryProto:
-    """`theirs` with the changes that led from `base` to `mine`; of objects that both changed, mine."""
+    """`theirs` with the changes that led from `base` to `mine`; of what both changed, mine.
+
+    An object's `spec` counts as one thing, and so does each field of its `meta`; intervals of materialisation are added.
+    """
     merged: RegistryProto = _copy(theirs)
     for field in RegistryProto.DESCRIPTOR.fields:
         if field.is_repeated:
@@ -90,7 +96,8 @@ def merge(base: RegistryProto, mine: RegistryProto, theirs: RegistryProto) -> Re
     merged.registry_schema_version = mine.registry_schema_version or theirs.registry_schema_version
     for name in MATERIALISED:
         for view in getattr(merged, name):
-            _join_intervals(view, [*_named(getattr(mine, name), view), *_named(getattr(theirs, name), view)])
+            before, ours, stored = (_intervals(getattr(one, name), view) for one in (base, mine, theirs))
+            _join_intervals(view, [*stored, *(one for one in ours if one not in before)])
     return merged
 
 
@@ -98,12 +105,48 @@ def _merged(base: Iterable[Any], mine: Iterable[Any], theirs: Iterable[Any]) -> 
     before, ours, stored = ({_name(one): one for one in side} for side in (base, mine, theirs))
     kept = []
     for name, one in stored.items():
-        if name not in ours:
-            if name not in before:
-                kept.append(one)  # added by somebody else; one we had seen was deleted here
-        else:
-            kept.append(one if ours[name] == before.get(name) else ours[name])
-    return kept + [one for name, one in ours.items() if name not in stored and one != before.get(name)]
+        if name in ours:
+            kept.append(_both(before.get(name), ours[name], one))
+        elif name not in before:
+            kept.append(one)  # added by somebody else; one we had seen was deleted here
+    return kept + [one for name, one in ours.items() if name not in stored and _defined(one) != _defined(before.get(name))]
+
+
+def _both(before: Any, ours: Any, stored: Any) -> Any:
+    """One object of both sides."""
+    if ours == before:
+        return stored
+    if before is None or not hasattr(ours, "spec"):
+        return ours
+    merged = _copy(stored)
+    if _defined(ours) != _defined(before):
+        merged.spec.CopyFrom(ours.spec)
+    for field in ours.meta.DESCRIPTOR.fields:
+        if getattr(ours.meta, field.name) != getattr(before.meta, field.name):
+            merged.meta.ClearField(field.name)
+            merged.meta.MergeFrom(_only(ours.meta, field.name))
+    return merged
+
+
+def _only(message: Any, kept: str) -> Any:
+    """A message without its other fields."""
+    one = _copy(message)
+    for field in message.DESCRIPTOR.fields:
+        if field.name != kept:
+            one.ClearField(field.name)
+    return one
+
+
+def _defined(one: Any) -> Any:
+    """What of an object somebody has applied; the rest is noted about it, or by the way: Feast does, reading and writing it."""
+    if not hasattr(one, "spec"):
+        return one
+    spec = _copy(one.spec)
+    for name in SOURCES:
+        if name in spec.DESCRIPTOR.fields_by_name and spec.HasField(name):
+            getattr(spec, name).ClearField("meta")
+            getattr(spec, name).ClearField("data_source_class_type")
+    return spec
 
 
 def _name(one: Any) -> tuple[str, ...]:
@@ -113,12 +156,11 @@ def _name(one: Any) -> tuple[str, ...]:
     return tuple(str(getattr(inner, part, "")) for part in parts)
 
 
-def _named(views: Iterable[Any], view: Any) -> list[Any]:
-    return [one for one in views if _name(one) == _name(view)]
+def _intervals(views: Iterable[Any], view: Any) -> list[Any]:
+    return [interval for one in views if _name(one) == _name(view) for interval in one.meta.materialization_intervals]
 
 
-def _join_intervals(view: Any, sides: Iterable[Any]) -> None:
-    intervals = [one for side in sides for one in side.meta.materialization_intervals]
+def _join_intervals(view: Any, intervals: list[Any]) -> None:
     intervals.sort(key=lambda one: (one.start_time.ToNanoseconds(), one.end_time.ToNanoseconds()))
     joined: list[Any] = []
     for one in intervals:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ratoon import durable
 from ratoon.domain.errors import StoreError
 from ratoon.features.online.layout import Layout
-from ratoon.features.online.store import LAYOUTS, NEWEST, Batch, Notes
+from ratoon.features.online.store import APPLIED, ARRIVED, LAYOUTS, NEWEST, Batch, Notes
 
 KEYS_AT_ONCE = 8_192
 """The most keys in one statement; more are read in several, inside one transaction. SQLite allows 32,766 parameters."""
@@ -26,6 +26,7 @@ _ROWS = (
     "row BLOB NOT NULL) WITHOUT ROWID"
 )
 _NOTES = "CREATE TABLE IF NOT EXISTS ratoon_notes (kind TEXT, name TEXT, text TEXT NOT NULL, PRIMARY KEY (kind, name))"
+_NOTES_OF = "DELETE FROM ratoon_notes WHERE substr({0}, 1, length(?1)) = ?1 AND length({0}) = length(?1) + 16"  # and a digest
 _NEWER = (
     "INSERT INTO ratoon_notes VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET text = excluded.text "
     "WHERE CAST(excluded.text AS INTEGER) > CAST(text AS INTEGER)"
@@ -61,10 +62,14 @@ class SqliteRows:
         return self._layouts.get(fingerprint)
 
     def prepare(self, views: Sequence[str]) -> None:
-        """Make the views' tables."""
-        with self._transaction() as cursor:
-            for view in views:
-                cursor.execute(_ROWS.format(self._table(view)))
+        """Make the views' tables; only one that is missing takes the lock that writers share."""
+        with self._named(), self._lock:
+            there = set(self._tables(self._connection.cursor()))
+        missing = [table for view in views if (table := self._table(view)) not in there]
+        if missing:
+            with self._transaction() as cursor:
+                for table in missing:
+                    cursor.execute(_ROWS.format(table))
 
     def write(self, batches: Sequence[Batch], notes: Notes | None = None) -> None:
         """All in one transaction."""
@@ -97,15 +102,15 @@ class SqliteRows:
             return [[row] for row in self._one(views, keys[0])]
         found: list[dict[bytes, bytes]] = [{} for _ in views]
         with self._named(), self._lock:
-            several = len(keys) > KEYS_AT_ONCE
-            if several:
+            if len(keys) > KEYS_AT_ONCE:
                 self._connection.execute("BEGIN")
-            for start in range(0, len(keys), KEYS_AT_ONCE):
-                part = keys[start : start + KEYS_AT_ONCE]
-                for at, key, row in self._connection.execute(self._select(views, len(part)), part):
-                    found[at][key] = row
-            if several:
-                self._connection.execute("COMMIT")
+            try:
+                for start in range(0, len(keys), KEYS_AT_ONCE):
+                    part = keys[start : start + KEYS_AT_ONCE]
+                    for at, key, row in self._connection.execute(self._select(views, len(part)), part):
+                        found[at][key] = row
+            finally:
+                self._connection.rollback()  # a read has nothing to commit
         return [[one.get(key) for key in keys] for one in found]
 
     def _one(self, views: Sequence[str], key: bytes) -> list[bytes | None]:
@@ -144,10 +149,12 @@ class SqliteRows:
                 cursor.executemany(f'DELETE FROM "{table}" WHERE entity_key = ?', [(key,) for key in keys])
 
     def drop(self, views: Sequence[str]) -> None:
-        """Drop the views' tables."""
+        """Drop the views' tables and notes."""
         with self._transaction() as cursor:
             for view in views:
                 cursor.execute(f'DROP TABLE IF EXISTS "{self._table(view)}"')
+                cursor.execute(_NOTES_OF.format("kind"), (self._kind(f"{ARRIVED}:{view}:"),))
+                cursor.execute(_NOTES_OF.format("name") + " AND kind = ?2", (f"{view}:", self._kind(APPLIED)))
             self._put(cursor, {NEWEST: dict.fromkeys(views)})
 
     def close(self) -> None:
@@ -174,10 +181,10 @@ class SqliteRows:
             cursor.execute("BEGIN IMMEDIATE")
             try:
                 yield cursor
+                cursor.execute("COMMIT")
             except BaseException:
                 self._connection.rollback()
                 raise
-            cursor.execute("COMMIT")
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -46,18 +46,35 @@ APPLIED = "applied"
 """The kind of notes that say up to which offset of the event log a view is materialised: `View.edition` -> offset."""
 
 
+ARRIVED = "arrived"
+"""How the kinds of notes begin that hold what a view's files have given."""
+
+
+def arrived(view: str, layout: Layout) -> str:
+    """The kind of notes that hold what a view's files have given to rows of a layout: path -> JSON."""
+    return f"{ARRIVED}:{view}:{layout.fingerprint.hex()}"
+
+
+def reached(applied: Mapping[str, str], edition: str, end: int) -> int:
+    """Up to which offset a view is materialised, by the notes APPLIED; 0 if they name one beyond `end`, where the log ends."""
+    offset = int(applied.get(edition, 0))
+    return offset if offset <= end else 0
+
+
 class RowStore(Protocol):
     """Packed rows by view and entity, and notes, of one Feast project.
 
     A row replaces another only if it is not older: the later event time wins, of equal ones the later arrival, and a row
-    with both the same is written again. Every method raises StoreError when the store cannot be reached.
+    with both the same is written again. So of rows alike in both the one written last stays, where a join takes the last by
+    its file's path: the same one, unless a file arrives after another and is named before it. A column that says when rows
+    arrived settles that. Every method raises StoreError when the store cannot be reached.
     """
 
     def layout(self, fingerprint: bytes) -> Layout | None:
         """The layout that rows with this fingerprint have; None if none such was ever written."""
 
     def prepare(self, views: Sequence[str]) -> None:
-        """Make room for views; needed before they are read or written."""
+        """Make room for views; needed before they are read or written. Where there is room, nothing is locked."""
 
     def write(self, batches: Sequence[Batch], notes: Notes | None = None) -> None:
         """Write rows, then notes. A row is written whole or not at all, and notes never without the rows."""
@@ -75,7 +92,7 @@ class RowStore(Protocol):
         """Delete everything that is stored of these entities."""
 
     def drop(self, views: Sequence[str]) -> None:
-        """Delete views with all their rows."""
+        """Delete views with all their rows, and the notes of what was brought into them: back again, they are filled anew."""
 
     def close(self) -> None:
         """Let go of connections."""
@@ -92,7 +109,7 @@ def read(store: RowStore, wanted: Sequence[Wanted], keys: Sequence[bytes], now: 
     if len(keys) == 1:  # a comparison of NumPy's costs more than the whole rest of a read
         for one, rows in zip(wanted, found, strict=True):
             if one.ttl and rows[0] is not None and int.from_bytes(rows[0][8:16], "little", signed=True) < now - one.ttl:
-                rows[0] = rows[0][:8] + EXPIRED + one.layout.blank[16:]
+                rows[0] = one.layout.fingerprint + EXPIRED + one.layout.blank[16:]  # its own may be another layout
         return [block(one.layout, rows, store.layout) for one, rows in zip(wanted, found, strict=True)]
     return [_fresh(block(one.layout, rows, store.layout), one.ttl, now) for one, rows in zip(wanted, found, strict=True)]
 

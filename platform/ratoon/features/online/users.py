@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ratoon.domain.schema import TowerSchema
 from ratoon.features.folds.derive import Record, newest_row, records
@@ -15,11 +16,16 @@ from ratoon.features.online.keys import text_keys
 from ratoon.features.online.layout import Layout
 from ratoon.features.online.opening import Place
 from ratoon.features.online.pack import Packed, pack
-from ratoon.features.online.store import APPLIED, Batch, Wanted, read
+from ratoon.features.online.store import APPLIED, Batch, Wanted, reached, read
 from ratoon.features.views import View, load
 from ratoon.ports import EventLog
 
 SECOND_US = 1_000_000
+
+EVENTS_AT_ONCE = 1_000_000
+USERS_AT_ONCE = 1_000
+"""What is read of the log, and whose histories, at once: what bounds the memory of catching up."""
+
 PLACE = "online.json"
 """The file beside `views.json` that says where the online store is."""
 
@@ -100,15 +106,23 @@ class OnlineUsers:
         """
         with self._lock:
             self._views = self._user_views()
-            applied = self._store.notes(APPLIED)
-            reached = {view.name: int(applied.get(view.edition, 0)) for view in self._views if view.origin != "foreign"}
-        if reached == self._caught_up:
+            applied, end = self._store.notes(APPLIED), self._log.end()
+            begun = {view.name: reached(applied, view.edition, end) for view in self._views if view.origin != "foreign"}
+        if begun == self._caught_up:
             return 0
-        new = self._log.read(min(reached.values(), default=0))
-        users = sorted(set(new.column("user_id").drop_null().to_pylist()))
-        self.refresh(users)
-        self._caught_up = reached
+        users = self._users_of(min(begun.values(), default=0), end)
+        for first in range(0, len(users), USERS_AT_ONCE):
+            self.refresh(users[first : first + USERS_AT_ONCE])
+        self._caught_up = begun
         return len(users)
+
+    def _users_of(self, after: int, end: int) -> list[str]:
+        """Who has events at offsets after < offset <= end."""
+        found: set[str] = set()
+        for first in range(after, end, EVENTS_AT_ONCE):
+            events = self._log.read(first, min(first + EVENTS_AT_ONCE, end))
+            found.update(pc.unique(events.column("user_id")).drop_null().to_pylist())
+        return sorted(found)
 
     def _user_views(self) -> tuple[View, ...]:
         views = tuple(view for view in load(self._folder / "views.json") if view.entity == "user" and view.online)

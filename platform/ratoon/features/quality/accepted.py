@@ -5,6 +5,7 @@ that: it judges newer events on the spot, by every rule about single events, the
 measured against comes from the last sifting.
 """
 
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,16 +17,30 @@ import pyarrow.compute as pc
 
 from ratoon.domain.schema import Entity
 from ratoon.features.quality import rules
-from ratoon.features.quality.judging import breaks, interactions_before, judged
+from ratoon.features.quality.judging import breaks, interactions_before, judged, without
 from ratoon.features.quality.ledger import Ledger, Release, Sifted
 from ratoon.features.quality.rules import Rule
-from ratoon.ports import EventLog
+from ratoon.ports import EventLog, WholeLog
+
+
+def arrived(log: EventLog, end: int) -> datetime | None:
+    """When the newest of the events that `log` shows up to `end` arrived; None without one."""
+    wide = 1
+    while True:
+        newest = log.read(max(0, end - wide), end).column("created_timestamp")
+        if len(newest):
+            moment: datetime = newest[-1].as_py()
+            return moment
+        if wide >= end:
+            return None
+        wide *= 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the files said when they were last read."""
+    """What the files said when they were last read, and their stamps then."""
 
+    stamp: object
     rules: tuple[Rule, ...]
     sifted: Sifted
     aside: pa.Array
@@ -41,11 +56,14 @@ class Accepted:
         sifted_only: stop at what has been sifted.
     """
 
-    log: EventLog
+    log: WholeLog
     folder: Path
     sifted_only: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _read: tuple[object, _Known] | None = field(default=None, repr=False)
+    _read: _Known | None = field(default=None, repr=False)
+    _present: tuple[object, datetime] | None = field(default=None, repr=False)
+    _popular: tuple[object, list[tuple[str, int]]] | None = field(default=None, repr=False)
+    _judged: tuple[object, int, list[int]] | None = field(default=None, repr=False)
 
     def read(self, after: int, upto: int | None = None) -> pa.Table:
         """Accepted events with after < offset <= upto, by offset (LOG_SCHEMA)."""
@@ -56,8 +74,13 @@ class Accepted:
         return min(self.log.end(), self._known().sifted.offset) if self.sifted_only else self.log.end()
 
     def now(self) -> datetime:
-        """The present by the configured clock, quarantined events included."""
-        return self.log.now()
+        """The present by the configured clock, which no quarantined event moves."""
+        if self.log.clock == "wall":
+            return self.log.now()
+        state = self._known().stamp, self.end()
+        if self._present is None or self._present[0] != state:
+            self._present = state, self.log.now(self._readable)
+        return self._present[1]
 
     def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None) -> pa.Table:
         """All accepted events of these users or items at offsets <= `upto` (LOG_SCHEMA), in the log's order."""
@@ -72,16 +95,38 @@ class Accepted:
         return self.log.seen(user_id, before)
 
     def catalogue(self, upto: int) -> list[str]:
-        """As the log itself: an item exists although what is said of it may be wrong."""
-        return self.log.catalogue(upto)
+        """The items alive at offset `upto`, sorted, by accepted events: what is quarantined brings no item into being."""
+        return self.log.catalogue(min(upto, self.end()), self._aside())
 
     def removed(self, after: int) -> list[str]:
-        """As the log itself."""
-        return self.log.removed(after)
+        """The items removed at offsets above `after` and not posted again since, by accepted events."""
+        return self.log.removed(after, self._aside())
 
     def popular(self, count: int) -> list[tuple[str, int]]:
-        """As the log itself."""
-        return self.log.popular(count)
+        """The items of the newest accepted interactions with how often each occurs, most frequent first."""
+        state = self._known().stamp, self.log.end()
+        if self._popular is None or self._popular[0] != state:
+            self._popular = state, self.log.popular(sys.maxsize, self._aside())
+        return self._popular[1][:count]
+
+    def _aside(self) -> list[int]:
+        """The offsets of all quarantined events: those the ledger names, and newer ones that are wrong, each judged once."""
+        known = self._known()
+        aside: list[int] = known.aside.to_pylist()
+        if self.sifted_only or not known.rules:
+            return aside
+        stamp, reached, wrong = self._judged or (None, 0, [])
+        if stamp != known.stamp:
+            reached, wrong = known.sifted.offset, []
+        fresh = self.log.read(reached)
+        if fresh.num_rows:
+            found: list[int] = self._wrong(fresh, known).to_pylist()
+            reached, wrong = fresh.column("offset")[-1].as_py(), [*wrong, *found]
+        self._judged = known.stamp, reached, wrong
+        return aside + wrong
+
+    def _readable(self, events: pa.Table) -> pa.Table:
+        return self._accepted(events.filter(pc.less_equal(events.column("offset"), self.end())))
 
     def _upto(self, upto: int | None) -> int | None:
         if not self.sifted_only:
@@ -103,7 +148,7 @@ class Accepted:
             known.rules,
             fresh,
             interactions_before(self.log, fresh, known.rules),
-            now=self.log.now(),
+            now=self.log.now(lambda newest: without(newest, known.aside)),
             spreads=known.sifted.spreads,
             releases=known.releases,
             compare=breaks,
@@ -115,8 +160,7 @@ class Accepted:
         ledger, path = Ledger(self.folder / "quarantine"), self.folder / "rules.json"
         with self._lock:
             stamp = (ledger.stamp(), path.stat().st_mtime_ns if path.exists() else 0)
-            if self._read is None or self._read[0] != stamp:
-                aside = [offset for offset, entry in ledger.entries().items() if entry.aside]
-                known = _Known(rules.load(path), ledger.sifted(), pa.array(aside, pa.int64()), ledger.releases())
-                self._read = stamp, known
-            return self._read[1]
+            if self._read is None or self._read.stamp != stamp:
+                aside = pa.array(ledger.aside(), pa.int64())
+                self._read = _Known(stamp, rules.load(path), ledger.sifted(), aside, ledger.releases())
+            return self._read

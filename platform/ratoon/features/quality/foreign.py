@@ -20,6 +20,7 @@ from pandera.errors import SchemaErrors
 from ratoon import durable
 from ratoon.domain.errors import DataError
 from ratoon.domain.event import TIME
+from ratoon.features.foreign_files import reading
 from ratoon.features.quality.checks import failures
 from ratoon.features.quality.freshness import local_files
 from ratoon.features.quality.judging import FEWEST_IN_BATCH, reasoned
@@ -107,19 +108,12 @@ def _found(view: View, rule: Rule, file: Path, row: int | None, reason: str, now
 
 
 def _read(view: View, rules: Sequence[Rule], file: Path) -> pa.Table:
-    try:
+    with reading(view.name, file):
         schema = pq.read_schema(file)
         wanted = {view.key, view.timestamp_field, view.created_timestamp_field, *(rule.field for rule in rules)}
         if any(rule.kind == "schema" for rule in rules):
             wanted |= {field.name for field in view.fields}
         return pq.read_table(file, columns=[name for name in schema.names if name in wanted], partitioning=None)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(
-            f"file {file} of view {view.name!r}",
-            expected="a whole Parquet file",
-            found=str(error),
-            fix="Have the file written again, or take it away.",
-        ) from error
 
 
 def _schema_faults(view: View, table: pa.Table) -> list[str]:

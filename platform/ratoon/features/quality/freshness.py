@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ratoon.domain.errors import DataError
 from ratoon.domain.event import TIME
+from ratoon.features.foreign_files import reading
 from ratoon.features.online.opening import Place
 from ratoon.features.views import View, load
 
@@ -84,24 +84,16 @@ def _in_file(view: View, path: Path) -> datetime | None:
 @lru_cache(maxsize=65_536)  # a file keeps its footer as long as its size and time of change stay
 def _footer(view: str, column: str, path: Path, size: int, changed: int) -> datetime | None:
     del size, changed
-    try:
-        with pq.ParquetFile(path) as file:
-            place = file.schema_arrow.get_field_index(column)
-            groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
-            if place < 0 or not groups:
-                return None
-            statistics = [group.column(place).statistics for group in groups if group.num_rows]
-            if all(one is not None and one.has_min_max for one in statistics):
-                return max((_utc(one.max) for one in statistics), default=None)
-            times = file.read(columns=[column]).column(0).cast(TIME, safe=False)
-            return max(times.drop_null().to_pylist(), default=None)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are both
-        raise DataError(
-            f"file {path} of view {view!r}",
-            expected="a whole Parquet file",
-            found=str(error),
-            fix="Write the file again, or take it away.",
-        ) from error
+    with reading(view, path), pq.ParquetFile(path) as file:
+        place = file.schema_arrow.get_field_index(column)
+        groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
+        if place < 0 or not groups:
+            return None
+        statistics = [group.column(place).statistics for group in groups if group.num_rows]
+        if all(one is not None and one.has_min_max for one in statistics):
+            return max((_utc(one.max) for one in statistics), default=None)
+        times = file.read(columns=[column]).column(0).cast(TIME, safe=False)
+        return max(times.drop_null().to_pylist(), default=None)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -4,7 +4,7 @@ A batch is compared by `checks.failures`; a server, which has a few events and n
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ratoon.domain.duration import duration
 from ratoon.domain.errors import DataError
 from ratoon.domain.event import LOG_SCHEMA
 from ratoon.features.folds.derive import convert
@@ -86,6 +87,12 @@ def judged(
     return {offset: tuple(faults) for offset, faults in sorted(found.items())}
 
 
+def without(events: pa.Table, aside: Collection[int] | pa.Array) -> pa.Table:
+    """The events (LOG_SCHEMA) that are not among the offsets `aside`."""
+    apart = aside if isinstance(aside, pa.Array) else pa.array(sorted(aside), pa.int64())
+    return events.filter(pc.invert(pc.is_in(events.column("offset"), value_set=apart)))
+
+
 def interactions_before(log: EventLog, events: pa.Table, rules: Iterable[Rule]) -> pa.Table:
     """The earlier interactions of the users of `events`, where a rule about rates needs them."""
     users = events.filter(pc.equal(events.column("kind"), "interaction")).column("user_id").unique().drop_null().to_pylist()
@@ -142,7 +149,7 @@ def reasoned(rule: Rule, measured: pa.Array, rows: Mapping[str, pa.Array], place
             return f"{figure:.0f} events of user {rows['user_id'][place].as_py()!r} in the window, {rule.text} is asked"
         case "not_before" | "not_after":
             side = "before" if figure < 0 else "after"
-            return f"it happened at {_plain(rows['event_timestamp'][place].as_py())}, {abs(figure):.0f} s {side} {rule.text}"
+            return f"it happened at {_plain(rows['event_timestamp'][place].as_py())}, {duration(abs(figure))} {side} {rule.text}"
         case _:
             return f"{figure:.0f} of its values do not fit their type, {rule.text} is asked"
 

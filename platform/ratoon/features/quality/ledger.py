@@ -137,6 +137,10 @@ class Ledger:
                 found[entry.offset] = replace(entry, faults=tuple(faults))
         return dict(sorted(found.items()))
 
+    def aside(self) -> list[int]:
+        """The offsets of every event that is kept out, in order."""
+        return [offset for offset, one in self.entries().items() if one.aside]
+
     def rows(self) -> list[dict[str, Any]]:
         """The rows of foreign files that break a rule: view, file, row, rule, action, reason, when."""
         return [row for path in sorted(self.folder.glob("rows-*.jsonl")) for row in _read(path)]

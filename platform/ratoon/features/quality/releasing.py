@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratoon.domain.errors import DataError
+from ratoon.features.quality.judging import without
 from ratoon.features.quality.ledger import BY_HAND, Entry, Fault, Ledger, Release, entry
 from ratoon.features.quality.sift import bring_back
-from ratoon.ports import EventLog
+from ratoon.ports import WholeLog
 
 
 @dataclass(frozen=True)
 class Quarantine:
     """Events that break a rule, those of `log` under `folder` (`features/quarantine`)."""
 
-    log: EventLog
+    log: WholeLog
     folder: Path
 
     def release(self, wanted: Iterable[int] | None = None, *, rule: str | None = None, view: str | None = None) -> int:
@@ -51,7 +52,9 @@ class Quarantine:
                     fix="Leave ingested ones out of learning instead: `ratoon resume --leave-out FIRST:LAST`.",
                 )
             fault = Fault("", BY_HAND, "quarantine", reason)
-            entries = [entry(event, self.log.now(), [fault]) for event in self.log.read(first - 1, last).to_pylist()]
+            aside = ledger.aside()
+            now = self.log.now(lambda newest: without(newest, aside))
+            entries = [entry(event, now, [fault]) for event in self.log.read(first - 1, last).to_pylist()]
             if not entries:
                 raise DataError(
                     f"events {first} to {last}",

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from ratoon.domain.errors import DataError
 from ratoon.domain.event import EVENT_SCHEMA
 from ratoon.features.quality.checks import failures
-from ratoon.features.quality.judging import columns, interactions_before, judged
+from ratoon.features.quality.judging import columns, interactions_before, judged, without
 from ratoon.features.quality.ledger import Fault, Ledger, Sifted, Spread, entry
 from ratoon.features.quality.measures import FEWEST, numbers, spread
 from ratoon.features.quality.rules import Rule
-from ratoon.ports import EventLog
+from ratoon.ports import EventLog, WholeLog
 
 RECENT = 20_000
 """Outliers are measured against the accepted ones among this many newest events."""
@@ -34,7 +34,7 @@ class SiftedEvents:
     warned: int
 
 
-def sift(rules: Sequence[Rule], log: EventLog, folder: Path) -> SiftedEvents:
+def sift(rules: Sequence[Rule], log: WholeLog, folder: Path) -> SiftedEvents:
     """Judge the log's events beyond the last sifting; safe to repeat and to kill.
 
     Args:
@@ -46,10 +46,11 @@ def sift(rules: Sequence[Rule], log: EventLog, folder: Path) -> SiftedEvents:
     ledger = Ledger(folder)
     with ledger.only_one():
         bring_back(log, ledger)
-        before, end, now = ledger.sifted(), log.end(), log.now()
+        before, end = ledger.sifted(), log.end()
         if end <= before.offset:
             return SiftedEvents(0, 0, 0)
-        aside = {offset for offset, one in ledger.entries().items() if one.aside}
+        aside = set(ledger.aside())
+        now = log.now(lambda newest: without(newest, aside))
         events = without(log.read(before.offset, end), aside)
         found = judged(
             rules,
@@ -101,11 +102,6 @@ def _spread(rule: Rule, log: EventLog, end: int, aside: Collection[int]) -> Spre
     events = without(log.read(max(0, end - RECENT), end), aside)
     events = events.filter(pc.equal(events.column("kind"), rule.origin))
     return spread(numbers(columns([rule], events)[rule.field])) if events.num_rows else Spread(0.0, 0.0, 0)
-
-
-def without(events: pa.Table, aside: Collection[int]) -> pa.Table:
-    """The events (LOG_SCHEMA) that are not among the offsets `aside`."""
-    return events.filter(pc.invert(pc.is_in(events.column("offset"), value_set=pa.array(sorted(aside), pa.int64()))))
 
 
 def _stop_if_blocked(found: Mapping[int, tuple[Fault, ...]], start: int, end: int) -> None:
