@@ -1,10 +1,11 @@
 """The bodies of requests and answers, as callers see them. Field names are the API: they are only ever added to."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -32,6 +33,14 @@ def _number(value: object) -> object:
     return value
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC: with some libraries loaded, PyArrow drops the offset of any other zone."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # the last hours of the year 9999, and the first of year 1
+        raise ValueError("must be a time between 1970 and 2100") from error
+
+
 def _moment(value: object) -> object:
     # Pydantic would also read numbers, and digits in a string, as seconds or milliseconds since 1970: a guess.
     if isinstance(value, datetime) or (isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", value)):
@@ -41,7 +50,7 @@ def _moment(value: object) -> object:
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 _MOMENT = {"type": "string", "format": "date-time", "pattern": r"^(19[7-9]|20)\d"}
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment), WithJsonSchema(_MOMENT)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_utc), WithJsonSchema(_MOMENT)]
 _Count = Annotated[int, Field(ge=1, le=1_000)]
 Count = Annotated[_Count, BeforeValidator(_number, json_schema_input_type=_Count)]
 Strength = Annotated[float, BeforeValidator(_number, json_schema_input_type=float), Field(allow_inf_nan=False)]

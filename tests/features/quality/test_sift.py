@@ -78,7 +78,7 @@ def test_impossible_times_are_put_aside(log: SqliteEventLog, tmp_path: Path) -> 
     sift(rules, log, tmp_path / "quarantine")
     assert accepted(log, tmp_path) == ["now"]
     assert len(reasons(tmp_path)["early"]) == 2
-    assert reasons(tmp_path)["late"] == ["it happened at 2026-03-01T00:00:00+00:00, 3600 s before not_before(arrival - 1h)"]
+    assert reasons(tmp_path)["late"] == ["it happened at 2026-03-01T00:00:00+00:00, 1.0 h before not_before(arrival - 1h)"]
 
 
 def test_outliers_are_measured_against_what_was_accepted(log: SqliteEventLog, tmp_path: Path) -> None:
