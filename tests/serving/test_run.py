@@ -74,14 +74,13 @@ def test_swaps_fail_and_mix_nothing(world: World) -> None:
             thread.start()
         for number in range(2, 22):
             world.registry.release(number)
-            while world.live.slot is None or world.live.slot.release.sequence != number:
+            while number not in served and not wrong:
                 time.sleep(0.001)
-            time.sleep(0.02)
         stop.set()
         for thread in threads:
             thread.join()
     assert wrong == []
-    assert len(served) > 10
+    assert served >= set(range(2, 22))
 
 
 def test_a_server_stops_when_told(tmp_path: Path) -> None:
