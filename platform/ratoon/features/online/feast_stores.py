@@ -13,6 +13,7 @@ feature server. Beside them belongs `batch_engine: {type: ratoon.features.online
 materialisation works too, a value at a time.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,9 +80,9 @@ class PackedOnlineStore(OnlineStore):
     _opened: RowStore | None = None
 
     @staticmethod
+    @abstractmethod
     def open(config: RepoConfig) -> RowStore:
         """The configured store; Feast has filled in the environment's variables already."""
-        raise NotImplementedError
 
     def rows(self, config: RepoConfig) -> RowStore:
         """The store under the plugin, open."""
