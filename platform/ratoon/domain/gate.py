@@ -17,7 +17,7 @@ class Comparison:
     """Recall@k of parent and candidate on the same rows, and the interval of their difference.
 
     Attributes:
-        low, high: the 95 % bootstrap interval (Efron 1979, percentile) of candidate - parent, rows resampled in pairs.
+        low, high: the 99 % bootstrap interval (Efron 1979, percentile) of candidate - parent, rows resampled in pairs.
     """
 
     rows: int
@@ -48,7 +48,7 @@ class GatePolicy:
 
     Attributes:
         k: the depth at which recall is measured.
-        tolerance: the relative loss that is let pass, since fewer refusals of equal models are worth that much.
+        tolerance: the relative loss that is let pass, however certain: fewer refusals of equal models are worth that much.
         index_recall: the least share of the exact top k that the index must return.
         draws: bootstrap resamples.
         drift: how far a window's inputs may be from what the current release learnt.
@@ -69,7 +69,7 @@ def compare(parent: Hits, candidate: Hits, *, draws: int, rng: np.random.Generat
     # Paired hits differ by -1, 0 or 1, so a resample's sum is a multinomial draw over those three counts.
     shares = np.array([(difference == value).mean() for value in (-1.0, 0.0, 1.0)])
     counts = rng.multinomial(len(difference), shares, size=draws)
-    low, high = np.quantile((counts[:, 2] - counts[:, 0]) / len(difference), [0.025, 0.975])
+    low, high = np.quantile((counts[:, 2] - counts[:, 0]) / len(difference), [0.005, 0.995])
     return Comparison(len(difference), float(parent.mean()), float(candidate.mean()), float(low), float(high))
 
 
@@ -81,7 +81,7 @@ def judge(
     rng: np.random.Generator,
     drifts: Iterable[Drift] = (),
 ) -> Verdict:
-    """Refuse a candidate that is worse than its parent beyond chance and tolerance on any slice of the gate rows.
+    """Refuse a candidate whose loss against its parent is beyond both chance and tolerance on any slice of the gate rows.
 
     Args:
         slices: name -> (parent's hits, candidate's hits) on the same rows: the new window's rows, and rows from before
@@ -93,10 +93,11 @@ def judge(
     compared = {name: compare(*pair, draws=policy.draws, rng=rng) for name, pair in slices.items()}
     reasons = []
     for name, result in compared.items():
-        if result.high < -policy.tolerance * result.parent or (result.parent > 0 and result.candidate == 0):
+        worse = result.high < 0 and result.difference < -policy.tolerance * result.parent
+        if worse or (result.parent > 0 and result.candidate == 0):
             reasons.append(
                 f"recall@{policy.k} on {name} held-out rows fell from {result.parent:.4f} to {result.candidate:.4f} "
-                f"(95 % interval of the difference {result.low:+.4f} to {result.high:+.4f}, {result.rows} rows)"
+                f"(99 % interval of the difference {result.low:+.4f} to {result.high:+.4f}, {result.rows} rows)"
             )
     if index_recall < policy.index_recall:
         reasons.append(f"the index returns {index_recall:.4f} of the exact top {policy.k}, {policy.index_recall} is asked")
