@@ -3,6 +3,7 @@
 import atexit
 import tempfile
 from functools import cache
+from threading import Lock
 
 import duckdb
 import numpy as np
@@ -15,9 +16,17 @@ MEMORY = "2GB"
 """What DuckDB may hold before it spills."""
 
 
-@cache
+_OPENING = Lock()
+
+
 def database() -> duckdb.DuckDBPyConnection:
     """The process's one in-memory database; every use takes a cursor of its own."""
+    with _OPENING:
+        return _database()
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
     spill = tempfile.TemporaryDirectory(prefix="ratoon-")
     connection = duckdb.connect(
         ":memory:",

@@ -1,7 +1,7 @@
-"""Entity rows made ready for matching: times as integers, keys as small codes, sorted once per set of keys."""
+"""Entity rows made ready for matching: times as integers, keys as small codes, sorted by both."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,9 @@ import pyarrow as pa
 from ratoon.domain.errors import DataError
 from ratoon.features.offline.keys import codes_of, meeting, pair
 from ratoon.features.offline.times import NEVER, to_micros
+
+Keys = tuple[tuple[str, pl.DataType], ...]
+"""Entity columns and the types in which they are compared. Views of the same keys share one sorted table."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,6 @@ class Entities:
     table: pa.Table
     times: np.ndarray
     arrivals: np.ndarray | None
-    _sorted: dict[object, Sorted] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: pa.Table, timestamp: str, arrival: str | None) -> "Entities":
@@ -49,20 +51,22 @@ class Entities:
             return cls(table, times, times if arrival else None)
         return cls(table, times, to_micros(_column(table, arrival), f"entity column {arrival!r}"))
 
-    def by(self, names: Sequence[str], kinds: Sequence[pa.DataType], where: str) -> Sorted:
-        """The rows sorted by a key, given as entity columns and the types of the view's columns they have to meet."""
-        columns = [_column(self.table, name, where) for name in names]
-        pairs = list(zip(names, columns, kinds, strict=True))
-        meets = tuple(meeting(column.type, kind, name, where) for name, column, kind in pairs)
-        key = (tuple(names), meets)
-        if key not in self._sorted:
-            self._sorted[key] = self._sort(columns, meets)
-        return self._sorted[key]
+    def keys(self, names: Sequence[str], kinds: Sequence[pa.DataType], where: str) -> Keys:
+        """What rows are sorted by to meet a view, given its keys as entity columns and as the types of the view's columns.
 
-    def _sort(self, columns: Sequence[pa.ChunkedArray], meets: Sequence[pl.DataType]) -> Sorted:
+        Raises:
+            DataError: if a column is missing, or its values can never equal the view's.
+        """
+        columns = [_column(self.table, name, where) for name in names]
+        return tuple(
+            (name, meeting(column.type, kind, name, where)) for name, column, kind in zip(names, columns, kinds, strict=True)
+        )
+
+    def by(self, keys: Keys) -> Sorted:
+        """The rows that have all of the keys, and a time."""
         codes, wanted = np.zeros(len(self.times), np.int64), pl.DataFrame({"code": pl.Series([0], dtype=pl.UInt32)})
-        for place, (column, dtype) in enumerate(zip(columns, meets, strict=True)):
-            found, values = codes_of(column, dtype)
+        for place, (name, dtype) in enumerate(keys):
+            found, values = codes_of(self.table.column(name), dtype)
             codes, wanted = pair(codes, wanted, found, values.alias(f"k{place}"))
         usable = np.flatnonzero((codes >= 0) & (self.times != NEVER))
         frame = pl.DataFrame({"code": codes[usable].astype(np.uint32), "ts": self.times[usable], "place": usable})

@@ -117,11 +117,9 @@ def lacking(name: str, kind: pa.DataType) -> pl.Expr:
 
 
 def _taken(frame: pl.DataFrame, places: np.ndarray) -> pl.DataFrame:
-    """Rows by place, nulls for -1. Gathering by nullable places takes seven times as long as masking afterwards."""
-    held = pl.Series(places >= 0)
-    safe = pl.Series(np.maximum(places, 0), dtype=pl.get_index_type())
-    gathered = pl.all().gather(safe)
-    return frame.rechunk().select(gathered if held.all() else pl.when(held).then(gathered))
+    """Rows by place, nulls for -1: those are taken from a row of nulls at the end, which is faster than masking."""
+    ended = pl.concat([frame, frame.clear(1)]).rechunk()
+    return ended.select(pl.all().gather(pl.Series(np.where(places < 0, frame.height, places), dtype=pl.get_index_type())))
 
 
 def settle(values: pl.Series, kind: pa.DataType) -> pa.Array:

@@ -6,6 +6,7 @@ by path and row). If it is older than the view's ttl, or there is none, the feat
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,9 @@ from ratoon.features.offline.gather import gather, types
 from ratoon.features.offline.index import key_types, read_index, require
 from ratoon.features.offline.sources import Part
 from ratoon.features.offline.spec import ENGINES, Engine, ViewSide
+
+MATCHED_AT_ONCE = 2
+"""Views whose rows are matched at the same time: each holds about 100 bytes per row of its table."""
 
 MATCH: dict[Engine, Callable[..., np.ndarray]] = {"polars": asof_polars.match, "duckdb": asof_duckdb.match}
 
@@ -48,10 +52,15 @@ def features_as_of(rows: Entities, views: Sequence[ViewSide], engine: Engine) ->
     """The features alone: output name -> one value per entity row."""
     if engine not in ENGINES:
         raise UsageError("engine", expected=" or ".join(ENGINES), found=repr(engine), fix="Correct it in feature_store.yaml.")
-    opened = [_Opened(view) for view in views]
+    opened = [_Opened(view, rows) for view in views]
+    # Sorting and matching hold integers alone and leave a core idle; gathering holds the features and leaves none.
+    with ThreadPoolExecutor(MATCHED_AT_ONCE) as pool:
+        keys = dict.fromkeys(view.keys for view in opened)
+        ordered = dict(zip(keys, pool.map(rows.by, keys), strict=True))
+        met = list(pool.map(lambda view: view.meet(rows, ordered[view.keys], MATCH[engine]), opened))
     found: dict[str, pa.Array] = {}
-    for view in opened:
-        arrays = view.join(rows, MATCH[engine])
+    for view, (parts, rids) in zip(opened, met, strict=True):
+        arrays = gather(view.side, parts, view.kinds, rids)
         found.update(zip((name for _, name in view.side.features), arrays, strict=True))
     return found
 
@@ -73,24 +82,21 @@ def batches(
 class _Opened:
     """A side with its files' footers read, so that whatever is wrong with them shows before work starts."""
 
-    def __init__(self, side: ViewSide) -> None:
+    def __init__(self, side: ViewSide, rows: Entities) -> None:
         self.side, self.parts = side, sources.open_parts(side.source, side.where)
         for part in self.parts:
             for column in filter(None, (side.timestamp, side.created)):
                 require(column, part, side)
-        self.keys = key_types(side, self.parts)
+        self.keys = rows.keys([name for _, name in side.keys], key_types(side, self.parts), side.where)
         self.kinds = types(side, self.parts)
 
-    def join(self, rows: Entities, match: Callable[..., np.ndarray]) -> list[pa.Array]:
-        side, arrived = self.side, rows.arrivals is not None
-        ordered = rows.by([name for _, name in side.keys], self.keys, side.where)
-        parts = self._needed(ordered)
-        index = read_index(side, parts, ordered, known=arrived)
-        met = match(ordered, index, side.ttl_us, arrived=arrived)
-        del index
+    def meet(self, rows: Entities, ordered: Sorted, match: Callable[..., np.ndarray]) -> tuple[list[Part], np.ndarray]:
+        """The parts that matter, and for each entity row the number of the row in them that it meets, -1 for none."""
+        parts, arrived = self._needed(ordered), rows.arrivals is not None
+        index = read_index(self.side, parts, ordered, known=arrived)
         rids = np.full(len(rows.times), -1)
-        rids[ordered.frame["place"].to_numpy()] = met
-        return gather(side, parts, self.kinds, rids)
+        rids[ordered.frame["place"].to_numpy()] = match(ordered, index, self.side.ttl_us, arrived=arrived)
+        return parts, rids
 
     def _needed(self, rows: Sorted) -> list[Part]:
         if rows.frame.is_empty():
