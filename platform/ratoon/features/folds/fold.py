@@ -134,12 +134,13 @@ class Fold:
             return self._last(field, one, rows, owners, order)
         if one.name == "decayed":
             return _numbers(self._decayed(one, rows, owners)[order], None, field)
-        channels = [self._channel(channel, one.span, rows, owners) for channel in _CHANNELS[one.name]]
+        names = _CHANNELS[one.name]
+        if one.span:
+            channels = self.sums.window(names, rows, owners, one.span)
+        else:
+            channels = [self.sums.ever(name, rows, owners) for name in names]
         numbers, missing = _result(one.name, channels)
         return _numbers(numbers[order], missing[order], field)
-
-    def _channel(self, channel: str, span: int, rows: Ints, owners: Ints) -> list[Ints]:
-        return self.sums.window(channel, rows, owners, span) if span else self.sums.ever(channel, rows, owners)
 
     def _decayed(self, one: Aggregate, rows: Ints, owners: Ints) -> Floats:
         parts = self.sums.decayed(one.column, one.span, rows, owners)

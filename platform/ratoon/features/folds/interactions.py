@@ -56,7 +56,8 @@ def step(plan: Plan, new: pa.Table, states: Callable[[pa.Array], tuple[pa.Table,
     if not late.all():
         mine = order[~late[codes[order]]]
         kept = ~late[places]
-        pieces.append(_carried_on(plan, new, mine, codes[mine], keys, known.filter(pa.array(kept)), places[kept]))
+        theirs = known if kept.all() else known.filter(pa.array(kept))
+        pieces.append(_carried_on(plan, new, mine, codes[mine], keys, theirs, places[kept]))
     if late.any():
         names = keys.filter(pa.array(late))
         past = history(names.to_pylist())
@@ -116,16 +117,16 @@ def _carried_on(plan: Plan, new: pa.Table, order: Ints, codes: Ints, keys: pa.Ar
 
     Args:
         order: the new interactions' places, by entity; codes: their entities.
-        places: the entities that `known` has a row for.
+        places: the entities that the rows of `known` are about.
     """
     present, counts = np.unique(codes, return_counts=True)
-    tails = np.zeros(len(keys), np.int64)
-    tails[places] = pc.list_value_length(known.column("tail time")).to_numpy()
-    tails = tails[present]
+    ranks, lengths = np.searchsorted(present, places), pc.list_value_length(known.column("tail time")).to_numpy()
+    tails = np.zeros(len(present), np.int64)
+    tails[ranks] = lengths
     starts = np.concatenate([[0], np.cumsum(tails + counts)])
     fresh = starts[:-1] + tails
     slots = np.arange(len(order)) + np.repeat(np.cumsum(tails), counts)
-    old = np.arange(tails.sum()) + np.repeat(np.cumsum(counts) - counts, tails)
+    old = np.arange(tails.sum()) + np.repeat(starts[ranks] - np.cumsum(lengths) + lengths, lengths)
     size = int(starts[-1])
     times, values = np.empty(size, np.int64), np.empty(size, np.float64)
     times[slots], values[slots] = _times(new)[order], _values(new)[order]
@@ -138,7 +139,6 @@ def _carried_on(plan: Plan, new: pa.Table, order: Ints, codes: Ints, keys: pa.Ar
         merged = np.empty(size, np.int32)
         merged[old], merged[slots] = both.codes[: len(past)], both.codes[len(past) :][order]
         texts[column] = Texts(merged, both.words)
-    ranks = np.searchsorted(present, places)
     totals = {name: np.zeros(len(present), np.int64) for name in plan.totals}
     for name, total in totals.items():
         total[ranks] = known.column(f"total {name}").to_numpy()
@@ -248,8 +248,8 @@ def _by_arrival(times: Ints, causes: Ints, arrivals: int) -> Ints:
 
 def _states(plan: Plan, piece: Piece, fold: Fold) -> pa.Table:
     segments, final = piece.segments, piece.final
-    keep = fold.tail() & final[segments.owners]
-    sizes = np.bincount(segments.owners[keep], minlength=len(final))[final]
+    keep = fold.tail() if final.all() else fold.tail() & final[segments.owners]
+    sizes = np.add.reduceat(keep, segments.starts[:-1], dtype=np.int64)[final]
     offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int32())
     tails = [pa.array(segments.times[keep]), pa.array(segments.values[keep])]
     for column in plan.texts:

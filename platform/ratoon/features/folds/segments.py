@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +9,6 @@ from numpy.typing import NDArray
 
 from ratoon.features.folds import decay, exact
 from ratoon.features.folds.exact import Bools, Floats, Ints
-
-_ROOM = 2.0**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +68,23 @@ class Sums:
         zero = np.zeros(len(self.segments.fresh), np.int64)
         return [part + self.segments.totals.get(f"{channel}.{limb}", zero)[owners] for limb, part in enumerate(parts)]
 
-    def window(self, channel: str, rows: Ints, owners: Ints, span: int) -> list[Ints]:
-        """A channel's limbs over the `span` microseconds that end at each of `rows`."""
-        begins = self.begins(span, rows, owners)
-        return [prefix[rows + 1] - prefix[begins] for prefix in self._prefix(channel)]
-
-    def begins(self, span: int, rows: Ints, owners: Ints) -> Ints:
-        """The first row of each window: later than the row's time less `span`, and of the same segment."""
-        line, found = self._line(span), np.empty(len(rows), np.int64)
-        for first, last, reach in line:
-            low, high = np.searchsorted(rows, (first, last))
-            wanted = rows[low:high]
-            found[low:high] = first + np.searchsorted(reach, reach[wanted - first] - span, side="right")
-        return np.maximum(found, self.segments.starts[owners])
+    def window(self, channels: Sequence[str], rows: Ints, owners: Ints, span: int) -> list[list[Ints]]:
+        """Some channels' limbs over the `span` microseconds that end at each of `rows`."""
+        times, end = self.segments.times, rows + 1
+        begin = _first_above(times, self.segments.starts[owners], rows, times[rows] - span)
+        return [
+            [end - begin] if channel == "count" else [prefix[end] - prefix[begin] for prefix in self._prefix(channel)]
+            for channel in channels
+        ]
 
     def decayed(self, column: str, half_life: int, rows: Ints, owners: Ints) -> list[list[Ints]]:
         """The limbs of each row's block so far, and of the `decay.BACK` blocks before it; the entity's past included."""
         channel, segments = decayed_channel(column, half_life), self.segments
         prefix, block, totals = self._prefix(channel), decay.blocks(segments.times, half_life), segments.totals
-        steps = np.minimum(np.diff(block, prepend=block[:1]), decay.BACK + 1)
-        steps[segments.starts[:-1]] = decay.BACK + 1
-        line = np.cumsum(steps)
         parts, end, zero = list[list[Ints]](), rows + 1, np.zeros(len(segments.fresh), np.int64)
         behind = block[rows] - totals.get(f"{channel}.block", zero)[owners]
         for back in range(decay.BACK + 1):
-            begin = np.maximum(np.searchsorted(line, line[rows] - back), segments.fresh[owners])
+            begin = _first_above(block, segments.fresh[owners], rows, block[rows] - back - 1)
             limbs = [one[end] - one[begin] for one in prefix]
             end = begin
             for past in range(back + 1):  # the past's block `past` is this row's block `back` if it lies that far behind
@@ -143,24 +132,19 @@ class Sums:
             self._units = exact.units(self.segments.values, self.valid)
         return self._units
 
-    def _line(self, span: int) -> list[tuple[int, int, Ints]]:
-        """Stretches of whole segments, each with its rows' places on one line that never runs back.
-
-        Gaps longer than the window are cut down to it, so that a line of many entities' decades fits into 63 bits.
-        """
-        times, starts = self.segments.times, self.segments.starts
-        gaps = np.minimum(np.diff(times, prepend=times[:1]), span)
-        gaps[starts[:-1]] = 0
-        reach = np.add.reduceat(gaps, starts[:-1]).astype(np.float64)
-        stretch = np.floor(np.cumsum(reach) / (_ROOM / 4))
-        edges = np.concatenate([[0], np.flatnonzero(np.diff(stretch)) + 1, [len(reach)]])
-        bounds = starts[edges].tolist()
-        return [(first, last, np.cumsum(gaps[first:last])) for first, last in pairwise(bounds)]
-
 
 def decayed_channel(column: str, half_life: int) -> str:
     """The channel of decayed counts (no column) or values."""
     return f"decayed:{column}:{half_life}"
+
+
+def _first_above(keys: Ints, low: Ints, high: Ints, bound: Ints) -> Ints:
+    """The first place in low..high where `keys`, which never fall there and end above `bound`, are above it: all at once."""
+    for _ in range(int(np.max(high - low, initial=0)).bit_length()):
+        middle = (low + high) >> 1
+        above = keys[middle] > bound
+        low, high = np.where(above, low, middle + 1), np.where(above, middle, high)
+    return low
 
 
 def _prefix(limb: Ints | Bools) -> Ints:

@@ -61,7 +61,7 @@ class States:
         self._files = []
 
     def load(self, keys: pa.Array) -> tuple[pa.Table, Ints]:
-        """The states of those of `keys` that have one, in order, and their places in `keys`."""
+        """The states of those of `keys` that have one, in no order, and their places in `keys`."""
         found, places = [self._schema.empty_table()], [np.empty(0, np.int64)]
         missing: Ints = np.arange(len(keys))
         for file in reversed(self._files):
@@ -70,9 +70,7 @@ class States:
             found.append(file.table.take(rows.drop_null()))
             places.append(missing[here])
             missing = missing[~here]
-        place = np.concatenate(places)
-        order = np.argsort(place, kind="stable")
-        return pa.concat_tables(found).combine_chunks().take(pa.array(order)), place[order]
+        return pa.concat_tables(found), np.concatenate(places)
 
     def save(self, states: pa.Table, last: int) -> None:
         """Keep these entities' states as of `last`; all others are unchanged since `position`.
