@@ -43,7 +43,7 @@ chaos: $(INSTALLED) ## kill a refresh at every step and run it again [minutes]
 	@.venv/bin/python -m pytest -m chaos
 
 soak: $(INSTALLED) ## compare thousands of generated joins with Feast's own [minutes]
-	@.venv/bin/python -m pytest -m soak
+	@.venv/bin/python -m pytest -m soak -n 2 --dist load -o faulthandler_timeout=7200
 
 bench: $(INSTALLED) ## measure every table of the README again
 	@.venv/bin/ratoon bench loop
