@@ -12,6 +12,7 @@ from ratoon.training.forward import embed
 from ratoon.training.freedom import Mask
 from ratoon.training.losses import bce_loss, log_mixture, mse_loss, softmax_loss
 from ratoon.training.model import Model
+from ratoon.training.optimisers import DenseAdam, RowAdam
 from ratoon.training.settings import TrainingSettings
 
 
@@ -57,8 +58,8 @@ class Fitting:
                 found=f"{loss.item()} on a batch of {len(batch)} interactions",
                 fix="Look for extreme features and labels in the newest rows, or lower training.lr_rows and training.lr_dense.",
             )
-        for optimiser in self._optimisers:
-            optimiser.zero_grad()
+        for tensor in self._moving.values():
+            tensor.grad = None
         torch.autograd.backward(loss)
         self._hold_frozen_rows()
         for optimiser in self._optimisers:
@@ -114,14 +115,8 @@ class Fitting:
             tensor.grad = None
 
 
-def _optimisers(moving: Mapping[str, Tensor], settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def _optimisers(moving: Mapping[str, Tensor], settings: TrainingSettings) -> list[DenseAdam | RowAdam]:
     rows = [tensor for name, tensor in moving.items() if name.startswith("table.")]
     dense = [tensor for name, tensor in moving.items() if not name.startswith("table.")]
-    built: list[torch.optim.Optimizer] = []
-    if rows:
-        built.append(torch.optim.SparseAdam(rows, lr=settings.lr_rows))
-    if dense and settings.optimiser == "adamw":
-        built.append(torch.optim.AdamW(dense, lr=settings.lr_dense, weight_decay=settings.weight_decay))
-    elif dense:
-        built.append(torch.optim.Adam(dense, lr=settings.lr_dense))
-    return built
+    decay = settings.weight_decay if settings.optimiser == "adamw" else 0.0
+    return [RowAdam(rows, settings.lr_rows), DenseAdam(dense, settings.lr_dense, decay)]

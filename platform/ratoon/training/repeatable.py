@@ -23,15 +23,16 @@ def repeatable(threads: int) -> Iterator[None]:
 
     The number of threads matters because it decides the order in which floats are summed.
     """
-    threads_before, kernels_before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads_before, kernels_before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filling_before = getattr(deterministic, FILLING)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # Not use_deterministic_algorithms, which loads torch's compiler to tell it the same: CPU seconds.
+    torch.set_deterministic_debug_mode("error")
     # Nothing here reads memory it has not written, and filling it first costs a seventh of a step.
     setattr(deterministic, FILLING, False)
     try:
         yield
     finally:
         torch.set_num_threads(threads_before)
-        torch.use_deterministic_algorithms(kernels_before)
+        torch.set_deterministic_debug_mode(kernels_before)
         setattr(deterministic, FILLING, filling_before)
