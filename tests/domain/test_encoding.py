@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ratoon.domain.encoding import Encoding, Scale, Vocabulary
+from ratoon.domain.encoding import Encoding, Scale, Vocabulary, completed
+from ratoon.domain.ngrams import hashed
 from ratoon.domain.schema import ITEM_TABLE, Feature, TowerSchema
 
 WORDS = st.lists(st.text(max_size=3), max_size=6)
@@ -19,6 +20,8 @@ USER = (
     Feature("clicks", "activity", "user", "count"),
     Feature("recent", "activity", "user", "history", ITEM_TABLE, 3),
     Feature("taste", "activity", "user", "vector", "", 2),
+    Feature("bio", "profile", "user", "text", "bio", 5, buckets=9, ngram=2),
+    Feature("path", "activity", "user", "attention", ITEM_TABLE, 3),
 )
 ITEM = (Feature("item_id", "", "item", "id", ITEM_TABLE), Feature("genres", "catalogue", "item", "ids", "genres", 4))
 SCHEMA = TowerSchema("shop", USER, ITEM)
@@ -30,7 +33,9 @@ ROW = st.fixed_dictionaries(
         "age": st.none() | st.floats(-1e6, 1e6, width=32) | st.just(float("nan")),
         "clicks": st.none() | st.integers(0, 10**9),
         "recent": st.none() | st.lists(st.none() | st.sampled_from(["a", "b", "c", "unknown"]), max_size=6),
-        "taste": st.none() | st.lists(st.floats(-1, 1, width=32) | st.none(), min_size=1, max_size=3),
+        "taste": st.none() | st.lists(st.floats(-1, 1, width=32) | st.none() | st.just(float("nan")), min_size=1, max_size=3),
+        "bio": st.none() | st.text(max_size=8),
+        "path": st.none() | st.lists(st.none() | st.sampled_from(["a", "b", "c", "unknown"]), max_size=6),
     }
 )
 TYPES = pa.schema(
@@ -41,6 +46,8 @@ TYPES = pa.schema(
         "clicks": pa.int64(),
         "recent": pa.list_(pa.string()),
         "taste": pa.list_(pa.float32()),
+        "bio": pa.string(),
+        "path": pa.list_(pa.string()),
     }
 )
 
@@ -90,6 +97,7 @@ def test_unknown_is_row_0() -> None:
     assert len(vocabulary) == 3
 
 
+@settings(deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=5))
 def test_batch_is_single_rows(rows: list[dict[str, object]]) -> None:
     """Encoding many rows gives, row for row, what each gives alone."""
@@ -123,13 +131,53 @@ def test_arrays() -> None:
         "clicks": "float32",
         "recent": "int64",
         "taste": "float32",
+        "bio": "int64",
+        "path": "int64",
     }
     assert LEARNT.encode(ITEM, items(c=["y", "new", "x"], d=[]))["genres"].tolist() == [[0, 0, 2, 1], [0, 0, 0, 0]]
 
 
 def test_history_shares_the_items_rows() -> None:
-    """A history looks its items up in the item tower's own table, which the whole catalogue has filled."""
+    """A history looks its items up in the item tower's own table, which the whole catalogue has filled, attended to or not."""
     assert LEARNT.vocabularies[ITEM_TABLE].values == ("a", "b", "c")
+    row: dict[str, object] = {"recent": ["a", "nobody", "b"], "path": ["a", "nobody", "b"]}
+    arrays = LEARNT.encode(USER, users(row))
+    assert arrays["path"].tolist() == arrays["recent"].tolist() == [[0, 1, 2]]
+
+
+def test_a_missing_text_is_not_an_empty_one() -> None:
+    """No text has no rows; an empty one has the row of no word; nothing is remembered of either."""
+    rows: list[dict[str, object]] = [{"bio": bio} for bio in (None, "", "?!", "Ada Ada", "ada", None)]
+    table = users(*rows)
+    arrays = LEARNT.encode(USER, table)["bio"].tolist()
+    assert arrays[0] == arrays[5] == [0, 0, 0, 0, 0]
+    assert arrays[1] == arrays[2] == [*hashed("", 2, 9, 5), 0, 0, 0, 0]
+    assert arrays[3] == arrays[4] == hashed("ada", 2, 9, 5)
+    assert len(arrays[3]) == 5
+    assert LEARNT.grown(USER, table).vocabularies == LEARNT.vocabularies
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.float32()), pa.list_(pa.float64()), pa.list_(pa.int64()), pa.large_list(pa.float32())]
+)
+def test_a_vector_is_whole_or_missing(kind: pa.DataType) -> None:
+    """Null, of another length, empty, or with an entry that is null: zeros, and a presence of 0."""
+    column = pa.array([[1, 2], None, [1], [1, 2, 3], [], [1, None], [3, 4]], kind)
+    expected = [[1.0, 2.0, 1.0], *[[0.0, 0.0, 0.0]] * 5, [3.0, 4.0, 1.0]]
+    feature = Feature("taste", "v", "user", "vector", "", 2)
+    for table, rows in [(pa.table({"taste": column}), expected), (pa.table({"taste": column.slice(1)}), expected[1:])]:
+        assert Encoding().encode([feature], table)["taste"].tolist() == rows
+    assert Encoding().encode([feature], pa.table({"taste": column.slice(1, 3)}))["taste"].tolist() == expected[1:4]
+
+
+def test_a_vector_that_is_not_finite_is_missing() -> None:
+    """NaN, infinity and what is infinite as a 32-bit float would spoil a whole batch; the vector counts as missing."""
+    column = pa.array([[0.0, float("nan")], [float("-inf"), 0.0], [1e300, 0.0], [0.5, 0.5]], pa.list_(pa.float64()))
+    found = Encoding().encode([Feature("taste", "v", "user", "vector", "", 2)], pa.table({"taste": column}))["taste"]
+    assert found.tolist() == [[0.0, 0.0, 0.0]] * 3 + [[0.5, 0.5, 1.0]]
+    fixed = pa.array([[1.0, 2.0], None, [3.0, float("nan")]], pa.list_(pa.float32(), 2))
+    found = Encoding().encode([Feature("taste", "v", "user", "vector", "", 2)], pa.table({"taste": fixed}))["taste"]
+    assert found.tolist() == [[1.0, 2.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
 
 
 def test_scales_are_taken_once() -> None:
@@ -211,3 +259,11 @@ def test_a_missing_column_is_an_error() -> None:
     """A tower input that the table lacks is not passed over."""
     with pytest.raises(KeyError, match="job"):
         LEARNT.encode(USER, EXAMPLES.drop_columns(["job"]))
+
+
+def test_a_dropped_column_is_missing_in_every_row() -> None:
+    """What a repository has no more is encoded as missing, whatever its kind."""
+    left = EXAMPLES.select(["user_id"])
+    arrays = LEARNT.encode(USER, completed(USER, left))
+    assert not any(arrays[feature.name].any() for feature in USER[1:])
+    assert completed(USER[:1], left) is left

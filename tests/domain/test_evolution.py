@@ -52,3 +52,12 @@ def test_services_have_hashes_of_their_own() -> None:
     new = replace(OLD, user=(AGE, SEEN))
     assert new.service_hash("user") != OLD.service_hash("user")
     assert new.service_hash("item") == OLD.service_hash("item")
+
+
+def test_another_table_for_a_text_is_another_input() -> None:
+    """More rows or longer n-grams cannot be learnt on top of what was hashed otherwise."""
+    title = Feature("title", "profile", "item", "text", "title", 64, buckets=16, ngram=3)
+    old, new = replace(OLD, item=(title,)), replace(OLD, item=(replace(title, buckets=32, ngram=4),))
+    assert effect(old, new) == "changed"
+    assert changes(old, new) == (Change("title", "profile", "item", "changed", "buckets 16 -> 32; ngram 3 -> 4"),)
+    assert effect(OLD, replace(OLD, item=(PRICE, title))) == "gained"

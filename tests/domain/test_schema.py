@@ -1,5 +1,6 @@
 """The schema travels as JSON, and its hash covers what a model depends on."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -14,10 +15,12 @@ FEATURES = st.builds(
     name=NAMES,
     view=NAMES,
     entity=st.sampled_from(["user", "item"]),
-    kind=st.sampled_from(["id", "category", "number", "count", "ids", "history", "vector"]),
+    kind=st.sampled_from(["id", "category", "number", "count", "text", "ids", "history", "attention", "vector"]),
     vocabulary=NAMES,
     dim=st.integers(0, 100),
     ttl=st.integers(0, 10**6),
+    buckets=st.integers(0, 10**6),
+    ngram=st.integers(0, 9),
 )
 SCHEMAS = st.builds(
     TowerSchema,
@@ -39,7 +42,18 @@ def test_json_round_trip(schema: TowerSchema) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"name": "x"}, {"view": "x"}, {"entity": "item"}, {"kind": "count"}, {"vocabulary": "x"}, {"dim": 3}, {"ttl": 60}]
+    "change",
+    [
+        {"name": "x"},
+        {"view": "x"},
+        {"entity": "item"},
+        {"kind": "count"},
+        {"vocabulary": "x"},
+        {"dim": 3},
+        {"ttl": 60},
+        {"buckets": 8},
+        {"ngram": 3},
+    ],
 )
 def test_any_change_to_an_input_changes_the_hash(change: dict[str, object]) -> None:
     """Whatever is different about a tower input, a model of the one cannot serve the other."""
@@ -53,3 +67,12 @@ def test_order_counts_and_display_does_not() -> None:
     assert replace(two, user=two.user[::-1]).hash != two.hash
     other = replace(PLAIN, project="p", display=("title",), filters=("year",))
     assert other.hash == PLAIN.hash
+
+
+def test_schemas_without_texts_keep_the_hash_they_had_before_there_were_any() -> None:
+    """Releases made before texts could be inputs still fit the repositories they were made from."""
+    said = (
+        '"dim": 0, "entity": "user", "fold": "", "kind": "number", "name": "age", "ttl": 0, "view": "profile", "vocabulary": ""'
+    )
+    assert PLAIN.service_hash("user") == hashlib.sha256(f"[{{{said}}}]".encode()).hexdigest()
+    assert "buckets" not in PLAIN.to_json()

@@ -185,6 +185,12 @@ def test_tags_override_the_type(tmp_path: Path) -> None:
         'name="parts", dtype=types.Array(types.String), tags={"ratoon.dim": "3"}',
         'name="picture", dtype=types.Array(types.Float32), tags={"ratoon.dim": "4"}',
         'name="likes", dtype=types.Array(types.String), tags={"ratoon.encoder": "history", "ratoon.dim": "5"}',
+        'name="next_to", dtype=types.Array(types.String), tags={"ratoon.encoder": "attention"}',
+        'name="plot", dtype=types.String, tags={"ratoon.encoder": "text"}',
+        (
+            'name="slogan", dtype=types.String, '
+            'tags={"ratoon.encoder": "text", "ratoon.dim": "9", "ratoon.buckets": "512", "ratoon.ngram": "4"}'
+        ),
     )
     found = {
         feature.name: (feature.kind, feature.dim, feature.vocabulary) for feature in schema.item if feature.view == "item_profile"
@@ -196,10 +202,15 @@ def test_tags_override_the_type(tmp_path: Path) -> None:
         "parts": ("ids", 3, "parts"),
         "picture": ("vector", 4, ""),
         "likes": ("history", 5, "item_id"),
+        "next_to": ("attention", 20, "item_id"),
+        "plot": ("text", 64, "plot"),
+        "slogan": ("text", 9, "slogan"),
         "genres": ("ids", 20, "genres"),
         "release_date": ("number", 0, ""),
     }
     assert (schema.display, schema.filters) == (("title",), ("price", "brand"))
+    hashing = {feature.name: (feature.buckets, feature.ngram) for feature in schema.item if feature.buckets or feature.ngram}
+    assert hashing == {"plot": (16_384, 3), "slogan": (512, 4)}
 
 
 @pytest.mark.parametrize(
@@ -212,8 +223,8 @@ def test_tags_override_the_type(tmp_path: Path) -> None:
         (
             'name="x", dtype=types.String, tags={"ratoon.encoder": "id"}',
             (
-                "tag ratoon.encoder of feature 'x': expected one of category, number, count, ids, history, vector, found 'id'. "
-                "Correct the tag in feature_repo/."
+                "tag ratoon.encoder of feature 'x': expected one of category, number, count, text, ids, history, attention, "
+                "vector, found 'id'. Correct the tag in feature_repo/."
             ),
         ),
         (

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 
 from ratoon.domain.encoding import Encoding
 from ratoon.towers.row import encode_row
@@ -11,6 +11,7 @@ from tests.towers.worlds import KNOWN_USERS, SCHEMA, items, user_rows, users
 ENCODING = Encoding.of(SCHEMA, KNOWN_USERS, items(5))
 
 
+@settings(deadline=None)
 @given(user_rows)
 def test_one_row_is_encoded_as_in_a_batch(row: dict[str, object]) -> None:
     """Every kind of feature gives the same arrays on both paths, types included."""

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratoon.domain.errors import StoreError
@@ -14,6 +14,7 @@ from ratoon.towers import open_towers, towers
 from tests.towers.worlds import KNOWN_USERS, items, user_rows, users
 
 
+@settings(deadline=None)
 @given(st.lists(user_rows, min_size=2, max_size=5))
 def test_a_batch_is_its_rows(files: Files, rows: list[dict[str, object]]) -> None:
     """Embedding rows together or one by one gives the same vectors."""

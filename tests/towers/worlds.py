@@ -18,10 +18,14 @@ SCHEMA = TowerSchema(
         Feature("likes", "v", "user", "ids", "genres", 3),
         Feature("recent", "v", "user", "history", "item_id", 4),
         Feature("taste", "v", "user", "vector", dim=2),
+        Feature("bio", "v", "user", "text", "bio", 6, buckets=20, ngram=3),
+        Feature("path", "v", "user", "attention", "item_id", 4),
     ),
     item=(
         Feature("item_id", "", "item", "id", "item_id"),
         Feature("genres", "v", "item", "ids", "genres", 3),
+        Feature("title", "v", "item", "text", "title", 8, buckets=30, ngram=2),
+        Feature("next_to", "v", "item", "attention", "item_id", 3),
     ),
 )
 
@@ -40,6 +44,8 @@ user_rows = st.fixed_dictionaries(
         "likes": maybe | st.lists(maybe | genres, max_size=5),
         "recent": maybe | st.lists(maybe | ids, max_size=6),
         "taste": maybe | st.lists(st.floats(-2, 2, width=32), min_size=1, max_size=3),
+        "bio": maybe | st.text(max_size=12),
+        "path": maybe | st.lists(maybe | ids, max_size=6),
     }
 )
 
@@ -55,6 +61,8 @@ USER_TYPES = pa.schema(
         ("likes", STRINGS),
         ("recent", STRINGS),
         ("taste", pa.list_(pa.float32())),
+        ("bio", pa.string()),
+        ("path", STRINGS),
     ]
 )
 
@@ -69,6 +77,8 @@ def items(count: int) -> pa.Table:
         {
             "item_id": pa.array([f"i{number}" for number in range(count)], pa.string()),
             "genres": pa.array([names[: number % 4].tolist() for number in range(count)], STRINGS),
+            "title": pa.array([(None, "", "A film", f"Film no. {number}")[number % 4] for number in range(count)], pa.string()),
+            "next_to": pa.array([[f"i{other}" for other in range(number % 5)] or None for number in range(count)], STRINGS),
         }
     )
 
@@ -76,7 +86,7 @@ def items(count: int) -> pa.Table:
 KNOWN_USERS = users(
     [
         {"user_id": f"u{n}", "city": "Rome" if n else None, "age": 20.0 * n, "visits": n, "member": bool(n), "likes": ["drama"],
-         "recent": ["i1", "i2"], "taste": [0.5, -0.5], "joined": None}
+         "recent": ["i1", "i2"], "taste": [0.5, -0.5], "joined": None, "bio": None, "path": ["i1"]}
         for n in range(3)
     ]
 )  # fmt: skip

@@ -1,13 +1,19 @@
 """Tests of what may move, and how far."""
 
+from dataclasses import replace
+
+import pyarrow as pa
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratoon.domain.encoding import Encoding
+from ratoon.domain.schema import Feature
 from ratoon.ports import Files
 from ratoon.training.files import load_model
 from ratoon.training.freedom import SMALLEST, bounded, mask_of
-from tests.training.worlds import FULL, SCHEMA, SMALL, rows
+from ratoon.training.model import fresh
+from tests.training.worlds import FULL, PATH, SCHEMA, SMALL, TITLE, catalogue, interactions, pathed, rows, titled
 
 CPU = torch.device("cpu")
 FIRST_NEW = {"table.colour": 2, "table.item_id": 19, "table.user_id": 21}
@@ -31,6 +37,24 @@ def test_rows_hold_what_items_are_made_from(parent: Files) -> None:
     assert items.nonzero().flatten().tolist() == [4, 19, 20]
     assert colours.nonzero().flatten().tolist() == [2]
     assert not [name for name in mask if name.startswith("item.")]
+
+
+def test_rows_hold_the_words_of_items_and_free_what_users_attend_to() -> None:
+    """A text's rows are shared by all items, so none of them moves; attention moves with the user tower, not with the item's."""
+    where = Feature("next_to", "profile", "item", "attention", "item_id", 2)
+    schema = replace(SCHEMA, user=(*SCHEMA.user, PATH), item=(*SCHEMA.item, TITLE, where))
+    table, live = pathed(interactions(range(4), range(4), 20)), titled(catalogue(range(4)))
+    live = live.append_column("next_to", pa.array([["i000"]] * 4))
+    model = fresh(schema, Encoding.of(schema, table, live), 0, SMALL, CPU)
+    first_new = model.grow(model.encoding.grown(SCHEMA.item, catalogue(range(9))), 0, SMALL)
+    mask = mask_of(rows(), model, first_new)
+    words = mask["table.title"]
+    assert words is not None
+    assert not words.any()
+    assert {name for name in mask if name.endswith(("query", "key", "position"))} == {
+        "user.path.query", "user.path.key", "user.path.position"
+    }  # fmt: skip
+    assert mask_of(FULL, model, first_new)["table.title"] is None
 
 
 numbers = st.floats(-10, 10, width=32)

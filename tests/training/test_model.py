@@ -8,7 +8,7 @@ from ratoon.domain.encoding import Encoding
 from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.training.model import Model, fresh
 from ratoon.training.settings import TrainingSettings
-from tests.training.worlds import SCHEMA, SMALL, catalogue, interactions
+from tests.training.worlds import PATH, SCHEMA, SMALL, TITLE, catalogue, interactions, pathed, titled
 
 CPU = torch.device("cpu")
 
@@ -36,6 +36,25 @@ def test_vectors_enter_with_their_presence() -> None:
     )
     encoding = Encoding().grown(SCHEMA.item[:1], catalogue(range(2)))
     assert fresh(schema, encoding, 0, SMALL, CPU).tensors["user.w1"].shape == (16, 4)
+
+
+def test_texts_and_attention_have_tensors_of_their_own() -> None:
+    """A text's table has all its rows from the start and never grows; attention is square, and its positions start at zero."""
+    schema = replace(SCHEMA, user=(*SCHEMA.user, PATH), item=(*SCHEMA.item, TITLE))
+    table, live = pathed(interactions(range(4), range(4), 50)), titled(catalogue(range(4)))
+    model = fresh(schema, Encoding.of(schema, table, live), 0, SMALL, CPU)
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.tensors.items()}
+    assert shapes["table.title"] == (201, 4)
+    assert shapes["item.w1"] == (16, 8 + 4 + 2 + 5)
+    assert shapes["user.w1"] == (16, 8 + 2 * 8 + 2 * 8)
+    assert (shapes["user.path.query"], shapes["user.path.key"], shapes["user.path.position"]) == ((8, 8), (8, 8), (4, 8))
+    assert not model.tensors["user.path.position"].any()
+    assert not torch.equal(model.tensors["user.path.query"], model.tensors["user.path.key"])
+    assert "title" not in model.encoding.vocabularies
+    words = model.tensors["table.title"]
+    grown = model.encoding.grown(schema.item, titled(catalogue(range(30))))
+    assert model.grow(grown, 0, SMALL)["table.title"] == 201
+    assert torch.equal(model.tensors["table.title"], words)
 
 
 def test_tower_of_one_id_has_no_layers() -> None:

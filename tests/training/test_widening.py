@@ -15,7 +15,7 @@ from ratoon.towers import open_towers
 from ratoon.training import TwoTowerTrainer
 from ratoon.training.files import dump, load_model
 from ratoon.training.widening import widened
-from tests.training.worlds import FULL, SCHEMA, SMALL, catalogue, interactions, lesson
+from tests.training.worlds import FULL, PATH, SCHEMA, SMALL, TITLE, catalogue, interactions, lesson, pathed, titled
 
 CPU = torch.device("cpu")
 DENSE = RefreshPlan("dense", "a test")
@@ -23,6 +23,8 @@ ONLY_IDS = TowerSchema("checkerboard", SCHEMA.user[:1], SCHEMA.item[:1])
 AGE, JOB = Feature("age", "profile", "user", "number"), Feature("job", "profile", "user", "category", "job")
 LOOK = Feature("look", "pictures", "item", "vector", dim=3)
 MORE = replace(SCHEMA, user=(SCHEMA.user[0], AGE, SCHEMA.user[1], JOB), item=(LOOK, *SCHEMA.item))
+
+WORDS = replace(SCHEMA, user=(PATH, *SCHEMA.user), item=(*SCHEMA.item, TITLE))
 
 
 def with_more(table: pa.Table, *names: str) -> pa.Table:
@@ -37,19 +39,20 @@ def with_more(table: pa.Table, *names: str) -> pa.Table:
     return table
 
 
-ITEMS = with_more(catalogue(range(16)), "look")
-PAST = with_more(interactions(range(12), range(16), 400), "age", "job", "look")
+ITEMS = titled(with_more(catalogue(range(16)), "look"))
+PAST = titled(pathed(with_more(interactions(range(12), range(16), 400), "age", "job", "look")))
 
 
 @pytest.mark.parametrize("old", [SCHEMA, ONLY_IDS])
-def test_before_it_learns_a_widened_model_gives_the_same_vectors(old: TowerSchema) -> None:
+@pytest.mark.parametrize("new", [MORE, WORDS])
+def test_before_it_learns_a_widened_model_gives_the_same_vectors(old: TowerSchema, new: TowerSchema) -> None:
     """Users and items, with layers or without, keep their vectors whatever the new inputs say, wherever those stand."""
     files = TwoTowerTrainer(SMALL, 0).train(FULL, old, None, lesson(PAST, ITEMS))
     parent = load_model(files, old, SMALL, CPU)
-    encoding = parent.encoding.grown(MORE.item, ITEMS).grown(MORE.user, PAST)
-    wide = open_towers(dump(widened(parent, MORE, encoding, 0, SMALL), SMALL))
+    encoding = parent.encoding.grown(new.item, ITEMS).grown(new.user, PAST)
+    wide = open_towers(dump(widened(parent, new, encoding, 0, SMALL), SMALL))
     before = open_towers(files)
-    assert wide.schema == MORE
+    assert wide.schema == new
     np.testing.assert_allclose(wide.items(ITEMS), before.items(ITEMS), atol=1e-6)
     np.testing.assert_allclose(wide.users(PAST), before.users(PAST), atol=1e-6)
 
@@ -69,6 +72,22 @@ def test_new_inputs_are_learnt_on_top() -> None:
     towers = open_towers(child)
     assert np.abs(towers.users(older) - towers.users(PAST)).max() > 1e-3
     assert trainer.train(DENSE, MORE, files, lesson(PAST, ITEMS)) == child
+
+
+def test_texts_and_attention_are_learnt_on_top() -> None:
+    """Nothing of either stays at the zero that it starts from: words and paths come to matter, and so does where to look."""
+    trainer = TwoTowerTrainer(replace(SMALL, passes=2), 0)
+    files = trainer.train(FULL, SCHEMA, None, lesson(PAST, ITEMS))
+    child = trainer.train(DENSE, WORDS, files, lesson(PAST, ITEMS))
+    wide, parent = load_model(child, WORDS, SMALL, CPU), load_model(files, SCHEMA, SMALL, CPU)
+    assert wide.tensors["item.w1"].shape[1] == parent.tensors["item.w1"].shape[1] + 5
+    assert wide.tensors["user.path.position"].abs().max() > 1e-3
+    towers = open_towers(child)
+    other = ITEMS.set_column(ITEMS.column_names.index("title"), "title", pa.array(["The black one"] * 16))
+    elsewhere = PAST.set_column(PAST.column_names.index("path"), "path", pa.array([["i001", "i003"]] * PAST.num_rows))
+    assert np.abs(towers.items(other) - towers.items(ITEMS)).max() > 1e-3
+    assert np.abs(towers.users(elsewhere) - towers.users(PAST)).max() > 1e-3
+    assert trainer.train(DENSE, WORDS, files, lesson(PAST, ITEMS)) == child
 
 
 def test_without_new_inputs_dense_still_moves_what_rows_hold() -> None:

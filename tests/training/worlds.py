@@ -25,6 +25,8 @@ SCHEMA = TowerSchema(
 )
 
 COLOURS = ("black", "white")
+TITLE = Feature("title", "profile", "item", "text", "title", 12, buckets=200, ngram=3)
+PATH = Feature("path", "activity", "user", "attention", "item_id", 4)
 
 
 def rows(writable: tuple[str, ...] = ()) -> RefreshPlan:
@@ -67,6 +69,18 @@ def interactions(users: range, items: range, count: int, seed: int = 0) -> pa.Ta
             "value": pa.array([1.0] * count, pa.float32()),
         }
     )
+
+
+def titled(table: pa.Table) -> pa.Table:
+    """The table with a title for each row, in which the item's colour is a word among others; every tenth has none."""
+    items = table.column("item_id").to_pylist()
+    titles = [None if item.endswith("9") else f"The {colour_of(item)} {item}, deluxe edition" for item in items]
+    return table.append_column("title", pa.array(titles, pa.string()))
+
+
+def pathed(table: pa.Table) -> pa.Table:
+    """The table with a path for each row, which is the history."""
+    return table.append_column("path", table.column("recent_items"))
 
 
 def lesson(new: pa.Table, items: pa.Table, *, replay: pa.Table | None = None, fit: pa.Table | None = None) -> Lesson:

@@ -16,7 +16,8 @@ class Profile:
     """One tower input over the rows a model learnt.
 
     Attributes:
-        form: `number` or `category`; a list of ids counts by entry, a history by its length, a vector by its norm.
+        form: `number` or `category`; a list of ids counts by entry, a text by word, a history by its length, a vector by
+            its norm.
         rows, entities: how many rows, and of how many different users or items they are.
         nulls: share of rows without a value.
         mean: of the known numbers; 0 for categories.

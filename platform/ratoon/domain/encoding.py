@@ -9,10 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ratoon.domain.ngrams import hashed
 from ratoon.domain.schema import Feature, FeatureKind, TowerSchema
 
 Inputs = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
-"""Feature name -> array. id, category: int64 (n,). ids, history: int64 (n, length), 0 = nothing there.
+"""Feature name -> array. id, category: int64 (n,). ids, history, attention: int64 (n, length), 0 = nothing there, newest last.
+text: int64 (n, length), 0 = nothing there; all of it for a missing text, never for an empty one.
 number, count: float32 (n, 2), value and presence. vector: float32 (n, dim + 1), presence last."""
 
 DAY_US = 86_400_000_000.0
@@ -74,8 +76,8 @@ class Encoding:
         vocabularies, scales = dict(self.vocabularies), dict(self.scales)
         for feature in features:
             column = _array(table, feature.name)
-            if feature.vocabulary:
-                flat = _strings(column.flatten() if feature.kind in ("ids", "history") else column)
+            if feature.vocabulary and feature.kind != "text":
+                flat = _strings(column.flatten() if feature.kind in ("ids", "history", "attention") else column)
                 known = vocabularies.get(feature.vocabulary, Vocabulary())
                 vocabularies[feature.vocabulary] = known.grown(pc.unique(flat.drop_null()).to_pylist())
             elif feature.kind in ("number", "count") and feature.name not in scales:
@@ -90,7 +92,9 @@ class Encoding:
         match feature.kind:
             case "id" | "category":
                 return self.vocabularies[feature.vocabulary].lookup(_strings(column))
-            case "ids" | "history":
+            case "text":
+                return _hashed(_strings(column), feature)
+            case "ids" | "history" | "attention":
                 rows = self.vocabularies[feature.vocabulary].lookup(_strings(column.flatten()))
                 return _padded(rows, column, feature.dim)
             case "number" | "count":
@@ -137,8 +141,10 @@ _TYPES: dict[FeatureKind, pa.DataType] = {
     "category": pa.string(),
     "number": pa.float64(),
     "count": pa.float64(),
+    "text": pa.string(),
     "ids": pa.list_(pa.string()),
     "history": pa.list_(pa.string()),
+    "attention": pa.list_(pa.string()),
     "vector": pa.list_(pa.float32()),
 }
 
@@ -194,10 +200,24 @@ def _padded(rows: npt.NDArray[np.int64], lists: pa.Array, length: int) -> npt.ND
     return padded
 
 
+def _hashed(texts: pa.Array, feature: Feature) -> npt.NDArray[np.int64]:
+    """Each text's rows from the left, then 0; shape (n, dim). Equal texts are hashed once."""
+    encoded = pc.dictionary_encode(texts)
+    rows = np.zeros((len(encoded.dictionary) + 1, feature.dim), dtype=np.int64)
+    for place, text in enumerate(encoded.dictionary.to_pylist()):
+        found = hashed(text, feature.ngram, feature.buckets, feature.dim)
+        rows[place, : len(found)] = found
+    at: npt.NDArray[np.int32] = encoded.indices.fill_null(len(rows) - 1).to_numpy(zero_copy_only=False)
+    return rows[at]
+
+
 def _vectors(column: pa.Array, dim: int) -> npt.NDArray[np.float32]:
+    """Each vector and 1, or zeros for one that is missing, of another length, or has an entry that is no finite number."""
     values = np.zeros((len(column), dim + 1), dtype=np.float32)
-    for row, vector in enumerate(column.to_pylist()):
-        if vector is not None and len(vector) == dim and all(number is not None for number in vector):
-            values[row, :dim] = vector
-            values[row, dim] = 1.0
+    whole = np.asarray(pc.fill_null(pc.equal(pc.list_value_length(column), dim), False).to_numpy(zero_copy_only=False))
+    flat = column.filter(pa.array(whole)).flatten().cast(pa.float32(), safe=False)
+    found = np.asarray(flat.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(-1, dim)
+    finite = np.isfinite(found).all(axis=1)
+    values[np.flatnonzero(whole)[finite], :dim] = found[finite]
+    values[np.flatnonzero(whole)[finite], dim] = 1.0
     return values

@@ -13,7 +13,7 @@ Effect = Literal["same", "shown", "gained", "changed"]
 """same: one model fits both. shown: one model does, with other columns beside its items. gained: the old inputs are all there,
 unchanged, beside new ones. changed: anything else."""
 
-_ASPECTS = ("view", "kind", "vocabulary", "dim", "ttl", "fold")
+_ASPECTS = ("view", "kind", "vocabulary", "dim", "ttl", "fold", "buckets", "ngram")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,23 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Entity = Literal["user", "item"]
-FeatureKind = Literal["id", "category", "number", "count", "ids", "history", "vector"]
+FeatureKind = Literal["id", "category", "number", "count", "text", "ids", "history", "attention", "vector"]
 """How a feature enters a tower.
 
 id        the entity's own key: one learned row per id, row 0 for ids never seen
 category  one string: a learned row per value
 number    standardised; missing is a flag of its own
 count     log(1 + x), then as a number
+text      one string of any length: the mean of the learned rows that its words and their n-grams are hashed to, with a flag
+          for missing
 ids       a list of strings: the mean of their learned rows
 history   a list of item ids, newest last: the mean of their rows in the items' own table, and the newest one's row
+attention a list of item ids, newest last: the mean of their rows weighted by how they suit the newest one, and its row
 vector    a list of `dim` floats, taken as it is; missing is a flag of its own
 """
 
 ITEM_TABLE = "item_id"
-"""The vocabulary that the item tower's id rows and every `history` feature share."""
+"""The vocabulary that the item tower's id rows and every `history` and `attention` feature share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,11 @@ class Feature:
         name: the column in joined tables and in the online store.
         view: the Feast feature view it is read from; empty for the entity key itself.
         vocabulary: the table of learned rows it indexes; empty for numbers and vectors.
-        dim: the length of a vector, or the most entries used of a list; 0 otherwise.
+        dim: the length of a vector, or the most entries used of a list, or the most n-grams of a text; 0 otherwise.
         ttl: seconds after which a stored value counts as missing; 0 for never.
         fold: the expression it is folded by, if it is: another fold is another input.
+        buckets: the learned rows that a text's n-grams are hashed to; 0 for every other kind.
+        ngram: the characters of a text's n-grams; 0 for every other kind.
     """
 
     name: str
@@ -48,6 +53,8 @@ class Feature:
     dim: int = 0
     ttl: int = 0
     fold: str = ""
+    buckets: int = 0
+    ngram: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,8 @@ class TowerSchema:
 
     def to_json(self) -> str:
         """The schema as JSON, keys sorted, so that equal schemas are equal bytes."""
-        return json.dumps(asdict(self), sort_keys=True, indent=1)
+        sides = {"user": [_said(feature) for feature in self.user], "item": [_said(feature) for feature in self.item]}
+        return json.dumps(asdict(self) | sides, sort_keys=True, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "TowerSchema":
@@ -93,5 +101,10 @@ class TowerSchema:
 
 
 def _hash(features: tuple[Feature, ...]) -> str:
-    inputs = [asdict(feature) for feature in features]
+    inputs = [_said(feature) for feature in features]
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _said(feature: Feature) -> dict[str, object]:
+    """A feature's fields; what only texts have is left out of others, so that schemas without texts keep their hashes."""
+    return {name: value for name, value in asdict(feature).items() if value or name not in ("buckets", "ngram")}

@@ -11,9 +11,16 @@ from ratoon.features.repository import AGGREGATE_TAG, FeastRepository
 from ratoon.features.views import JOIN_KEYS, View
 
 ENCODER_TAG, ROLE_TAG, DIM_TAG = "ratoon.encoder", "ratoon.role", "ratoon.dim"
+BUCKETS_TAG, NGRAM_TAG = "ratoon.buckets", "ratoon.ngram"
 ROLES = ("display", "filter")
 LIST_LENGTH = 20
 """The most entries of a list that a tower looks at, unless the tag `ratoon.dim` says otherwise."""
+TEXT_LENGTH = 64
+"""The most n-grams of a text, words first, that a tower looks at: enough for a title of forty characters."""
+BUCKETS = 16_384
+"""The rows that a text's n-grams are hashed to, unless the tag `ratoon.buckets` says otherwise: 1 MiB of 16 floats each."""
+NGRAM = 3
+"""The characters of an n-gram, unless the tag `ratoon.ngram` says otherwise."""
 
 DEFAULTS: dict[str, FeatureKind] = {
     "STRING": "category",
@@ -109,13 +116,41 @@ def _feature(field: Any, view: str, entity: Entity, ttl: int) -> Feature:
             fix=f"Change it, or give the field the tag {ROLE_TAG} = display.",
         )
     _known(field, ENCODER_TAG, kind, [name for name in get_args(FeatureKind) if name != "id"])
-    vocabulary = ITEM_TABLE if kind == "history" else field.name if kind in ("category", "ids") else ""
+    _suits(field, view, kind, dtype)
+    history, text = kind in ("history", "attention"), kind == "text"
+    vocabulary = ITEM_TABLE if history else field.name if kind in ("category", "ids", "text") else ""
     fold = field.tags.get(AGGREGATE_TAG, "")
-    return Feature(field.name, view, entity, kind, vocabulary, _dim(field, view, kind), ttl, fold)
+    buckets, ngram = (_whole(field, view, BUCKETS_TAG, BUCKETS), _whole(field, view, NGRAM_TAG, NGRAM)) if text else (0, 0)
+    return Feature(field.name, view, entity, kind, vocabulary, _dim(field, view, kind), ttl, fold, buckets, ngram)
+
+
+def _suits(field: Any, view: str, kind: FeatureKind, dtype: str) -> None:
+    wanted = "String" if kind == "text" else "an Array" if kind in ("history", "attention") else ""
+    if wanted and not (dtype == "STRING" if kind == "text" else dtype.endswith("_LIST")):
+        raise DataError(
+            f"dtype of feature {field.name!r} in view {view!r}",
+            expected=f"{wanted}, as its tag {ENCODER_TAG} is {kind}",
+            found=dtype,
+            fix="Change the one or the other in feature_repo/.",
+        )
+
+
+def _whole(field: Any, view: str, tag: str, default: int) -> int:
+    stated = field.tags.get(tag, str(default))
+    if stated.isdecimal() and int(stated) > 0:
+        return int(stated)
+    raise DataError(
+        f"tag {tag} of feature {field.name!r} in view {view!r}",
+        expected="a whole number above 0",
+        found=repr(stated),
+        fix="Correct the tag in feature_repo/.",
+    )
 
 
 def _dim(field: Any, view: str, kind: FeatureKind) -> int:
-    if kind not in ("ids", "history", "vector"):
+    if kind == "text":
+        return _whole(field, view, DIM_TAG, TEXT_LENGTH)
+    if kind not in ("ids", "history", "attention", "vector"):
         return 0
     stated = field.tags.get(DIM_TAG) or str(field.vector_length or ("" if kind == "vector" else LIST_LENGTH))
     if stated.isdecimal() and int(stated) > 0:

@@ -11,9 +11,14 @@ from ratoon.domain.release import Metric
 from ratoon.domain.schema import Entity, Feature
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
-"""Every learned tensor by name: `table.<vocabulary>` (rows, width), and `w1 b1 w2 b2 p` of each tower under its name."""
+"""Every learned tensor by name: `table.<vocabulary>` (rows, width), `w1 b1 w2 b2 p` of each tower under its name, and
+`query key position` of each attention feature under its tower's name and its own."""
 
 Array = npt.NDArray[np.float32] | npt.NDArray[np.int64]
+
+
+LOWEST = np.float32(-1e30)
+"""Below every score: what the scores of an empty history are measured from."""
 
 
 def embed(side: Entity, features: Sequence[Feature], inputs: Inputs, weights: Weights, metric: Metric) -> Vectors:
@@ -40,10 +45,27 @@ def _parts(feature: Feature, encoded: Array, weights: Weights) -> list[Array]:
     match feature.kind:
         case "history":
             return [_mean(encoded, table), _mean(encoded[:, -1:], table)]
+        case "attention":
+            return [_attended(feature, encoded, table, weights), _mean(encoded[:, -1:], table)]
         case "ids":
             return [_mean(encoded, table)]
+        case "text":
+            return [_mean(encoded, table), (encoded[:, :1] > 0).astype(np.float32)]
         case _:
             return [table[encoded]]
+
+
+def _attended(feature: Feature, encoded: Array, table: npt.NDArray[np.float32], weights: Weights) -> npt.NDArray[np.float32]:
+    """See `ratoon.training.forward`."""
+    name = f"{feature.entity}.{feature.name}"
+    known = encoded > 0
+    rows = table[encoded] * known[:, :, None]
+    placed = rows + weights[f"{name}.position"]
+    asked = placed[:, -1] @ weights[f"{name}.query"].T @ weights[f"{name}.key"]
+    scores = np.where(known, np.matmul(placed, asked[:, :, None])[:, :, 0] / np.sqrt(np.float32(asked.shape[1])), -np.inf)
+    strength = np.exp(scores - np.max(scores, axis=1, keepdims=True, initial=LOWEST))
+    share = strength / np.maximum(strength.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return np.asarray(np.matmul(share[:, None, :], rows)[:, 0])
 
 
 def _mean(rows: Array, table: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

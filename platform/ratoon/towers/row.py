@@ -27,7 +27,7 @@ def _encode(encoding: Encoding, feature: Feature, table: pa.Table) -> Encoded:
         case "id" | "category" if value is None or isinstance(value, str):
             rows = encoding.vocabularies[feature.vocabulary].rows
             return np.array([0 if value is None else rows.get(value, 0)], dtype=np.int64)
-        case "ids" | "history" if all(isinstance(entry, str) for entry in value or ()):
+        case "ids" | "history" | "attention" if all(isinstance(entry, str) for entry in value or ()):
             return _list(encoding.vocabularies[feature.vocabulary], value or (), feature.dim)
         case "number" | "count" if value is None or isinstance(value, int | float):
             if feature.kind == "count" and value is not None:

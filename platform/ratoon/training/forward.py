@@ -10,7 +10,12 @@ from ratoon.domain.release import Metric
 from ratoon.domain.schema import Entity, Feature
 
 Weights = Mapping[str, Tensor]
-"""Every learned tensor by name: `table.<vocabulary>` (rows, width), and `w1 b1 w2 b2 p` of each tower under its name."""
+"""Every learned tensor by name: `table.<vocabulary>` (rows, width), `w1 b1 w2 b2 p` of each tower under its name, and
+`query key position` of each attention feature under its tower's name and its own."""
+
+
+LOWEST = -1e30
+"""The score of what is not there: finite, so that an empty history has a finite gradient."""
 
 
 def embed(side: Entity, features: Sequence[Feature], inputs: Mapping[str, Tensor], weights: Weights, metric: Metric) -> Tensor:
@@ -36,10 +41,32 @@ def _parts(feature: Feature, encoded: Tensor, weights: Weights) -> list[Tensor]:
     match feature.kind:
         case "history":
             return [_mean(encoded, table), _mean(encoded[:, -1:], table)]
+        case "attention":
+            return [_attended(feature, encoded, table, weights), _mean(encoded[:, -1:], table)]
         case "ids":
             return [_mean(encoded, table)]
+        case "text":
+            return [_mean(encoded, table), (encoded[:, :1] > 0).float()]
         case _:
             return [functional.embedding(encoded, table, sparse=table.requires_grad)]
+
+
+def _attended(feature: Feature, encoded: Tensor, table: Tensor, weights: Weights) -> Tensor:
+    """One head of scaled dot-product attention (Vaswani et al. 2017) from the newest item to all; shape (n, width).
+
+    The block of SASRec (Kang and McAuley, ICDM 2018, doi:10.1109/ICDM.2018.00035), of which only the newest place is read, so
+    that one query per list is enough. The tower's own layers, which skip included follow, do what a value matrix and the
+    block's feed-forward part would. Positions are learned, counted from the newest item, and say where to look, not what is
+    found there. Zeros for a list without items.
+    """
+    name = f"{feature.entity}.{feature.name}"
+    known = encoded > 0
+    rows = functional.embedding(encoded, table, padding_idx=0, sparse=table.requires_grad) * known[:, :, None]
+    placed = rows + weights[f"{name}.position"]
+    asked = placed[:, -1] @ weights[f"{name}.query"].T @ weights[f"{name}.key"]
+    scores = torch.matmul(placed, asked[:, :, None])[:, :, 0] / asked.shape[1] ** 0.5
+    share = torch.softmax(scores.masked_fill(~known, LOWEST), dim=1)
+    return torch.matmul(share[:, None, :], rows)[:, 0]
 
 
 def _mean(rows: Tensor, table: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ratoon.domain.encoding import Encoding
-from ratoon.domain.schema import ITEM_TABLE, Feature, TowerSchema
+from ratoon.domain.schema import ITEM_TABLE, Entity, Feature, TowerSchema
 from ratoon.training.repeatable import generator
 from ratoon.training.settings import TrainingSettings
 
@@ -37,12 +37,15 @@ class Model:
     def grow(self, encoding: Encoding, seed: int, settings: TrainingSettings) -> dict[str, int]:
         """Take a larger encoding; return each table's first new row.
 
-        A new id starts as the unknown id, whose row has learnt what an average newcomer is like, plus a little noise.
+        A new id starts as the unknown id, whose row has learnt what an average newcomer is like, plus a little noise. A text's
+        rows are all there from its beginning.
         """
         first_new = {}
+        buckets = {feature.vocabulary: feature.buckets for feature in (*self.schema.user, *self.schema.item)}
         for name, width, is_id in _tables(self.schema, settings):
             table = self.tensors.get(f"table.{name}", torch.empty(0, width))
-            first_new[f"table.{name}"], wanted = len(table), len(encoding.vocabularies[name])
+            wanted = buckets[name] + 1 if buckets[name] else len(encoding.vocabularies[name])
+            first_new[f"table.{name}"] = len(table)
             source = generator(seed, name, len(table))
             newcomers = (torch.randn(wanted - len(table), table.shape[1], generator=source) * SPREAD).to(table.device)
             if is_id and len(table):
@@ -57,10 +60,11 @@ def fresh(schema: TowerSchema, encoding: Encoding, seed: int, settings: Training
     model = Model(schema, encoding, {})
     model.grow(encoding, seed, settings)
     widths = table_widths(schema, settings)
-    for side, features in (("user", schema.user), ("item", schema.item)):
+    sides: tuple[tuple[Entity, tuple[Feature, ...]], ...] = (("user", schema.user), ("item", schema.item))
+    for side, features in sides:
         if [feature.kind for feature in features] != ["id"]:
             wide = sum(feature_width(feature, widths) for feature in features)
-            model.tensors |= layers(side, wide, seed, settings)
+            model.tensors |= layers(side, wide, seed, settings) | attentions(side, features, seed, settings)
     model.tensors = {name: tensor.to(device) for name, tensor in model.tensors.items()}
     return model
 
@@ -68,7 +72,7 @@ def fresh(schema: TowerSchema, encoding: Encoding, seed: int, settings: Training
 def _tables(schema: TowerSchema, settings: TrainingSettings) -> list[tuple[str, int, bool]]:
     """Each learned table: its vocabulary, the length of its rows, and whether they stand for ids; by name."""
     every = [feature for feature in (*schema.user, *schema.item) if feature.vocabulary]
-    ids = {feature.vocabulary for feature in every if feature.kind in ("id", "history")}
+    ids = {feature.vocabulary for feature in every if feature.kind in ("id", "history", "attention")}
     return [
         (name, settings.dim if name in ids else settings.small, name in ids)
         for name in sorted({feature.vocabulary for feature in every})
@@ -87,10 +91,12 @@ def feature_width(feature: Feature, widths: dict[str, int]) -> int:
         widths: see `table_widths`.
     """
     match feature.kind:
-        case "history":
+        case "history" | "attention":
             return 2 * widths[feature.vocabulary]
         case "id" | "category" | "ids":
             return widths[feature.vocabulary]
+        case "text":
+            return widths[feature.vocabulary] + 1
         case "number" | "count":
             return 2
         case "vector":
@@ -108,3 +114,18 @@ def layers(side: str, wide: int, seed: int, settings: TrainingSettings) -> dict[
     )
     source = generator(seed, side)
     return {f"{side}.{name}": (torch.rand(shape, generator=source) * 2 - 1) / inputs**0.5 for name, shape, inputs in shapes}
+
+
+def attentions(side: Entity, features: Iterable[Feature], seed: int, settings: TrainingSettings) -> dict[str, Tensor]:
+    """The tensors of the attention features among `features`.
+
+    Queries and keys are drawn as layers are. Positions start at zero, so that all begin alike.
+    """
+    drawn: dict[str, Tensor] = {}
+    for feature in features:
+        if feature.kind == "attention":
+            source, shape = generator(seed, side, feature.name), (settings.dim, settings.dim)
+            for name in ("query", "key"):
+                drawn[f"{side}.{feature.name}.{name}"] = (torch.rand(shape, generator=source) * 2 - 1) / settings.dim**0.5
+            drawn[f"{side}.{feature.name}.position"] = torch.zeros(feature.dim, settings.dim)
+    return drawn

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.schema import Entity, Feature, TowerSchema
-from ratoon.training.model import Model, feature_width, layers, table_widths
+from ratoon.training.model import Model, attentions, feature_width, layers, table_widths
 from ratoon.training.settings import TrainingSettings
 
 
@@ -31,6 +31,7 @@ def widened(model: Model, schema: TowerSchema, encoding: Encoding, seed: int, se
     for side, old, new in sides:
         if new != old:
             wide.tensors |= _widened(side, old, new, wide.tensors, table_widths(schema, settings), seed, settings)
+            wide.tensors |= attentions(side, [feature for feature in new if feature not in old], seed, settings)
     wide.tensors = {name: tensor.to(device) for name, tensor in wide.tensors.items()}
     return wide
 

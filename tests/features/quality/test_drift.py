@@ -146,3 +146,23 @@ def test_without_rows_or_profiles_there_is_nothing_to_say() -> None:
     empty: Profile = profiles(SCHEMA, rows.slice(0, 0))[0]
     assert (empty.rows, empty.edges, empty.nulls) == (0, (), 0.0)
     assert math.isfinite(by_name(drifts([empty], SCHEMA, rows))["age"].psi)
+
+
+def test_a_text_counts_by_word() -> None:
+    """Titles are new by nature, so what is compared is their words; one without any word is there and counts for nothing."""
+    schema = TowerSchema("p", (), (Feature("title", "v", "item", "text", "title", 64, buckets=8, ngram=3),))
+
+    def titles(*texts: str | None) -> pa.Table:
+        return pa.table({"item_id": [f"i{place}" for place in range(len(texts))], "title": pa.array(texts, pa.string())})
+
+    (profile,) = profiles(schema, titles("The End", "the sea", "", None))
+    assert (profile.form, profile.values, profile.counts, profile.nulls) == (
+        "category",
+        ("the", "end", "sea"),
+        (1, 2, 1, 1, 0),
+        0.25,
+    )
+    (same,) = drifts([profile], schema, titles("THE SEA", "the end", "", None))
+    (other,) = drifts([profile], schema, titles("Das Ende", "das Meer", "", None))
+    assert same.psi == 0.0
+    assert other.psi > 0.5

@@ -16,6 +16,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 
 from ratoon.domain.drift import Drift, Profile
+from ratoon.domain.ngrams import words
 from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.features.quality.measures import Floats, numbers
 
@@ -119,7 +120,10 @@ def _values(feature: Feature, table: pa.Table) -> tuple[npt.NDArray[np.float64] 
         case "ids":
             lengths = pc.fill_null(pc.list_value_length(column), 0)
             return column.flatten().drop_null().cast(pa.string()).to_pylist(), pc.sum(pc.equal(lengths, 0)).as_py() or 0
-        case "history":
+        case "text":
+            texts = column.drop_null().cast(pa.string()).to_pylist()
+            return [word for text in texts for word in words(text)], column.null_count
+        case "history" | "attention":
             found = numbers(pc.list_value_length(column))
         case "vector":
             found = np.array([np.linalg.norm(row) if row is not None else np.nan for row in column.to_pylist()], np.float64)
