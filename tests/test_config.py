@@ -157,3 +157,18 @@ def test_drift_limits_are_in_order(tmp_path: Path) -> None:
     """What warns warns no later than what is learnt anew, and that comes no later than what is refused."""
     with pytest.raises(UsageError, match="drift: .*psi_warn <= psi_full <= psi_refuse is asked"):
         load(written(tmp_path, "[drift]\npsi_full = 30.0\n"), environment={})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [('"never"', None), ('"30 d"', 2_592_000.0), ('"90min"', 5_400.0)])
+def test_a_half_life_is_a_span_or_none(tmp_path: Path, text: str, seconds: float | None) -> None:
+    """The age that halves the odds of replay is read as seconds, and `never` as none."""
+    file = written(tmp_path, f"[training]\nreplay_half_life = {text}\n")
+    assert load(file, environment={}).training.replay_half_life == seconds
+
+
+@pytest.mark.parametrize("text", ['"a while"', '"0 d"', "30", '"30"'])
+def test_another_half_life_is_refused(tmp_path: Path, text: str) -> None:
+    """What is no span longer than nothing is refused, and what would be right is said."""
+    file = written(tmp_path, f"[training]\nreplay_half_life = {text}\n")
+    with pytest.raises(UsageError, match="training.replay_half_life: .*a span such as `30 d`.* or `never` is asked"):
+        load(file, environment={})

@@ -4,10 +4,11 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ratoon.domain.duration import seconds
 from ratoon.domain.errors import UsageError
 
 HOME, CONFIG = "RATOON_HOME", "RATOON_CONFIG"
@@ -33,6 +34,14 @@ class Clock(_Section):
     )
 
 
+def _half_life(said: object) -> float | None:
+    """Seconds, or None for `never`."""
+    span = seconds(said) if isinstance(said, str) and said != "never" else None
+    if not span and said != "never":
+        raise ValueError("a span such as `30 d`, `12 h`, `5 min` or `20 s`, longer than nothing, or `never` is asked")
+    return span
+
+
 class Training(_Section):
     """The towers and how they learn."""
 
@@ -41,6 +50,9 @@ class Training(_Section):
     dim: int = Field(64, ge=2, le=4096, description="Length of the vectors.")
     epochs: int = Field(3, ge=1, description="Most passes over history when learning from nothing.")
     passes: int = Field(1, ge=1, description="Passes over new and replayed rows when refreshing.")
+    replay_half_life: Annotated[float | None, BeforeValidator(_half_life)] = Field(
+        None, description="Age that halves the odds of a past interaction to be replayed, as `30 d`; `never`: the same odds."
+    )
     seed: int = Field(0, ge=0, description="Of every random choice.")
     threads: int = Field(1, ge=1, description="CPU threads of training; more of them spin where cores are shared.")
 

@@ -7,8 +7,11 @@ import pyarrow as pa
 import pytest
 
 from ratoon.domain.event import TIME
+from ratoon.domain.replay import Draw
+from ratoon.domain.window import Window
 from ratoon.features import joins
 from ratoon.features.contract import tower_schema
+from ratoon.features.examples.folder import forget
 from ratoon.features.joins import Examples, items_as_of, point_in_time
 from tests.fakes.events import at, batch, event
 from tests.features.worlds import US, World, world
@@ -117,6 +120,39 @@ def test_many_windows_are_one(read_only: World) -> None:
     assert steps.read(650, 710).column("offset").to_pylist() == whole.read(650, 710).column("offset").to_pylist()
     assert steps.read(1_640, 1_640).num_rows == 0
     assert {path.name: path.stat().st_mtime_ns for path in steps.folder.glob("*.parquet")} == cached
+
+
+def test_the_forgotten_do_not_come_back(empty: World) -> None:
+    """Examples of a forgotten user are not joined again from the log; those of others stay, new ones are joined."""
+    empty.log.append(batch(event("a"), event("b", user_id="u2"), event("c", event_timestamp=at(1))), backfill=True)
+    cache = examples(empty.ingest(), USER)
+    before = cache.read(0, 3)
+    assert forget(cache.folder.parent, ["u1"]) == 2
+    assert cache.read(0, 3).equals(before.slice(1, 1))
+    empty.log.append(batch(event("d", event_timestamp=at(2))), backfill=True)
+    empty.ingest()
+    assert cache.read(0, 4).column("offset").to_pylist() == [2, 4]
+
+
+def test_many_small_windows_become_one_file(read_only: World) -> None:
+    """Windows one after the other are put together on the way, and give what one reading gives; the newest stays alone."""
+    references = ["user_activity:user_events"]
+    steps = examples(read_only, references)
+    for upto in range(100, 1_001, 100):
+        offsets = steps.read(upto - 100, upto).column("offset").to_pylist()
+        assert all(upto - 100 < offset <= upto for offset in offsets)
+    names = [path.stem for path in sorted(steps.folder.glob("*.parquet"))]
+    assert names == ["000000000000-000000000800", "000000000800-000000000900", "000000000900-000000001000"]
+    whole = examples(read_only, BOTH).read(0, 1_000).select([*joins.KEPT, "user_events"])
+    assert steps.read(0, 1_000).equals(whole)
+
+
+def test_nothing_is_replayed_before_there_is_anything(empty: World) -> None:
+    """Without a past a sample and the newest rows are empty, with the columns that examples have."""
+    cache = examples(empty.ingest(), USER)
+    window = Window(0, 0, at(0))
+    for table in (cache.replayed(window, Draw(5, 0, at(0))), cache.newest(window, "reserve", 5)):
+        assert (table.num_rows, table.column_names) == (0, [*joins.KEPT, "recent_items", "user_events"])
 
 
 def test_an_empty_log_has_no_examples(empty: World) -> None:

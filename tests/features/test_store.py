@@ -7,12 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from ratoon import durable
-from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.delta import FeatureDelta, part
 from ratoon.domain.event import TIME
+from ratoon.domain.replay import Draw
 from ratoon.domain.window import Window
 from ratoon.features.store import FeastFeatures
 from tests.fakes.events import START, at, batch, event
@@ -110,6 +112,27 @@ def test_what_is_left_out_is_not_learnt(read_only: World) -> None:
     assert len(kept) < len(whole)
     assert not {*range(900, 951)} & {*past}
     assert {899, 951} & {*past}
+
+
+@pytest.mark.parametrize("half_life", [None, 86_400.0])
+def test_replay_is_a_part_of_the_past(read_only: World, half_life: float | None) -> None:
+    """A sample holds train rows of the past as they are, as many as asked for, and all of them if that is more."""
+    window = Window(1_000, read_only.log.end(), read_only.log.now(), left_out=((400, 450),))
+    train = part(read_only.features.past(window), "train").combine_chunks()
+    drawn = read_only.features.replay(window, Draw(200, 3, window.as_of, half_life))
+    assert drawn.num_rows == 200
+    assert drawn.equals(train.filter(pc.is_in(train.column("offset"), drawn.column("offset").combine_chunks())))
+    assert read_only.features.replay(window, Draw(10_000, 3, window.as_of, half_life)).equals(train)
+    assert read_only.features.replay(window, Draw(0, 3, window.as_of, half_life)).equals(train.slice(0, 0))
+
+
+def test_the_newest_are_the_end_of_the_past(read_only: World) -> None:
+    """The newest rows of a part are the last of the past's, by offset; all of them if more are asked for."""
+    window = Window(1_000, read_only.log.end(), START, left_out=((900, 950),))
+    reserve = part(read_only.features.past(window), "reserve").combine_chunks()
+    assert reserve.num_rows > 10
+    assert read_only.features.newest(window, "reserve", 10).equals(reserve.slice(reserve.num_rows - 10).combine_chunks())
+    assert read_only.features.newest(window, "reserve", 10_000).equals(reserve)
 
 
 def test_an_item_touched_only_by_what_is_left_out_is_not_changed(shop: World) -> None:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+import numpy.typing as npt
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -24,9 +27,12 @@ class Window:
     cursors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     left_out: tuple[tuple[int, int], ...] = ()
 
-    def learns_from(self, offset: int) -> bool:
-        """Whether an event at `offset` may be trained on or judged by."""
-        return not any(first <= offset <= last for first, last in self.left_out)
+    def learnt(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which of the events at these offsets may be trained on or judged by; shape as given."""
+        kept = np.ones(offsets.shape, np.bool_)
+        for first, last in self.left_out:
+            kept &= (offsets < first) | (offsets > last)
+        return kept
 
     def to_json(self) -> str:
         """The window as JSON, keys sorted."""

@@ -4,19 +4,22 @@ An example is an interaction with the features of its user and its item as they 
 had arrived. That never changes afterwards, so each interaction is joined once, whatever trains on it later.
 """
 
-import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ratoon import durable
+from ratoon.domain.delta import Split
 from ratoon.domain.event import TIME
+from ratoon.domain.replay import Draw
 from ratoon.domain.schema import TowerSchema
+from ratoon.domain.window import Window
+from ratoon.features.examples import sampling
+from ratoon.features.examples.files import ExampleFile
+from ratoon.features.examples.folder import add, files_of, merge, only_one
 from ratoon.features.offline.entities import Entities
 from ratoon.features.offline.join import features_as_of
 from ratoon.features.offline.sides import side_of
@@ -29,8 +32,8 @@ KEPT = ("offset", "user_id", "item_id", "type", "value", "event_timestamp")
 ARRIVAL = "created_timestamp"
 """The log's column that says when an interaction arrived: what arrived before it, its example may see."""
 
-RULES = "joins 2"
-"""Which rows an example may see, as a version: examples joined by other rules are not read."""
+RULES = "joins 3"
+"""Which rows an example may see and how files hold them, as a version: files of another one are not read."""
 
 
 def point_in_time(
@@ -65,7 +68,7 @@ def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 
 class Examples:
-    """The cache: Parquet files named by the offsets they cover, per rules, schema and folds, under `features/examples/`."""
+    """The cache: example files, one folder per rules, schema and folds, under `features/examples/`."""
 
     def __init__(self, repository: FeastRepository, log: EventLog, schema: TowerSchema, references: Sequence[str]) -> None:
         """Args: references: every input of both towers, as Feast names it."""
@@ -76,33 +79,41 @@ class Examples:
 
     def read(self, after: int, upto: int) -> pa.Table:
         """Interactions with after < offset <= upto, joined; by offset."""
-        with _only_one(self.folder):
-            self._extend(upto)
-            parts = [pq.read_table(path) for path in self._parts() if _covers(path)[1] > after and _covers(path)[0] < upto]
-        if not parts:
-            return self._joined(pa.schema(_KEPT_SCHEMA).append(pa.field(ARRIVAL, TIME)).empty_table())
-        table = pa.concat_tables(parts)
+        with self._files(upto) as files:
+            table = self._by_offset([file.whole() for file in files if file.last > after])
         offsets = table.column("offset")
         return table.filter(pc.and_(pc.greater(offsets, after), pc.less_equal(offsets, upto))).combine_chunks()
 
-    def _extend(self, upto: int) -> None:
-        reached = max((_covers(path)[1] for path in self._parts()), default=0)
-        if reached >= upto:
-            return
-        events = self._log.read(reached, upto)
-        events = events.filter(pc.equal(events.column("kind"), "interaction")).select([*KEPT, ARRIVAL])
-        sink = pa.BufferOutputStream()
-        pq.write_table(self._joined(events), sink, compression="zstd")
-        durable.write(self.folder / f"{reached:012d}-{upto:012d}.parquet", sink.getvalue().to_pybytes())
-        durable.fault_point("features.joined")
+    def replayed(self, window: Window, draw: Draw) -> pa.Table:
+        """A sample of the train rows before `window`, joined; by offset. Only the files' row groups it is in are read."""
+        with self._files(window.start) as files:
+            return self._by_offset(sampling.replayed(files, window, draw))
+
+    def newest(self, window: Window, split: Split, count: int) -> pa.Table:
+        """The newest `count` rows before `window` of a part other than train, joined; by offset. Older ones are not read."""
+        with self._files(window.start) as files:
+            return self._by_offset(list(sampling.newest(files, window, split, count)))
+
+    @contextmanager
+    def _files(self, upto: int) -> Iterator[list[ExampleFile]]:
+        """The files that hold every interaction up to `upto`, by offset, and perhaps later ones; nobody else changes them."""
+        with only_one(self.folder):
+            reached = max((file.last for file in files_of(self.folder)), default=0)
+            if reached < upto:
+                merge(self.folder)
+                events = self._log.read(reached, upto)
+                interactions = events.filter(pc.equal(events.column("kind"), "interaction"))
+                add(self.folder, reached, upto, self._joined(interactions.select([*KEPT, ARRIVAL])))
+            yield [file for file in files_of(self.folder) if file.first < upto]
+
+    def _by_offset(self, tables: Sequence[pa.Table]) -> pa.Table:
+        nothing = pa.schema(_KEPT_SCHEMA).append(pa.field(ARRIVAL, TIME)).empty_table()
+        return pa.concat_tables(tables or [self._joined(nothing)]).sort_by("offset").combine_chunks()
 
     def _joined(self, events: pa.Table) -> pa.Table:
         keys = events.select(["user_id", "item_id", "event_timestamp", ARRIVAL])
         features = point_in_time(self._repository, keys, self._references, arrival=ARRIVAL)
         return pa.table({**_columns(events.drop_columns([ARRIVAL])), **_columns(features.drop_columns(keys.column_names))})
-
-    def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*.parquet"))
 
 
 _KEPT_SCHEMA = [
@@ -113,20 +124,6 @@ _KEPT_SCHEMA = [
     pa.field("value", pa.float64()),
     pa.field("event_timestamp", TIME),
 ]
-
-
-def _covers(path: Path) -> tuple[int, int]:
-    first, _, last = path.stem.partition("-")
-    return int(first), int(last)
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Refreshes of several surfaces share the cache; one of them extends it at a time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def items_as_of(repository: FeastRepository, ids: Sequence[str], as_of: datetime, references: Sequence[str]) -> pa.Table:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.delta import FeatureDelta, Split
 from ratoon.domain.drift import Drift, Profile
 from ratoon.domain.errors import UsageError
+from ratoon.domain.replay import Draw
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
 from ratoon.features import deltas
@@ -112,9 +113,7 @@ class FeastFeatures:
 
     def delta(self, window: Window, since: Window | None, parent_items: Iterable[str]) -> FeatureDelta:
         """What changed inside `window`, against a parent made of `since` that serves `parent_items`."""
-        interactions = self._examples.read(window.start, window.end)
-        learnt = [window.learns_from(offset) for offset in interactions.column("offset").to_pylist()]
-        interactions = interactions.filter(pa.array(learnt, pa.bool_()))
+        interactions = self._learnt(window, window.start, window.end)
         live, before = set(self._accepted.catalogue(window.end)), set(parent_items)
         touched = set(interactions.column("item_id").to_pylist()) | self._touched(window, since, live)
         new = live - before
@@ -123,9 +122,15 @@ class FeastFeatures:
 
     def past(self, window: Window) -> pa.Table:
         """The interactions before `window`, joined, without those left out."""
-        table = self._examples.read(0, window.start)
-        learnt = [window.learns_from(offset) for offset in table.column("offset").to_pylist()]
-        return table.filter(pa.array(learnt, pa.bool_()))
+        return self._learnt(window, 0, window.start)
+
+    def replay(self, window: Window, draw: Draw) -> pa.Table:
+        """A sample of the train rows of `past`, by offset; read without the others."""
+        return self._examples.replayed(window, draw)
+
+    def newest(self, window: Window, split: Split, count: int) -> pa.Table:
+        """The newest `count` rows of `past` that are of a part other than train, by offset; read without the others."""
+        return self._examples.newest(window, split, count)
 
     def items(self, ids: Sequence[str], as_of: datetime) -> pa.Table:
         """One row per id, in order: `item_id`, the item tower's inputs, display and filter columns as of then."""
@@ -138,6 +143,10 @@ class FeastFeatures:
     def drifts(self, known: Iterable[Profile], interactions: pa.Table) -> tuple[Drift, ...]:
         """How far the inputs of these interactions are from known profiles."""
         return drift.drifts(known, self._schema, interactions)
+
+    def _learnt(self, window: Window, after: int, upto: int) -> pa.Table:
+        table = self._examples.read(after, upto)
+        return table.filter(pa.array(window.learnt(table.column("offset").to_numpy())))
 
     def _touched(self, window: Window, since: Window | None, live: set[str]) -> set[str]:
         """Items whose own features changed: posted through events, or written by somebody else's job.

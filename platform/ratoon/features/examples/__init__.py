@@ -1,0 +1,1 @@
+"""Files of training examples: how they are written, read in part, put together and emptied of a person."""
