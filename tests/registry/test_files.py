@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ratoon.domain.schema import TowerSchema
 from ratoon.ports import Registry
 from ratoon.registry import FileRegistry
 from tests.fakes import processes
-from tests.registry.releases import content, published, release, window
+from tests.registry.releases import T0, content, published, release, window
 
 
 def test_is_the_port(registry: FileRegistry) -> None:
@@ -36,6 +37,27 @@ def test_publish_and_load(registry: FileRegistry, tmp_path: Path) -> None:
     assert json.loads((home / "CURRENT").read_text()) == {"id": made[2].id, "sequence": 3}
     assert (home / f"000003-{made[2].id[:12]}" / "manifest.json").read_text() == made[2].to_json()
     assert FileRegistry(tmp_path / "releases", "similar").current() is None
+
+
+def test_a_release_says_from_when_it_is_served(tmp_path: Path) -> None:
+    """It is the configured clock's present, but always later than all that was seen and than the release before it."""
+    clock = [T0 - timedelta(days=1), T0 + timedelta(days=3), T0 + timedelta(days=3), T0]
+    registry = FileRegistry(tmp_path / "releases", "home", present=lambda: clock.pop(0))
+    day, us = timedelta(days=3), timedelta(microseconds=1)
+    made = published(registry, 3)
+    assert [one.published for one in made] == [T0 + us, T0 + day + us, T0 + day + 2 * us]
+    assert registry.rollback(None, "back").published == T0 + day + 3 * us
+    assert registry.get(None).published == T0 + day + 3 * us
+
+
+def test_the_current_release_by_no_id(registry: FileRegistry) -> None:
+    """`get(None)` is the current release; before the first one there is none to be had."""
+    with pytest.raises(
+        UsageError, match="release: expected the id of one published release, or its beginning, found none published"
+    ):
+        registry.get(None)
+    published(registry, 2)
+    assert registry.get(None) == registry.current()
 
 
 def test_publish_needs_the_current_parent(registry: FileRegistry) -> None:

@@ -49,7 +49,7 @@ def test_rollback_to_damaged_changes_nothing(registry: FileRegistry, tmp_path: P
     """The old files are checked before anything is published or held."""
     first, second = published(registry, 2)
     (tmp_path / "releases" / "home" / f"000001-{first.id[:12]}" / "index.faiss").write_bytes(b"")
-    with pytest.raises(StoreError, match=r"index.faiss: expected SHA-256 .* Roll back to release \(none: this is the first\)"):
+    with pytest.raises(StoreError, match=r"index.faiss: expected SHA-256 .* Bring the file back from a backup\.$"):
         registry.rollback(None, "why")
     assert registry.current() == second
     assert registry.held() == ""

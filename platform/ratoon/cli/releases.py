@@ -19,7 +19,7 @@ def releases(
     registry = open_house().registry(surface)
     if forget:
         registry.forget(forget)
-    rows = [_summary(release) for release in registry.releases()]
+    rows = [_summary(release) | {"bytes": registry.occupied(release)} for release in registry.releases()]
     show(rows, as_json, table(rows))
 
 

@@ -4,38 +4,54 @@ Publishing is compare-and-swap (a release names the one it replaces) under a loc
 fence: whoever holds a lower sequence than CURRENT's is out of date. Readers take no lock, for nothing they read is changed.
 
     <root>/<surface>/CURRENT                the served release, {"id", "sequence"}
-                    /000007-3fa9c1d2e4b5/   a release: manifest.json and its files
+                    /000007-3fa9c1d2e4b5/   a release: manifest.json and its files, some as what differs from the parent's
                     /pinned.json            the window of a refresh that has not finished
                     /refused.jsonl          windows that the gate refused
+                    /runs/000012-<digest>.json  what each refresh did, for people
                     /hold.json              why refreshing is on hold; offsets that are left out
                     /.lease  /.current      locks
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ratoon import durable
 from ratoon.domain.errors import Conflict, StoreError, UsageError
 from ratoon.domain.release import Release, release_id
+from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
 from ratoon.ports import Files
 from ratoon.registry.locks import leased, locked
 from ratoon.registry.notes import Notes, Ranges, Refusal, merged, parsed
+from ratoon.registry.runs import Runs
 from ratoon.registry.shelf import Shelf
 
 
-class FileRegistry:
-    """One surface's registry in a folder of the local file system."""
+def _wall() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, root: Path, surface: str) -> None:
+
+class FileRegistry:
+    """One surface's registry in a folder of the local file system.
+
+    Args:
+        now: the machine's clock, which says when a refresh finished and nothing else.
+        present: the configured clock, which says from when on a release is served; without it releases do not say.
+    """
+
+    def __init__(
+        self, root: Path, surface: str, now: Callable[[], datetime] = _wall, present: Callable[[], datetime] | None = None
+    ) -> None:
         self.surface = surface
-        self._root = root / surface
+        self._root, self._present = root / surface, present
         self._shelf = Shelf(self._root)
         self._notes = Notes(self._root)
+        self.runs = Runs(self._root / "runs", now)
 
     def lease(self) -> AbstractContextManager[None]:
         """Be the only refresh of this surface on this machine, or raise Conflict; ends with the process at the latest."""
@@ -66,14 +82,18 @@ class FileRegistry:
             release = self._shelf.manifest(*before) if release.parent and self._shelf.holds(*before) else None
         return history
 
-    def get(self, id_prefix: str) -> Release:
-        """The published release whose id starts with `id_prefix`; UsageError if there is none, or more than one."""
-        found = [release for release in self.releases() if release.id.startswith(id_prefix)]
+    def get(self, id_prefix: str | None) -> Release:
+        """The published release whose id starts with `id_prefix`, for None the current one.
+
+        UsageError if there is none, or more than one.
+        """
+        kept = self.releases()
+        found = kept[:1] if id_prefix is None else [release for release in kept if release.id.startswith(id_prefix)]
         if len(found) != 1:
             raise UsageError(
                 "release",
                 expected="the id of one published release, or its beginning",
-                found=f"{id_prefix!r}, which fits {len(found)}",
+                found="none published" if id_prefix is None else f"{id_prefix!r}, which fits {len(found)}",
                 fix="`ratoon releases` lists them.",
             )
         return found[0]
@@ -87,10 +107,13 @@ class FileRegistry:
         return TowerSchema.from_json(self._shelf.file(release, "schema.json").decode())
 
     def forget(self, id_prefix: str) -> list[Release]:
-        """Delete a release and all before it, oldest first; none of them can be rolled back to any more.
+        """Delete a release and all before it, and return them, oldest first; none can be rolled back to any more.
+
+        What the next release has stored as what differs from the last of them is written whole first.
 
         Raises:
             UsageError: there is no such release, or it is the one that is served.
+            StoreError: the next release cannot be put together; nothing has been deleted.
         """
         with locked(self._root / ".current"):
             history, last = self.releases(), self.get(id_prefix)
@@ -102,9 +125,13 @@ class FileRegistry:
                     fix="`ratoon releases` lists those before it.",
                 )
             old = [release for release in reversed(history) if release.sequence <= last.sequence]
-            for release in old:
-                self._shelf.forget(release)
+            self._shelf.fold(history[-len(old) - 1])
+            self._shelf.forget(last.sequence)
             return old
+
+    def occupied(self, release: Release) -> int:
+        """Bytes on the shelf that are this release's own: its manifest, and each file whole or as what differs."""
+        return sum(self._shelf.sizes(release).values())
 
     def pin(self, window: Window) -> Window:
         """Write the window down before work starts; the one pinned by a refresh that died wins, so that it is run again.
@@ -151,13 +178,20 @@ class FileRegistry:
                 found=f"release {found[:12] or '(none)'}",
                 fix="Something else was published first; run it again, and it starts from there.",
             )
-        release = replace(release, sequence=(current.sequence if current else 0) + 1)
+        release = replace(release, sequence=(current.sequence if current else 0) + 1, published=self._served(current, release))
         self._shelf.add(release, files)
         durable.fault_point("registry.renamed")
         head = json.dumps({"id": release.id, "sequence": release.sequence})
         durable.write(self._root / "CURRENT", head.encode())
         durable.fault_point("registry.published")
         return release
+
+    def _served(self, current: Release | None, release: Release) -> datetime | None:
+        """From when on `release` is served: strictly after all that it has seen, and after the one before it."""
+        if self._present is None:
+            return None
+        before = current.published if current and current.published else release.window.as_of
+        return max(self._present(), release.window.as_of, before) + timedelta(microseconds=1)
 
     def unpin(self) -> None:
         """Forget the pinned window: there was nothing to do in it."""
@@ -167,6 +201,12 @@ class FileRegistry:
         """Remember that a window was refused and why, and forget its pin."""
         self._notes.refuse(window, reasons)
         self._notes.unpin()
+
+    def record(self, report: RefreshReport) -> None:
+        """Keep what a refresh did, for people; see `runs`."""
+        published = report.outcome == "published"
+        made = self._shelf.manifest(report.sequence, report.release) if published else None
+        self.runs.keep(report, made.parent if made else report.release, self._shelf.sizes(made) if made else {})
 
     def refused(self) -> list[Refusal]:
         """Every refusal of this surface, oldest first."""

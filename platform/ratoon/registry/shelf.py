@@ -1,4 +1,8 @@
-"""The folders of releases: `<sequence>-<id>/` with `manifest.json` and the files. Written once, never changed."""
+"""The folders of releases: `<sequence>-<id>/` with `manifest.json` and the files.
+
+A folder is written once. The one change it may see later is that a file which was stored as what differs from the parent's is
+written whole, before that parent is taken away; the bytes that are read stay the same. See `chains`.
+"""
 
 import os
 import re
@@ -10,6 +14,7 @@ from ratoon import durable
 from ratoon.domain.errors import StoreError, UsageError
 from ratoon.domain.release import Release
 from ratoon.ports import Files
+from ratoon.registry.chains import DELTA, LINK, Chains, sequence_of
 
 MANIFEST = "manifest.json"
 STAGING = ".staging-"
@@ -21,6 +26,7 @@ class Shelf:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._chains = Chains(root)
 
     def folder(self, sequence: int, release_id: str) -> Path:
         """Where a release lies."""
@@ -28,7 +34,7 @@ class Shelf:
 
     def last(self) -> int:
         """The highest sequence of any folder, published or left behind by a crash; 0 if there is none."""
-        return max((int(folder.name.partition("-")[0]) for folder in self.root.glob("[0-9]*-*")), default=0)
+        return max((sequence_of(folder.name) for folder in self.root.glob("[0-9]*-*")), default=0)
 
     def holds(self, sequence: int, release_id: str) -> bool:
         """Whether the release is there."""
@@ -69,23 +75,29 @@ class Shelf:
 
     def file(self, release: Release, name: str) -> bytes:
         """One of a release's files, its hash checked; StoreError like `read`."""
-        fix = f"Roll back to release {release.parent[:12] or '(none: this is the first)'}, or bring the file back from a backup."
-        path, wanted = self.folder(release.sequence, release.id) / name, release.files[name]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise StoreError(str(path), expected=f"SHA-256 {wanted}", found=repr(error), fix=fix) from error
-        if (found := durable.sha256(data)) != wanted:
-            raise StoreError(str(path), expected=f"SHA-256 {wanted}", found=found, fix=fix)
-        return data
+        return self._chains.read(self.folder(release.sequence, release.id) / name, release.files[name])
 
-    def forget(self, release: Release) -> None:
-        """Take a release's folder away: out of sight at once, whatever a crash leaves of it."""
+    def sizes(self, release: Release) -> dict[str, int]:
+        """Each file in a release's folder with its bytes."""
         folder = self.folder(release.sequence, release.id)
-        gone = folder.with_name(f"{STAGING}{folder.name}")
-        folder.rename(gone)
-        durable.sync_folder(self.root)
-        shutil.rmtree(gone)
+        return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+
+    def fold(self, release: Release) -> None:
+        """Make a release independent of all others; StoreError like `read`, and then it is as it was."""
+        self._chains.fold(self.folder(release.sequence, release.id), release.files)
+
+    def forget(self, upto: int) -> None:
+        """Take every folder with a sequence <= `upto` away, also those that a crash left behind.
+
+        The newest goes out of sight first, and with it all before it: none of them is found any more, so none is found broken.
+        """
+        folders = [folder for folder in self.root.glob("[0-9]*-*") if sequence_of(folder.name) <= upto]
+        for folder in sorted(folders, key=lambda folder: sequence_of(folder.name), reverse=True):
+            gone = folder.with_name(f"{STAGING}{folder.name}")
+            folder.rename(gone)
+            durable.sync_folder(self.root)
+            durable.fault_point("registry.forgotten")
+            shutil.rmtree(gone)
 
     def add(self, release: Release, files: Files) -> None:
         """Write a release beside the others and rename it into its place, everything synced.
@@ -105,13 +117,23 @@ class Shelf:
             shutil.rmtree(final)
         staging = self.root / f"{STAGING}{os.getpid()}"
         staging.mkdir(parents=True)
-        for name, data in {**files, MANIFEST: release.to_json().encode()}.items():
+        for name, data in {**self._stored(release, files), MANIFEST: release.to_json().encode()}.items():
             _write_synced(staging / name, data)
             durable.fault_point("registry.staging")
         durable.sync_folder(staging)
         durable.fault_point("registry.staged")
         staging.rename(final)
         durable.sync_folder(self.root)
+
+    def _stored(self, release: Release, files: Files) -> dict[str, bytes]:
+        """What to write for `files`: as what differs from the parent's, where that is less."""
+        before = (release.sequence - 1, release.parent)
+        parent = self.manifest(*before) if release.parent and self.holds(*before) else None
+        stored: dict[str, bytes] = {}
+        for name, data in files.items():
+            known = parent.files.get(name) if parent else None
+            stored |= self._chains.stored(name, data, self.folder(*before) / name, known) if known else {name: data}
+        return stored
 
     def _is(self, release: Release) -> bool:
         try:
@@ -133,11 +155,11 @@ def _same_files(release: Release, files: Files) -> None:
             found=f"others: {', '.join(wrong)}",
             fix="Hash the bytes that are published.",
         )
-    odd = sorted(name for name in files if not NAME.fullmatch(name) or name == MANIFEST)
+    odd = sorted(name for name in files if not NAME.fullmatch(name) or name == MANIFEST or name.endswith((DELTA, LINK)))
     if odd:
         raise UsageError(
             "files",
-            expected=f"plain file names other than {MANIFEST}",
+            expected=f"plain file names other than {MANIFEST}, none ending in {DELTA} or {LINK}",
             found=", ".join(odd),
             fix="Rename the file: a release is one flat folder.",
         )
