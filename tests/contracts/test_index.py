@@ -246,6 +246,21 @@ def test_load_keeps_metric_and_ignores_strangers(indexes: Indexes) -> None:
         loaded.upsert(batch({"c": [2, 0]}))
 
 
+def test_vectors_are_those_that_are_searched(indexes: Indexes) -> None:
+    """`vectors` gives copies in the order asked for, bit for bit, through changes and a snapshot; an unknown id is a KeyError."""
+    index = indexes.empty(2, "dot")
+    index.upsert(batch({"a": [0.1, -0.0], "b": [3e-39, 2], "c": [5, 6]}))
+    index.upsert(batch({"b": [0.7, 8]}))
+    index.remove(["a"])
+    for one in (index, indexes.load(index.snapshot())):
+        assert one.vectors(["c", "b"]).tobytes() == np.array([[5, 6], [0.7, 8]], np.float32).tobytes()
+        one.vectors(["c"])[:] = 0.0
+        assert one.vectors(["c"]).tolist() == [[5, 6]]
+        assert one.vectors([]).shape == (0, 2)
+        with pytest.raises(KeyError, match="a"):
+            one.vectors(["a"])
+
+
 def test_damaged_snapshots(indexes: Indexes) -> None:
     """A missing, torn or foreign file is named."""
     files = dict(filled(indexes, 5).snapshot())

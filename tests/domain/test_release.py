@@ -1,5 +1,6 @@
 """Manifests travel as JSON, and an id is everything that makes a release what it is."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -37,6 +38,32 @@ def test_manifest_round_trip(written: tuple[str, ...], **fields: object) -> None
     again = Release.from_json(release.to_json())
     assert again == release
     assert again.to_json() == release.to_json()
+
+
+def made(**changes: object) -> Release:
+    """A release of the surface `home`, except for `changes`."""
+    plain = Release("r", "home", 1, "", WINDOW, "full", 32, "cosine", "s", 0, (), {"item.safetensors": "1"})
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+@given(moment=st.none() | st.datetimes(timezones=st.just(UTC)), space=st.text(max_size=4))
+def test_space_and_moment_travel(moment: datetime | None, space: str) -> None:
+    """When a release was published and the space it stayed in come back from JSON; older manifests have neither."""
+    release = made(published=moment, space=space)
+    assert Release.from_json(release.to_json()) == release
+    older = json.loads(release.to_json())
+    del older["published"], older["space"]
+    assert Release.from_json(json.dumps(older)) == made()
+
+
+def test_a_space_is_named_by_what_began_it() -> None:
+    """A release without a parent's space has one of its surface and files, which a rollback to it shares; others have others."""
+    first = made()
+    assert len(first.vector_space) == 16
+    assert made(id="q", sequence=9, parent="r", scope="rollback").vector_space == first.vector_space
+    assert made(space=first.vector_space, files={"item.safetensors": "2"}, scope="rows").vector_space == first.vector_space
+    others = made(files={"item.safetensors": "2"}), made(surface="similar")
+    assert len({first.vector_space, *(other.vector_space for other in others)}) == 3
 
 
 @pytest.mark.parametrize(

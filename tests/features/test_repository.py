@@ -50,13 +50,16 @@ def test_paths_are_absolute_and_under_home(read_only: World, tmp_path: Path) -> 
     """What the repository keeps under its sibling `var/` lies under home, as absolute paths; other paths stay in place."""
     home = str(read_only.home.resolve())
     assert sorted(paths(read_only.features.repository)) == sorted(
-        f"{home}/features/{name}/*.parquet" for name in ("item_popularity", "item_profile", "user_activity", "user_profile")
+        f"{home}/features/{entity}_{name}/*.parquet"
+        for entity, names in (("item", ("popularity", "profile", "vectors")), ("user", ("activity", "profile", "vectors")))
+        for name in names
     )
     assert {path.name for path in (read_only.home / "features").iterdir()} >= {"registry.db", "online.db", "views.json"}
     elsewhere = [('f"../var/features/{name}/*.parquet"', 'f"../lake/{name}/*.parquet" if "item" in name else f"s3://b/{name}"')]
     repository = FeastRepository(repo_copy(tmp_path, {"sources.py": elsewhere}), tmp_path / "home")
     repository.apply()
     assert sorted(paths(repository)) == [
+        *(f"{tmp_path}/home/features/{name}/*.parquet" for name in ("item_vectors", "user_vectors")),
         f"{tmp_path}/lake/item_popularity/*.parquet",
         f"{tmp_path}/lake/item_profile/*.parquet",
         "s3://b/user_activity",
@@ -111,7 +114,7 @@ def test_what_is_removed_disappears(tmp_path: Path) -> None:
     repository = FeastRepository(repo, tmp_path / "home")
     assert repository.apply()
     kept = {"item_profile", "user_activity", "user_profile"}
-    assert {view.name for view in repository.store.list_feature_views()} == kept
+    assert {view.name for view in repository.store.list_feature_views()} == kept | {"item_vectors", "user_vectors"}
     assert {view.name for view in load(tmp_path / "home" / "features" / "views.json")} == kept
     assert {service.name for service in repository.store.list_feature_services()} == {"item_tower", "people"}
 
@@ -160,7 +163,7 @@ def test_feast_by_hand_works_on_the_same_state(tmp_path: Path) -> None:
     environment = {**os.environ, "FEAST_USAGE": "False", "PYTHONPATH": str(ROOT / "platform")}
     done = subprocess.run(command, cwd=repo, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    folders = ("item_popularity", "item_profile", "user_activity", "user_profile")
+    folders = ("item_popularity", "item_profile", "item_vectors", "user_activity", "user_profile", "user_vectors")
     assert f"BY HAND {[f'../var/features/{name}/*.parquet' for name in folders]}" in done.stdout
     assert f"REPAIRED True {[f'{home}/features/{name}/*.parquet' for name in folders]}" in done.stdout
     answer = there.features.repository.store.get_online_features(["user_activity:user_events"], [{"user_id": "u1"}]).to_dict()

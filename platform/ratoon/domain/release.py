@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 from ratoon.domain.plan import Scope
@@ -28,6 +29,9 @@ class Release:
         seed: of every random choice.
         written_items: the items whose change a `rows` refresh learnt; the next one may write them again. Empty otherwise.
         files: file name -> SHA-256.
+        space: the vector space that a `rows` refresh stayed in; empty if the release began its own. See `vector_space`.
+        published: the first moment, by the configured clock, at which it can have been served: later than all it has seen and
+            than its parent's. None in manifests that are older than this field.
     """
 
     id: str
@@ -42,18 +46,36 @@ class Release:
     seed: int
     written_items: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    space: str = ""
+    published: datetime | None = None
+
+    @property
+    def vector_space(self) -> str:
+        """Names the space of its item vectors, 16 hex digits: within one space vectors of different releases compare.
+
+        A `rows` refresh holds the item tower's shared layers and all unwritable rows still, so it stays in its parent's space,
+        however long that chain grows and whichever of its releases are forgotten. `full` and `dense` move what all vectors are
+        made of and begin a space, named by the surface and the files that began it; a rollback is back in its target's. The
+        layers themselves are no name: a tower that only looks up ids has none.
+        """
+        begun = json.dumps([self.surface, dict(self.files)], sort_keys=True)
+        return self.space or hashlib.sha256(begun.encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         """The manifest as JSON, keys sorted."""
         raw = asdict(replace(self, files=dict(self.files)))
-        return json.dumps(raw | {"window": json.loads(self.window.to_json())}, sort_keys=True, indent=1)
+        published = self.published.isoformat() if self.published else None
+        window = json.loads(self.window.to_json())
+        return json.dumps(raw | {"window": window, "published": published}, sort_keys=True, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Release":
         """The inverse of `to_json`."""
         raw = json.loads(text)
         window = Window.from_json(json.dumps(raw.pop("window")))
-        return cls(**raw | {"window": window, "written_items": tuple(raw["written_items"])})
+        stated = raw.get("published")
+        published = datetime.fromisoformat(stated) if stated else None
+        return cls(**raw | {"window": window, "written_items": tuple(raw["written_items"]), "published": published})
 
 
 def release_id(*, parent: str, window: Window, scope: str, seed: int, files: Mapping[str, str]) -> str:

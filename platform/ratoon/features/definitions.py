@@ -16,7 +16,7 @@ class Definitions:
 
     Attributes:
         contents: as Feast parsed them, source paths made absolute.
-        views: the feature views among them.
+        views: the feature views among them that rows come in by.
     """
 
     project: str

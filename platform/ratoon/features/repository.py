@@ -37,6 +37,8 @@ from ratoon.features.views import ARROW_TYPES, JOIN_KEYS, View, ViewField
 
 ORIGIN_TAG = "ratoon.source"
 AGGREGATE_TAG = "ratoon.aggregate"
+RELEASED = "release"
+"""The value of ORIGIN_TAG in views of vectors: Feast's, and nothing that towers, stores or refreshes read; see `vectors`."""
 ONLINE_STORES = {
     "ratoon.features.online.feast_stores.PackedSqliteOnlineStore": "sqlite",
     "ratoon.features.online.feast_stores.PackedRedisOnlineStore": "redis",
@@ -113,7 +115,7 @@ class FeastRepository:
         defined = self.parsed()
         contents, described = defined.contents, defined.views
         self._guard(described)
-        expected = [rule for view, feast in zip(described, contents.feature_views, strict=True) for rule in _rules(view, feast)]
+        expected = [rule for view in described for rule in _rules(view, defined.feature_view(view.name))]
         objects: list[Any] = [
             *contents.projects,
             *contents.data_sources,
@@ -138,7 +140,8 @@ class FeastRepository:
         for source in contents.data_sources:
             if isinstance(source, FileSource):
                 source.file_options.uri = self._absolute(source.path)
-        return Definitions(self.project, contents, tuple(_describe(self.project, view) for view in contents.feature_views))
+        brought = [view for view in contents.feature_views if view.tags.get(ORIGIN_TAG) != RELEASED]
+        return Definitions(self.project, contents, tuple(_describe(self.project, view) for view in brought))
 
     @property
     def project(self) -> str:

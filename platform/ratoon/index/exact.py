@@ -128,6 +128,11 @@ class ExactIndex:
         with self._lock:
             return self._slots.rows(ids)
 
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """A copy of the vectors of items it holds, in order, shape (n, dim); KeyError for an id that it does not hold."""
+        with self._lock:
+            return self._vectors[self._slots.of(ids)]
+
     def recall(self, queries: Vectors, k: int) -> float:
         """The share of the exact top k that `search` returns: 1.0, unless `search` is broken."""
         with self._lock:

@@ -112,6 +112,11 @@ class FlatIndex:
         with self._lock:
             return self._slots.rows(ids)
 
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """A copy of the vectors of items it holds, in order, shape (n, dim); KeyError for an id that it does not hold."""
+        with self._lock:
+            return self._memory()[self._slots.of(ids)]
+
     def recall(self, queries: Vectors, k: int) -> float:
         """The share of the exact top k that `search` returns; ties count whichever is chosen."""
         with self._lock:

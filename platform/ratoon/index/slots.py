@@ -33,6 +33,10 @@ class Slots:
         """The slots of those ids that are held, in order and without duplicates."""
         return np.array([self._slot[item] for item in dict.fromkeys(ids) if item in self._slot], dtype=np.int64)
 
+    def of(self, ids: Sequence[str]) -> Rows:
+        """The slot of each id, in order; KeyError for an id that is not held."""
+        return np.array([self._slot[item] for item in ids], dtype=np.int64)
+
     def by_id(self) -> Rows:
         """All slots in the order of their item ids."""
         return np.array(sorted(range(len(self.ids)), key=self.ids.__getitem__), dtype=np.int64)

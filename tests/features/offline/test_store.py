@@ -274,7 +274,7 @@ def test_offline_writes_under_a_field_mapping(stores: Stores, tmp_path: Path) ->
 
 
 def test_what_a_source_has(stores: Stores) -> None:
-    """A source's columns and types are read from its files, and a source without its time column is refused."""
+    """Columns and types are read from files; a source without its time column is refused, one without files unless tagged."""
     store, config = AsofOfflineStore(), stores.ours["polars"].config
     good = FileSource(name="good", path=str(stores.folder / "single.parquet"), timestamp_field="ts")
     assert dict(store.get_table_column_names_and_types_from_data_source(config, good))["single_a"] == "int64"
@@ -282,3 +282,11 @@ def test_what_a_source_has(stores: Stores) -> None:
     bad = FileSource(name="bad", path=good.path, timestamp_field="when")
     with pytest.raises(DataError, match=r"column 'when' of data source 'bad': expected it in .*single.parquet, found k0, ts"):
         store.validate_data_source(config, bad)
+    for allowed in (False, True):
+        path, tags = str(stores.folder / "later" / "*.parquet"), {"ratoon.empty": "true"} if allowed else {}
+        later = FileSource(name="later", path=path, timestamp_field="ts", tags=tags)
+        if allowed:
+            store.validate_data_source(config, later)
+        else:
+            with pytest.raises(DataError, match="data source 'later': expected at least one Parquet file, found none at "):
+                store.validate_data_source(config, later)

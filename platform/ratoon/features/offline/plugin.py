@@ -31,6 +31,9 @@ from ratoon.features.offline.sides import requested, side_of, source_of
 from ratoon.features.offline.spec import Engine, Source, ViewSide
 from ratoon.features.offline.times import NEVER, as_time, micros
 
+_EMPTY = "ratoon.empty"
+"""The tag of a source that may be applied before anything has been written to it."""
+
 
 class AsofOfflineStoreConfig(FeastConfigBaseModel):
     """The `offline_store` section of feature_store.yaml.
@@ -167,8 +170,10 @@ class AsofOfflineStore(OfflineStore):
         write.append_partitioned(target, table, list(destination.partition_by or []))
 
     def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
-        """Raises: DataError: if the source has no readable file, or one of them lacks a time column."""
+        """Raises: DataError: a file cannot be read or lacks a time column; there is none, and `ratoon.empty` is not `true`."""
         read = source_of(data_source, config.repo_path, f"data source {data_source.name!r}")
+        if data_source.tags.get(_EMPTY) == "true" and not sources.found(read):
+            return
         timestamp, created = data_source.timestamp_field or "", data_source.created_timestamp_column or ""
         stored = {new: old for old, new in (data_source.field_mapping or {}).items()}
         side = ViewSide(data_source.name, read, timestamp, (), (), kind="data source")
