@@ -5,16 +5,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults, features
+from ratoon.bench import faults, features, refreshes
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
@@ -49,26 +50,54 @@ def loop_table() -> list[Row]:
     return rows
 
 
-TABLES = ("loop", "features")
+WIDE = 200
+"""Columns of a table in a file or a pipe, which has no width to fit."""
+
+TABLES = ("loop", "features", "refresh")
 
 
-def run(name: str, as_json: bool, *, scale: float = 1.0, only: str = "", stored: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Walks:
+    """What `ratoon bench refresh` can be told besides `scale` and `stored`.
+
+    Attributes:
+        folder: what holds the sets, each in a folder of its name; the downloads of `ratoon data fetch` by default.
+        sets: names of such folders; all that are known by default.
+        refreshes, seeds: how many, per set.
+    """
+
+    folder: Path | None = None
+    sets: tuple[str, ...] = ()
+    refreshes: int = 30
+    seeds: int = 3
+
+
+def run(
+    name: str, as_json: bool, *, scale: float = 1.0, only: str = "", stored: bool = False, walks: Walks | None = None
+) -> None:
     """Measure one table and print it.
 
     Args:
-        scale, only: of the table of features: a share of its sizes; one group of its rows.
-        stored: print the table of features as it was last measured at scale 1, without measuring.
+        scale: a share of the sizes of the tables of features and of refreshes.
+        only: of the table of features: one group of its rows.
+        stored: print the table of features or of refreshes as it was last measured at full size, without measuring.
+        walks: of the table of refreshes.
     """
     if name not in TABLES:
         raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
     if name == "loop" and (scale != 1 or only or stored):
-        raise UsageError("bench loop", expected="no options", found="some", fix="They belong to `ratoon bench features`.")
+        raise UsageError("bench loop", expected="no options", found="some", fix="They belong to the other tables.")
     stamp = {"hardware": _hardware(), "date": datetime.now(UTC).date().isoformat(), "commit": _commit()}
     if name == "loop":
         rows = [asdict(row) for row in loop_table()]
         _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
         return
-    groups = features.kept() if stored else features.measure(only, scale, stamp, lambda what: err.print(what, highlight=False))
+    if name == "refresh":
+        groups = refreshes.kept() if stored else _walked(walks or Walks(), scale, stamp)
+    else:
+        groups = (
+            features.kept() if stored else features.measure(only, scale, stamp, lambda what: err.print(what, highlight=False))
+        )
     if as_json:
         sys.stdout.write(json.dumps({"scale": scale, "groups": groups}) + "\n")
         return
@@ -76,6 +105,24 @@ def run(name: str, as_json: bool, *, scale: float = 1.0, only: str = "", stored:
         Console().print(f"scale {scale:g}: the bars are for scale 1")
     for group in groups.values():
         _show(group["rows"], f"{group['hardware']}, {group['date']}, {group['commit']}", None)
+
+
+def _walked(walks: Walks, scale: float, stamp: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The table of refreshes, measured under a progress bar; its picture is written under the home."""
+    settings = config.load()
+    folder, size = walks.folder or settings.paths.home / "cache", (scale, walks.refreshes, walks.seeds)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as shown:
+        task = shown.add_task("opening", total=1.0)
+
+        def tell(what: str, share: float) -> None:
+            shown.update(task, description=what, completed=share)
+
+        found = refreshes.measure(folder, settings.paths.feature_repo, walks.sets, size, stamp, tell)
+    drawn = settings.paths.home / "bench" / "refresh.svg"
+    refreshes.draw(drawn, found)
+    err.print(f"the picture: {drawn}", highlight=False, soft_wrap=True)
+    return found
 
 
 def _show(rows: list[dict[str, Any]], title: str, as_json: dict[str, Any] | None) -> None:
@@ -86,9 +133,11 @@ def _show(rows: list[dict[str, Any]], title: str, as_json: dict[str, Any] | None
     for column in ("quantity", "value", "unit", "bar", "holds", "against"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        holds = "yes" if row["holds"] else "NO"
-        table.add_row(row["quantity"], f"{row['value']:.4g}", row["unit"], row["bar"], holds, row["against"])
-    Console().print(table)
+        value = row["value"]
+        holds = "" if value is None or not row["bar"] else "yes" if row["holds"] else "NO"
+        table.add_row(row["quantity"], "" if value is None else f"{value:.4g}", row["unit"], row["bar"], holds, row["against"])
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDE)).print(table)
 
 
 def _tell(what: str, share: float) -> None:

@@ -1,0 +1,200 @@
+"""One home for all chains of one set: the same log and the same features, a surface for each chain of each seed."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ratoon import config
+from ratoon.bench.refreshes.worlds import World
+from ratoon.domain.delta import part
+from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.plan import RefreshPlan, Scope
+from ratoon.domain.release import Release
+from ratoon.domain.report import RefreshReport
+from ratoon.domain.schema import TowerSchema
+from ratoon.domain.window import Window
+from ratoon.ports import Files, Index, Lesson, Towers
+from ratoon.refresh import Workshop, refresh
+from ratoon.wiring import House
+
+Tell = Callable[[str, float], None]
+"""Hears what is being done, and the share of it that is done."""
+
+CHAINS: dict[str, Scope | None] = {"rows": "rows", "auto": None}
+"""Chains of real refreshes: under `rows` each is forced to move rows alone, under `auto` the plan decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model and its index, ready to be asked."""
+
+    files: Files
+    towers: Towers
+    index: Index
+
+
+class Home:
+    """The rooms of one set and one seed; homes of one folder share its log and its features.
+
+    Args:
+        folder: where state lives.
+        seeds: of how many seeds the home keeps chains.
+        seed: this one's.
+    """
+
+    def __init__(self, folder: Path, feature_repo: Path, world: World, seeds: int, seed: int, tell: Tell) -> None:
+        self.world, self.seed, self._tell = world, seed, tell
+        self._shops: dict[str, Workshop] = {}
+        policy = config.Surface(repeat="mask" if world.kind.mask_seen else "allow")
+        self.house = House(
+            config.Settings(
+                paths=config.Paths(home=folder, feature_repo=feature_repo),
+                clock=config.Clock(mode="log"),
+                training=config.Training(seed=seed),
+                surfaces={f"{chain}-{number}": policy for number in range(seeds) for chain in CHAINS},
+            )
+        )
+
+    @property
+    def shop(self) -> Workshop:
+        """What every question about features, and every retrain, goes through."""
+        return self._shop("rows")
+
+    def _shop(self, chain: str) -> Workshop:
+        if chain not in self._shops:
+            surface = f"{chain}-{self.seed}"
+            self._shops[chain] = self.house.workshop(surface, lambda what, share: self._tell(f"{chain}: {what}", share))
+        return self._shops[chain]
+
+    def bootstrap(self) -> RefreshReport:
+        """The first release, from the history that the log holds; every chain starts from it."""
+        report = self.refresh("rows", None)
+        rows = self.house.registry(f"rows-{self.seed}")
+        first = rows.current()
+        assert first is not None
+        for chain in CHAINS:
+            if chain != "rows":
+                other = self.house.registry(f"{chain}-{self.seed}")
+                other.publish(replace(first, surface=f"{chain}-{self.seed}", sequence=0), rows.load(first))
+        return report
+
+    def refresh(self, chain: str, scope: Scope | None) -> RefreshReport:
+        """One refresh of a chain, in this process."""
+        watch = self.house.stopwatch(lambda stage: self._tell(f"{chain}: {stage}", 0.0))
+        return refresh(self._shop(chain), watch, scope)
+
+    def current(self, chain: str) -> tuple[Release, Opened]:
+        """What a chain serves."""
+        registry = self.house.registry(f"{chain}-{self.seed}")
+        release = registry.current()
+        assert release is not None
+        return release, self.opened(registry.load(release))
+
+    def opened(self, files: Files) -> Opened:
+        """A release's files as a pair."""
+        return Opened(files, self.shop.open_towers(files), self.shop.indexes.load(files))
+
+    def append(self, start: int, stop: int) -> float:
+        """Events arrive when they happen, and become features; the CPU seconds that took."""
+        begun = time.process_time()
+        arriving = self.world.events.slice(start, stop - start)
+        if start:
+            self.house.log.append(arriving, backfill=True)
+        else:
+            self.house.log.load([arriving])  # the same, and much faster into an empty log
+        self.shop.features.ingest()
+        return time.process_time() - begun
+
+    def joined(self, start: int, stop: int) -> tuple[Window, pa.Table]:
+        """The interactions at these positions with the features of just before each, and the window that holds them."""
+        window = replace(self.shop.features.window(None), start=start, end=stop)
+        return window, self.shop.features.delta(window, window, ()).interactions
+
+    def retrained(self, scope: Scope, parent: Files | None, rows: pa.Table, window: Window) -> tuple[Opened, float]:
+        """A model taught `rows`, with the whole catalogue embedded; and the CPU seconds of that.
+
+        From nothing, the fit rows say when to stop: passes over all rows to the end lose recall. No row is held for a gate.
+        """
+        begun = time.process_time()
+        shop, none = self.shop, rows.slice(0, 0)
+        ids = shop.log.catalogue(window.end)
+        items = shop.features.items(ids, window.as_of)
+        taught, fit = (part(rows, "train", "gate", "reserve"), part(rows, "fit")) if scope == "full" else (rows, none)
+        lesson = Lesson(taught, none, fit, items)
+        model = shop.trainer.train(RefreshPlan(scope, "retrained beside"), shop.features.schema(), parent, lesson)
+        towers = shop.open_towers(model)
+        index = shop.indexes.empty(towers.dim, towers.metric)
+        index.upsert(EmbeddingBatch(tuple(ids), towers.items(items), _shown(items, shop.features.schema())))
+        return Opened(model, towers, index), time.process_time() - begun
+
+    def embedded_anew(self, release: Release, pair: Opened) -> Index:
+        """Every item of `pair` embedded again by its own tower, with the features of its release's watermark."""
+        ids = pair.index.ids()
+        items = self.shop.features.items(ids, release.window.as_of)
+        index = self.shop.indexes.empty(pair.towers.dim, pair.towers.metric)
+        index.upsert(EmbeddingBatch(tuple(ids), pair.towers.items(items), _shown(items, self.shop.features.schema())))
+        return index
+
+    def newcomers(self, rows: pa.Table, window: Window, known: set[str]) -> pa.Table:
+        """The items in the catalogue at the window's end that are not `known`, with features of their first moment.
+
+        An item that is met in `rows` has the features of just before that; another has no interactions to tell of.
+        """
+        ids = [item for item in self.shop.log.catalogue(window.end) if item not in known]
+        now = self.shop.features.items(ids, window.as_of)
+        first: dict[str, int] = {}
+        for place, item in enumerate(rows.column("item_id").to_pylist()):
+            first.setdefault(item, place)
+        met = pa.array([first.get(item) for item in ids], pa.int64())
+        for feature in self.shop.features.schema().item:
+            if feature.name in now.column_names and feature.name != "item_id":
+                then = rows.column(feature.name).combine_chunks().take(met)
+                column = pa.chunked_array([_either(met, then, now.column(feature.name).combine_chunks())])
+                now = now.set_column(now.column_names.index(feature.name), feature.name, column)
+        return now
+
+
+def _either(met: pa.Array, then: pa.Array, now: pa.Array) -> pa.Array:
+    places = np.arange(len(met))
+    chosen = np.where(met.is_valid().to_numpy(zero_copy_only=False), places, places + len(met))
+    return pa.concat_arrays([then, now.cast(then.type)]).take(pa.array(chosen))
+
+
+def _shown(items: pa.Table, schema: TowerSchema) -> pa.Table:
+    return items.select(list(dict.fromkeys(["item_id", *schema.display, *schema.filters])))
+
+
+def with_newcomers(pair: Opened, load: Callable[[Files], Index], items: pa.Table, schema: TowerSchema) -> Index:
+    """The pair's index, with items its release had not seen embedded from their features."""
+    index = load(pair.index.snapshot())
+    if items.num_rows:
+        vectors: Vectors = pair.towers.items(items)
+        index.upsert(EmbeddingBatch(tuple(items.column("item_id").to_pylist()), vectors, _shown(items, schema)))
+    return index
+
+
+def vectors_of(index: Index) -> dict[str, bytes]:
+    """Item id -> the bytes of its vector."""
+    ids = index.ids()
+    return {item: vector.tobytes() for item, vector in zip(ids, index.vectors(ids), strict=True)}
+
+
+def overlap(queries: Vectors, one: Index, other: Index, k: int) -> float:
+    """The share of the top k of `one` that is in the top k of `other`, over all queries."""
+    pairs = zip(one.search(queries, k), other.search(queries, k), strict=True)
+    shares = [len({i for i, _ in mine} & {i for i, _ in theirs}) / max(1, len(mine)) for mine, theirs in pairs]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def ranks(pair: Opened, index: Index, users: pa.Table, wanted: Sequence[str], hidden: Sequence[set[str]], k: int) -> list[int]:
+    """For each question the rank from 0 of its item among the k candidates; k if it is not among them."""
+    if not wanted:
+        return []
+    found = index.search(pair.towers.users(users), k, hidden)
+    return [
+        next((rank for rank, (item, _) in enumerate(row) if item == want), k) for row, want in zip(found, wanted, strict=True)
+    ]
