@@ -44,6 +44,7 @@ def test_a_life_by_hand(folder: Path) -> None:
     assert json.loads(ratoon(folder, "resume", "--leave-out", "3:5", "--json").stdout) == {"left_out": [[3, 5]]}
     releases = json.loads(ratoon(folder, "releases", "--json").stdout)
     assert [one["sequence"] for one in releases] == [3, 2, 1]
+    assert all(one["bytes"] > 10_000 for one in releases)
     doctor = ratoon(folder, "doctor", "--json")
     assert doctor.returncode == 0, doctor.stdout
     assert {"event log", "online store", "releases of default", "tiny search"} <= {

@@ -8,11 +8,13 @@ from typing import Literal, Protocol
 
 import pyarrow as pa
 
-from ratoon.domain.delta import FeatureDelta
+from ratoon.domain.delta import FeatureDelta, Split
 from ratoon.domain.drift import Drift, Profile
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.release import Metric, Release
+from ratoon.domain.replay import Draw
+from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import Entity, TowerSchema
 from ratoon.domain.window import Window
 
@@ -88,6 +90,12 @@ class Features(Protocol):
 
     def past(self, window: Window) -> pa.Table:
         """The interactions before `window` that may be learnt from, joined like `FeatureDelta.interactions`."""
+
+    def replay(self, window: Window, draw: Draw) -> pa.Table:
+        """A sample of the train rows of `past`, by offset; reads no more of the others than decides it."""
+
+    def newest(self, window: Window, split: Split, count: int) -> pa.Table:
+        """The newest `count` rows of `past` of a part other than train, or all, by offset; reads no older ones."""
 
     def items(self, ids: Sequence[str], as_of: datetime) -> pa.Table:
         """One row per id, in order: `item_id`, the item tower's inputs, display and filter columns as of then."""
@@ -170,6 +178,9 @@ class Index(Protocol):
     def recall(self, queries: Vectors, k: int) -> float:
         """The share of the exact top k, found by brute force over its own vectors, that `search` returns."""
 
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """The vectors of items it holds, in order, bit for bit as they are searched; shape (n, dim)."""
+
     def snapshot(self) -> Files:
         """Everything needed to load it again, byte for byte the same for the same content."""
 
@@ -207,6 +218,9 @@ class Registry(Protocol):
 
     def refuse(self, window: Window, reasons: Sequence[str]) -> None:
         """Forget the pinned window and remember why it was refused."""
+
+    def record(self, report: RefreshReport) -> None:
+        """Keep what a refresh did, for people."""
 
     def held(self) -> str:
         """Why refreshing is on hold; empty if it is not."""

@@ -21,13 +21,11 @@ from ratoon.domain.evolution import effect
 from ratoon.domain.gate import GatePolicy, Hits, Verdict, judge
 from ratoon.domain.plan import RefreshPlan, Scope, decide
 from ratoon.domain.release import Release, release_id
-from ratoon.domain.report import Outcome, RefreshReport, Stopwatch
+from ratoon.domain.replay import Draw, to_replay
+from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
 from ratoon.ports import EventLog, Features, Files, Index, Indexes, Lesson, Registry, Towers, Trainer
-
-LEAST_REPLAY = 20_000
-"""Interactions from before the window that a `dense` refresh learns from at least, where there are as many."""
 
 PROFILE = "profile.json"
 """The file of a release that says what its inputs looked like."""
@@ -41,6 +39,7 @@ class Workshop:
         mask_seen: whether an item a user has interacted with can still be a right answer: no, when true.
         gate_rows: the most interactions judged per slice, the newest ones.
         negatives: the most catalogue items whose features are fetched to draw negatives from under `rows`.
+        half_life: the seconds of age that halve the odds of a past interaction to be replayed; None for the same odds.
     """
 
     surface: str
@@ -55,6 +54,7 @@ class Workshop:
     mask_seen: bool = True
     gate_rows: int = 2_000
     negatives: int = 20_000
+    half_life: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one run works on."""
+    """What one run works on; all of the past under `dense` and `full` only."""
 
     plan: RefreshPlan
     window: Window
@@ -105,10 +105,10 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> Ref
         candidate, verdict = _make(shop, watch, task)
         if not verdict.publish:
             shop.registry.refuse(window, verdict.reasons)
-            return _report(shop, watch, "refused", current, task.plan, window, verdict, task.drifts)
+            return _report(shop, watch, "refused", current, task.plan, window, verdict, task.drifts, candidate)
         with watch.stage("publish"):
             published = _publish(shop, task, candidate, current)
-        return _report(shop, watch, "published", published, task.plan, window, verdict, task.drifts)
+        return _report(shop, watch, "published", published, task.plan, window, verdict, task.drifts, candidate)
 
 
 def _task(shop: Workshop, window: Window, current: Release | None, scope: Scope | None) -> Task:
@@ -128,7 +128,7 @@ def _task(shop: Workshop, window: Window, current: Release | None, scope: Scope 
         drift=next(iter(shop.gate.drift.beyond(shop.gate.drift.full, drifts)), None),
         forced=scope,
     )
-    past = shop.features.past(window) if plan.scope != "skip" else delta.interactions.slice(0, 0)
+    past = shop.features.past(window) if plan.scope in ("dense", "full") else delta.interactions.slice(0, 0)
     return Task(plan, window, schema, delta, past, parent, drifts)
 
 
@@ -142,7 +142,8 @@ def _profile(shop: Workshop, task: Task) -> bytes:
     """What the shared layers have learnt: under `rows` they do not move, so what the parent's learnt still holds."""
     if task.plan.scope == "rows" and task.parent and PROFILE in task.parent.model:
         return task.parent.model[PROFILE]
-    return to_json(shop.features.profiles(pa.concat_tables([task.past, task.delta.interactions]))).encode()
+    past = shop.features.past(task.window) if task.plan.scope == "rows" else task.past
+    return to_json(shop.features.profiles(pa.concat_tables([past, task.delta.interactions]))).encode()
 
 
 def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
@@ -150,7 +151,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
     rng = np.random.default_rng([shop.seed, task.window.end])
     catalogue = _negatives(shop, task)
     with watch.stage("train") as rows:
-        lesson = _lesson(task, ("train",), catalogue, rng)
+        lesson = _lesson(shop, task, ("train",), catalogue, rng)
         rows.count = lesson.new.num_rows + lesson.replay.num_rows
         model = shop.trainer.train(task.plan, task.schema, task.parent.model if task.parent else None, lesson)
     durable.fault_point("refresh.trained")
@@ -165,7 +166,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
     if not verdict.publish:
         return candidate, verdict
     with watch.stage("absorb") as rows:
-        lesson = _lesson(task, ("fit", "gate"), catalogue, rng)
+        lesson = _lesson(shop, task, ("fit", "gate"), catalogue, rng)
         rows.count = lesson.new.num_rows
         absorbed, _ = _embed(shop, task, shop.trainer.absorb(task.plan, candidate.model, lesson))
         again = _verdict(shop, slices, candidate, absorbed, rng)
@@ -176,18 +177,15 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> tuple[Pair, Verdict]:
     return candidate, replace(verdict, reasons=(*verdict.reasons, kept))
 
 
-def _lesson(task: Task, parts: Sequence[Split], catalogue: pa.Table, rng: np.random.Generator) -> Lesson:
-    """The rows of some parts: under `full` of all history, else of the window with as many train rows replayed.
-
-    Under `dense` at least LEAST_REPLAY are, since a window without interactions could teach a new input nothing.
-    """
-    full = task.plan.scope == "full"
-    rows = pa.concat_tables([task.past, task.delta.interactions]) if full else task.delta.interactions
-    new, past = part(rows, *parts), part(task.past, "train")
-    least = LEAST_REPLAY if task.plan.scope == "dense" and "train" in parts else 0
-    replayed = 0 if full and "train" in parts else min(max(new.num_rows, least), past.num_rows)
-    chosen = np.sort(rng.choice(past.num_rows, replayed, replace=False))
-    return Lesson(new, past.take(chosen), part(rows, "fit"), catalogue)
+def _lesson(shop: Workshop, task: Task, parts: Sequence[Split], catalogue: pa.Table, rng: np.random.Generator) -> Lesson:
+    """The rows of some parts: under `full` of all history, else of the window; and train rows from before it, replayed."""
+    rows = task.delta.interactions
+    if task.plan.scope == "full":
+        rows = pa.concat_tables([task.past, rows])
+    new = part(rows, *parts)
+    count = to_replay(task.plan.scope, new.num_rows, learns_train="train" in parts)
+    draw = Draw(count, int(rng.integers(2**62)), task.window.as_of, shop.half_life)
+    return Lesson(new, shop.features.replay(task.window, draw), part(rows, "fit"), catalogue)
 
 
 def _negatives(shop: Workshop, task: Task) -> pa.Table:
@@ -215,8 +213,9 @@ def _embed(shop: Workshop, task: Task, model: Files) -> tuple[Pair, int]:
 
 def _gate_slices(shop: Workshop, task: Task) -> dict[str, pa.Table]:
     """The newest held-out rows inside the window and before it; a window of poison cannot change the second."""
-    slices = {"new": part(task.delta.interactions, "gate", "reserve"), "past": part(task.past, "reserve")}
-    return {name: table.slice(max(0, table.num_rows - shop.gate_rows)) for name, table in slices.items()}
+    new = part(task.delta.interactions, "gate", "reserve")
+    past = shop.features.newest(task.window, "reserve", shop.gate_rows)
+    return {"new": new.slice(max(0, new.num_rows - shop.gate_rows)), "past": past}
 
 
 def _verdict(
@@ -270,6 +269,7 @@ def _publish(shop: Workshop, task: Task, pair: Pair, current: Release | None) ->
         seed=shop.seed,
         written_items=task.delta.changed_items if task.plan.scope == "rows" else (),
         files=hashes,
+        space=current.vector_space if current and task.plan.scope == "rows" else "",
     )
     return shop.registry.publish(release, files)
 
@@ -287,6 +287,10 @@ def _report(
     window: Window | None,
     verdict: Verdict | None,
     drifts: tuple[Drift, ...] = (),
+    made: Pair | None = None,
 ) -> RefreshReport:
-    release, sequence = (current.id, current.sequence) if current else ("", 0)
-    return RefreshReport(shop.surface, outcome, release, sequence, plan, window, verdict, tuple(watch.stages), drifts)
+    release, stages = (current.id, current.sequence) if current else ("", 0), tuple(watch.stages)
+    learnt = losses(made.model["model.json"], stages) if made else {}
+    report = RefreshReport(shop.surface, outcome, *release, plan, window, verdict, stages, drifts, learnt, shop.gate)
+    shop.registry.record(report)
+    return report

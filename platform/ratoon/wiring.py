@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ratoon.features.quality.releasing import Quarantine
     from ratoon.features.retained import Retained
     from ratoon.features.store import FeastFeatures
+    from ratoon.features.vectors.publishing import Vectored
     from ratoon.features.views import View
     from ratoon.refresh import Workshop
 
@@ -74,7 +75,7 @@ class House:
     def registry(self, surface: str) -> FileRegistry:
         """A surface's releases."""
         self.settings.surface(surface)
-        return FileRegistry(self.home / "releases", surface)
+        return FileRegistry(self.home / "releases", surface, present=lambda: self.accepted.now())
 
     def features(self, surface: str) -> "FeastFeatures":
         """Feast, as a surface uses it."""
@@ -138,6 +139,25 @@ class House:
 
         surface = next(iter(self.settings.surfaces))
         return parity(self.features(surface).repository, self.accepted, n, np.random.default_rng(seed))
+
+    def publish_vectors(self, surface: str, release: str | None, *, users: bool) -> "list[Vectored]":
+        """Write the item vectors, and the users', of a release (the current one by default) into Feast."""
+        from ratoon.features.vectors.release import publish_release
+
+        registry, features = self.registry(surface), self.features(surface)
+        chosen = registry.get(release)
+        files = registry.load(chosen)
+        if users:
+            features.ingest()
+        towers, schema = open_towers(files) if users else None, registry.schema(chosen)
+        return publish_release(features.repository, self.accepted, chosen, self.indexes.load(files), towers, schema)
+
+    def retire_vectors(self, surface: str, space: str) -> "list[Vectored]":
+        """End a vector space whose consumers have moved on."""
+        from ratoon.features.vectors.release import retire_space
+
+        current, repository = self.registry(surface).get(None), self.features(surface).repository
+        return retire_space(repository, current, space, self.accepted.now())
 
     def apply(self, *, allow_drop: bool) -> bool:
         """Apply feature_repo/ now instead of with the next command that needs it; whether anything was done."""
@@ -259,4 +279,5 @@ class House:
             seed=training.seed,
             mask_seen=self.settings.surface(surface).repeat == "mask",
             gate_rows=gate.rows,
+            half_life=training.replay_half_life,
         )

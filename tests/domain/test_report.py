@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from ratoon.domain.plan import RefreshPlan
-from ratoon.domain.report import RefreshReport, Stage, Stopwatch
+from ratoon.domain.report import RefreshReport, Stage, Stopwatch, losses
+from tests.fakes.runs import report as told
 
 
 def clock(*times: float) -> Callable[[], float]:
@@ -39,3 +40,22 @@ def test_cpu_seconds_are_added_up() -> None:
     stages = (Stage("a", 9.0, 0.5, 1), Stage("b", 9.0, 0.25, 2))
     report = RefreshReport("home", "published", "id", 3, RefreshPlan("full", "asked for"), None, None, stages)
     assert report.cpu_seconds == 0.75
+
+
+def test_losses_are_those_of_this_refresh() -> None:
+    """The curves come from the model's description; one that was taught nothing carries its parent's, which are not told."""
+    about = b'{"dim": 8, "losses": {"fit": [], "train": [2.5, 1.5]}}'
+    assert losses(about, [Stage("train", 1.0, 1.0, 9)]) == {"fit": (), "train": (2.5, 1.5)}
+    assert losses(about, [Stage("train", 1.0, 1.0, 0), Stage("embed", 1.0, 1.0, 9)]) == {}
+
+
+def test_a_brief_report_does_not_grow_with_the_catalogue() -> None:
+    """Neither the ids of writable items nor files are in it; every other figure is."""
+    whole = told()
+    brief = whole.brief()
+    assert whole.window is not None
+    assert brief.window is not None
+    assert (whole.plan.writable, len(whole.window.cursors)) == (("i1", "i2", "i3"), 1)
+    assert (brief.plan.writable, len(brief.window.cursors)) == ((), 0)
+    assert (brief.plan.reason, brief.window.end, brief.verdict) == (whole.plan.reason, whole.window.end, whole.verdict)
+    assert told(window=None).brief().window is None

@@ -21,6 +21,7 @@ from ratoon.adopt import Live
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric, Release
+from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.domain.window import Window
 from ratoon.events import SqliteEventLog
@@ -119,6 +120,9 @@ class MemoryRegistry:
 
     def refuse(self, window: Window, reasons: Sequence[str]) -> None:
         del window, reasons
+
+    def record(self, report: RefreshReport) -> None:
+        del report
 
     def held(self) -> str:
         return ""

@@ -68,4 +68,4 @@ def test_the_picture_is_one_page(tmp_path: Path) -> None:
     assert page.count("<svg") == 2
     assert page.count("<polyline") == 2 * len(POLICIES)
     assert "A &lt;world&gt;" in page
-    assert "http" not in page
+    assert "://" not in page

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from ratoon.domain.event import EVENT_SCHEMA
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
+from ratoon.pictures import run_page
 from ratoon.ports import Files, Lesson
 from ratoon.refresh import PROFILE, refresh
 from ratoon.training import TrainingSettings, TwoTowerTrainer
@@ -175,7 +177,34 @@ def _current_id(file: Path) -> str:
 @pytest.mark.parametrize("fault", QUICK)
 def test_a_killed_refresh_run_again(copied: Callable[[str], Path], undisturbed: str, fault: str) -> None:
     """Killed by SIGKILL and run again, a refresh publishes the release it would have; no request fails meanwhile."""
-    assert _killed_and_rerun(copied("disturbed"), fault) == undisturbed
+    disturbed = copied("disturbed")
+    assert _killed_and_rerun(disturbed, fault) == undisturbed
+    runs = House(config.load(disturbed, environment={})).registry("default").runs.all()
+    assert [(run.number, run.report.outcome) for run in runs] == [(2, "published"), (1, "published")]
+
+
+def test_every_outcome_leaves_a_run(house: House, events: pa.Table) -> None:
+    """Published, skipped, refused or held: the run is kept with what it learnt, asked and cost, and can be drawn."""
+    registry, shop = house.registry("default"), house.workshop("default")
+    parent = registry.current()
+    published, skipped = run(house), run(house)
+    strict = DriftPolicy(warn=0.0, full=9.0, refuse=0.0, least=1)
+    house.log.append(events.slice(3_500, 200))
+    refused = refresh(replace(shop, gate=replace(shop.gate, drift=strict)), house.stopwatch())
+    registry.hold("a bad day")
+    held = run(house)
+    runs = registry.runs.all()
+    assert [one.report for one in runs[:4]] == [told.brief() for told in (held, refused, skipped, published)]
+    assert [one.report.outcome for one in runs] == ["held", "refused", "skipped", "published", "published"]
+    first, current = runs[3], registry.current()
+    assert parent is not None
+    assert current is not None
+    assert (first.parent, first.report.release) == (parent.id, current.id)
+    assert first.files.keys() >= {"manifest.json"}
+    assert [len(first.report.losses["train"]), len(runs[4].report.losses["fit"]), len(refused.losses["train"])] == [1, 2, 1]
+    assert (skipped.losses, refused.gate.drift) == ({}, strict)
+    for one in runs:
+        ElementTree.fromstring(run_page(one, runs))
 
 
 @pytest.mark.chaos

@@ -16,9 +16,11 @@ from ratoon.cli import datasets, online, quarantine
 from ratoon.cli.datasets import import_folder, open_house
 from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
+from ratoon.cli.embeddings import publish_embeddings
 from ratoon.cli.evolution import plan
 from ratoon.cli.parity import parity
 from ratoon.cli.releases import releases, resume, rollback
+from ratoon.cli.report import draw
 from ratoon.cli.screen import AsJson, SurfaceName, bars, busy, err, show, table
 from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.errors import GateRefused, RatoonError, UsageError
@@ -38,7 +40,9 @@ app.command()(delta)
 app.command()(drift)
 app.command()(parity)
 app.command()(plan)
+app.command("publish-embeddings")(publish_embeddings)
 app.command()(releases)
+app.command("report")(draw)
 app.command()(resume)
 app.command()(rollback)
 
@@ -189,16 +193,21 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Which table: loop or features.")] = "loop",
-    scale: Annotated[float, typer.Option(help="features: a share of the sizes; the bars are for 1.")] = 1.0,
+    name: Annotated[str, typer.Argument(help="Which table: loop, features or refresh.")] = "loop",
+    scale: Annotated[float, typer.Option(help="features, refresh: a share of the sizes; the bars are for 1.")] = 1.0,
     only: Annotated[str, typer.Option(help="features: one group of rows.")] = "",
-    stored: Annotated[bool, typer.Option("--stored", help="features: print what was measured last, measure nothing.")] = False,
+    stored: Annotated[bool, typer.Option("--stored", help="features, refresh: print what was measured last instead.")] = False,
+    folder: Annotated[Path | None, typer.Option("--data", help="refresh: what holds the sets as folders; var/cache.")] = None,
+    sets: Annotated[str, typer.Option(help="refresh: names of folders in it, with commas; all that are known.")] = "",
+    refreshes: Annotated[int, typer.Option(help="refresh: how many, one after the other.")] = 30,
+    seeds: Annotated[int, typer.Option(help="refresh: how many chains of them.")] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Measure a table of the README again."""
-    from ratoon.bench import run
+    from ratoon.bench import Walks, run
 
-    run(name, as_json, scale=scale, only=only, stored=stored)
+    walks = Walks(folder, tuple(one for one in sets.split(",") if one), refreshes, seeds)
+    run(name, as_json, scale=scale, only=only, stored=stored, walks=walks)
 
 
 @app.command()

@@ -1,12 +1,14 @@
 """What a refresh did, stage by stage, for people and scripts."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 from ratoon.domain.drift import Drift
-from ratoon.domain.gate import Verdict
+from ratoon.domain.gate import GatePolicy, Verdict
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.window import Window
 
@@ -30,7 +32,8 @@ class RefreshReport:
     Attributes:
         release: the id that is current now; empty if there is none.
         drift: of each input of the window against what the release before it learnt; empty without one.
-        lag_seconds: from the arrival of the window's last event to the end of the refresh, on the configured clock.
+        losses: of the candidate, see `losses`; empty if nothing was learnt.
+        gate: what was asked of the candidate.
     """
 
     surface: str
@@ -42,11 +45,46 @@ class RefreshReport:
     verdict: Verdict | None
     stages: tuple[Stage, ...]
     drift: tuple[Drift, ...] = ()
+    losses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    gate: GatePolicy = field(default_factory=GatePolicy)
 
     @property
     def cpu_seconds(self) -> float:
         """CPU seconds of all stages together."""
         return sum(stage.cpu_seconds for stage in self.stages)
+
+    def brief(self) -> "RefreshReport":
+        """The same without the ids of writable items and without cursors, which are as many as items and files."""
+        window = replace(self.window, cursors={}) if self.window else None
+        return replace(self, plan=replace(self.plan, writable=()), window=window)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A refresh as it is kept for people; nothing that decides reads it.
+
+    Attributes:
+        number: 1 for a surface's first run, one more for each later one.
+        finished: when, by the machine's clock; UTC.
+        parent: the id of the release it started from; empty if there was none.
+        files: file name -> bytes, of the release it published; empty if it published none.
+        report: what happened, brief.
+    """
+
+    number: int
+    finished: datetime
+    parent: str
+    files: Mapping[str, int]
+    report: RefreshReport
+
+
+def losses(about: bytes, stages: Sequence[Stage]) -> dict[str, tuple[float, ...]]:
+    """The mean loss of each pass, `train` and `fit`, from a model's `model.json`.
+
+    A model that was taught nothing carries the losses of its parent's refresh: none are given then.
+    """
+    taught = any(stage.name == "train" and stage.rows for stage in stages)
+    return {name: tuple(curve) for name, curve in json.loads(about)["losses"].items()} if taught else {}
 
 
 @dataclass(slots=True)

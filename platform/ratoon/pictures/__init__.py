@@ -1,0 +1,7 @@
+"""Figures as pictures: values go in, HTML with inline SVG comes out. Nothing is opened, read or written here."""
+
+from ratoon.pictures.lines import chart
+from ratoon.pictures.run import run_page
+from ratoon.pictures.sheet import section, sheet, table
+
+__all__ = ["chart", "run_page", "section", "sheet", "table"]
