@@ -61,7 +61,7 @@ class Gate(_Section):
     """What a candidate must hold."""
 
     k: int = Field(50, ge=1, description="Depth at which recall is judged.")
-    tolerance: float = Field(0.05, ge=0, lt=1, description="Relative loss of recall that is let pass, however certain.")
+    tolerance: float = Field(0.05, ge=0, lt=1, description="Relative loss of recall that is let pass.")
     index_recall: float = Field(0.95, ge=0, le=1, description="Least share of the exact top k that the index returns.")
     rows: int = Field(2000, ge=1, description="Most interactions judged per slice.")
 

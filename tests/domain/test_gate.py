@@ -85,6 +85,19 @@ def test_a_loss_must_be_certain_and_beyond_tolerance() -> None:
         assert judge({"past": (parent, candidate)}, index_recall=1.0, policy=POLICY, rng=rng()).publish == publish
 
 
+def test_a_certain_gain_pays_for_a_loss_that_may_be_small() -> None:
+    """A certain loss of 8 %, perhaps of less than 5 %, passes beside a certain gain; without one, or of 20 %, it is refused."""
+    parent = np.arange(2000) % 2 == 0
+    none, all_ = np.zeros(400, np.bool_), np.ones(400, np.bool_)
+    better, same = (none, all_), (all_, all_)
+    for lost, beside, publish in ((180, better, True), (180, same, False), (300, better, False)):
+        candidate = parent.copy()
+        candidate[np.flatnonzero(parent)[:lost]] = False
+        candidate[np.flatnonzero(~parent)[:100]] = True
+        slices = {"past": (parent, candidate), "new": beside}
+        assert judge(slices, index_recall=1.0, policy=POLICY, rng=rng()).publish == publish, (lost, beside is better)
+
+
 def test_a_bad_index_is_refused() -> None:
     """An index below the asked recall is refused beside any other reason, and one at it is not."""
     same = hits(0.2, 100, 1)

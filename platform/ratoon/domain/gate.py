@@ -83,6 +83,9 @@ def judge(
 ) -> Verdict:
     """Refuse a candidate whose loss against its parent is beyond both chance and tolerance on any slice of the gate rows.
 
+    A model that follows a new fashion forgets some of the old one: where it is certainly better on another slice, only a loss
+    that is certainly beyond the tolerance counts.
+
     Args:
         slices: name -> (parent's hits, candidate's hits) on the same rows: the new window's rows, and rows from before
             it, so that a poisoned window cannot vouch for itself.
@@ -91,9 +94,10 @@ def judge(
             a new fashion, however well the candidate does on rows of that same window.
     """
     compared = {name: compare(*pair, draws=policy.draws, rng=rng) for name, pair in slices.items()}
-    reasons = []
+    reasons, gained = [], any(result.low > 0 for result in compared.values())
     for name, result in compared.items():
-        worse = result.high < 0 and result.difference < -policy.tolerance * result.parent
+        let_pass = -policy.tolerance * result.parent
+        worse = result.high < let_pass if gained else result.high < 0 and result.difference < let_pass
         if worse or (result.parent > 0 and result.candidate == 0):
             reasons.append(
                 f"recall@{policy.k} on {name} held-out rows fell from {result.parent:.4f} to {result.candidate:.4f} "
