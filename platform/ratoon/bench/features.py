@@ -1,7 +1,7 @@
 """`ratoon bench features`: Feast's own stores and ours on the same work, in turns, and increments beside the whole.
 
-Only answers that are equal are compared: where two sides differ, the measurement stops. What was measured last is kept in
-`results/features.json`, group by group.
+Of joins and reads only equal answers are compared: where two sides differ, the measurement stops. Materialisations are of
+different sizes and are held to their row counts. What was measured last is kept in `results/features.json`, group by group.
 """
 
 import json
