@@ -33,7 +33,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_newest_state_is_found(tmp_path: Path) -> None:
-    """Of an entity in several files the newest state is read, each with its place among the keys asked; unknown ones have none."""
+    """Of an entity in several files the newest state is read, with its place among the keys asked; unknown ones have none."""
     view = plan(tmp_path)
     kept = States(view)
     assert (kept.position, loaded(kept, "a")) == (0, {})
