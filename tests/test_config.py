@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from ratoon.config import CONFIG, HOME, Settings, Surface, load
+from ratoon.config import CONFIG, HOME, Processes, Settings, Surface, load, processes
 from ratoon.domain.errors import UsageError
+from ratoon.domain.labels import Weight
 
 SHIPPED = Path(__file__).resolve().parents[1] / "ratoon.toml"
 
@@ -171,4 +172,37 @@ def test_another_half_life_is_refused(tmp_path: Path, text: str) -> None:
     """What is no span longer than nothing is refused, and what would be right is said."""
     file = written(tmp_path, f"[training]\nreplay_half_life = {text}\n")
     with pytest.raises(UsageError, match="training.replay_half_life: .*a span such as `30 d`.* or `never` is asked"):
+        load(file, environment={})
+
+
+def test_torchrun_says_which_process_this_is() -> None:
+    """RANK, WORLD_SIZE and LOCAL_RANK name this process; without them it is alone; anything but numbers is refused by name."""
+    assert processes({}) == Processes(rank=0, world=1, local=0)
+    assert processes({"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}) == Processes(5, 8, 1)
+    with pytest.raises(UsageError, match=r"environment: expected numbers, found RANK=first\. Start processes that train toge"):
+        processes({"RANK": "first", "WORLD_SIZE": "2"})
+
+
+def test_types_weigh_what_is_written(tmp_path: Path) -> None:
+    """A surface's table of weights takes numbers and forms of the value; without it every type counts the same."""
+    weights = '[surfaces.default.weights]\nclick = 1\nbuy = 5.5\nwatch = "0.2 * log1p(value)"\n'
+    text = f"[surfaces.default]\nevents_per_pair = 3\n{weights}"
+    surface = load(written(tmp_path, text), environment={}).surface("default")
+    assert surface.weights == {"click": Weight(1.0), "buy": Weight(5.5), "watch": Weight(0.2, "log1p(value)")}
+    assert (surface.events_per_pair, surface.events_per_user) == (3, 1_000)
+    assert Surface().weights == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ('buy = "sqrt(value)"', r"weights\.buy: .*a number of 0 or more, `value`, `log1p\(value\)` or a multiple .* 'sqrt"),
+        ("buy = -1", r"weights\.buy: .*a number of 0 or more, .* is asked, not -1"),
+        ("buy = 0\nview = 0", "weights: at least one type that counts more than 0 is asked"),
+    ],
+)
+def test_other_weights_are_refused(tmp_path: Path, text: str, mistake: str) -> None:
+    """What is no weight is named by its type, and a table in which nothing counts is refused."""
+    file = written(tmp_path, f"[surfaces.default.weights]\n{text}\n")
+    with pytest.raises(UsageError, match=mistake):
         load(file, environment={})

@@ -1,16 +1,19 @@
 """Flow 2, swap: a published release into the live slot. Readers never wait, and never see parts of two releases.
 
-What is served = the current release, less the items that the log says were removed after that release's window.
+What is served = the current release, less the items that the log says were removed after that release's window, ranked by
+what is popular now.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
 
+from ratoon.answering import Shift, shift
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event
+from ratoon.domain.popularity import KEPT, Timeline
 from ratoon.domain.release import Release
 from ratoon.domain.schema import TowerSchema
 from ratoon.ports import EventLog, Files, Index, Indexes, Registry, Towers
@@ -25,6 +28,7 @@ class Slot:
 
     Attributes:
         items: the ids in `index`; both only ever lose items while the slot is live.
+        shift: what has become of popularity since the release was made; None if that changes no score.
     """
 
     release: Release
@@ -32,6 +36,7 @@ class Slot:
     towers: Towers
     index: Index
     items: set[str]
+    shift: Shift | None = None
 
 
 class Live:
@@ -62,16 +67,20 @@ def adopt(
     with live.lock:
         live.replayed = log.end()
         _take_away(slot, log.removed(release.window.end))
-        live.slot = slot
+        live.slot = replace(slot, shift=_shifted(slot, log, live.replayed))
     return release
 
 
 def replay(live: Live, log: EventLog) -> None:
-    """Take away what others removed through the log since the last look. Call it from the thread that answers."""
+    """Take away what others removed through the log since the last look, and see what is popular now.
+
+    Call it from the thread that answers.
+    """
     end = log.end()
     with live.lock:
         if live.slot is not None and end > live.replayed:
             _take_away(live.slot, log.removed(live.replayed))
+            live.slot = replace(live.slot, shift=_shifted(live.slot, log, end))
             live.replayed = end
 
 
@@ -97,6 +106,12 @@ def _opened(release: Release, files: Files, open_towers: Callable[[Files], Tower
         )
     index.search(np.eye(1, release.dim, dtype=np.float32), 1)  # an index of another length fails here, not in an answer
     return Slot(release, schema, towers, index, set(index.ids()))
+
+
+def _shifted(slot: Slot, log: EventLog, end: int) -> Shift | None:
+    window = slot.release.window
+    lately = Timeline.of(log.recent(end, KEPT + max(0, end - window.end)), window.left_out)
+    return shift(slot.index, slot.towers.popularity, lately, window.end, [end + 1])
 
 
 def _take_away(slot: Slot, ids: Iterable[str]) -> None:

@@ -3,13 +3,20 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ratoon.domain.caps import Caps
+from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.duration import seconds
 from ratoon.domain.errors import UsageError
+from ratoon.domain.gate import GatePolicy
+from ratoon.domain.labels import LabelPolicy, Weight
+from ratoon.domain.plan import PlanPolicy
 
 HOME, CONFIG = "RATOON_HOME", "RATOON_CONFIG"
 """Environment variables: where state lives, and which configuration file to read."""
@@ -47,6 +54,9 @@ class Training(_Section):
 
     objective: Literal["softmax", "bce", "mse"] = Field("softmax", description="What is minimised.")
     metric: Literal["cosine", "dot"] = Field("cosine", description="How vectors are compared, in training and in the index.")
+    logq: float = Field(
+        1.0, ge=0, le=1, description="How much of the logQ correction is made; at 0 popularity is left to the traits."
+    )
     dim: int = Field(64, ge=2, le=4096, description="Length of the vectors.")
     epochs: int = Field(3, ge=1, description="Most passes over history when learning from nothing.")
     passes: int = Field(1, ge=1, description="Passes over new and replayed rows when refreshing.")
@@ -54,7 +64,24 @@ class Training(_Section):
         None, description="Age that halves the odds of a past interaction to be replayed, as `30 d`; `never`: the same odds."
     )
     seed: int = Field(0, ge=0, description="Of every random choice.")
+    batch: int = Field(512, ge=1, description="Interactions per step; of all processes together. A GPU wants thousands.")
     threads: int = Field(1, ge=1, description="CPU threads of training; more of them spin where cores are shared.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="What computes; `auto`: CUDA where there is one.")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="Of the towers' matrix products.")
+    tables: Literal["device", "host"] = Field(
+        "device", description="Where learned rows are kept; `host`: in the processor's memory, for more than a GPU can hold."
+    )
+    optimiser: Literal["adam", "adamw"] = Field("adam", description="Of the shared layers; rows have sparse Adam.")
+    weight_decay: float = Field(0.01, ge=0, description="Of the shared layers, with `adamw`.")
+    warmup: int = Field(0, ge=0, description="Steps over which a training's learning rates rise; 0: none.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units left out while learning.")
+    id_dropout: float = Field(0.1, ge=0, lt=1, description="Share of ids taken for unknown ones while learning.")
+    gradient_norm: float = Field(inf, gt=0, description="Length at which a step's gradient is cut off; `inf`: never.")
+    row_bound: float = Field(
+        inf, gt=0, description="Most a row or layer may move in a refresh, relative to its length; `inf`: as far as it likes."
+    )
+    absorb_bound: float = Field(0.1, ge=0, description="The same when the rows held back for judging are learnt last.")
+    warm_optimiser: bool = Field(False, description="Whether releases carry what the optimisers remember.")
 
 
 class Gate(_Section):
@@ -62,8 +89,28 @@ class Gate(_Section):
 
     k: int = Field(50, ge=1, description="Depth at which recall is judged.")
     tolerance: float = Field(0.05, ge=0, lt=1, description="Relative loss of recall that is let pass.")
+    taste: float = Field(0.15, ge=0, lt=1, description="The same where the towers answer without what is popular.")
     index_recall: float = Field(0.95, ge=0, le=1, description="Least share of the exact top k that the index returns.")
-    rows: int = Field(2000, ge=1, description="Most interactions judged per slice.")
+    rows: int = Field(1000, ge=1, description="Most interactions judged per slice.")
+    variety: float = Field(0.5, ge=0, le=1, description="Least share left of the items that answers are spread over.")
+    skew: float = Field(0.2, ge=0, lt=1, description="Relative loss let pass while old and new vectors are mixed.")
+
+    def policy(self, drift: DriftPolicy) -> GatePolicy:
+        """What the gate asks for."""
+        return GatePolicy(self.k, self.tolerance, self.taste, self.index_recall, self.variety, self.skew, drift=drift)
+
+
+class Plan(_Section):
+    """When rows alone no longer do, and the shared layers learn too."""
+
+    ageing: float = Field(0.25, gt=0, description="Growth of the log since they last learnt at which they learn again.")
+    settled: float = Field(0.05, ge=0, description="Growth before which a fall in recall is not taken for ageing.")
+    fallen: float = Field(0.2, gt=0, lt=1, description="Share of recall on new interactions whose certain loss is ageing.")
+
+    @property
+    def policy(self) -> PlanPolicy:
+        """The same for those who plan."""
+        return PlanPolicy(self.ageing, self.settled, self.fallen)
 
 
 class Drift(_Section):
@@ -74,11 +121,20 @@ class Drift(_Section):
     psi_refuse: float = Field(8.0, ge=0, description="Not published from here on.")
     least: int = Field(50, ge=1, description="With fewer new users (or items, for an item's input) nothing is concluded.")
 
+    @property
+    def policy(self) -> DriftPolicy:
+        """The same for those who measure drift."""
+        return DriftPolicy(warn=self.psi_warn, full=self.psi_full, refuse=self.psi_refuse, least=self.least)
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.psi_warn <= self.psi_full <= self.psi_refuse:
             raise ValueError("psi_warn <= psi_full <= psi_refuse is asked")
         return self
+
+
+Weighing = Annotated[Weight, BeforeValidator(Weight.parse)]
+"""A number, or a form such as `log1p(value)`."""
 
 
 class Surface(_Section):
@@ -87,6 +143,28 @@ class Surface(_Section):
     user_service: str = Field("user_tower", description="FeatureService that feeds the user tower.")
     item_service: str = Field("item_tower", description="FeatureService that feeds the item tower.")
     repeat: Literal["mask", "allow"] = Field("mask", description="Whether items a user has had may be offered again.")
+    weights: dict[str, Weighing] = Field(
+        {},
+        description="Interaction type -> what one counts, learnt and judged: a number, `value`, `log1p(value)`, `0.2 * value`. A "
+        "type that is not listed counts nothing; without any, all count 1.",
+    )
+    events_per_user: int = Field(1_000, ge=1, description="Most interactions of one user of one day that are learnt.")
+    events_per_pair: int = Field(10, ge=1, description="Most of them with one item.")
+
+    def labels(self, objective: str) -> LabelPolicy:
+        """What its interactions count, and which of them can be right answers under a training objective."""
+        return LabelPolicy(self.weights, self.repeat, above_zero=objective == "bce")
+
+    @property
+    def caps(self) -> Caps:
+        """How much one person can teach it."""
+        return Caps(self.events_per_user, self.events_per_pair)
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Self:
+        if self.weights and not any(weight.times > 0 for weight in self.weights.values()):
+            raise ValueError("weights: at least one type that counts more than 0 is asked")
+        return self
 
 
 class Serving(_Section):
@@ -104,6 +182,7 @@ class Settings(_Section):
     clock: Clock = Clock()
     training: Training = Training()
     gate: Gate = Gate()
+    plan: Plan = Plan()
     drift: Drift = Drift()
     serving: Serving = Serving()
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
@@ -118,6 +197,35 @@ class Settings(_Section):
                 fix="Add it to ratoon.toml under [surfaces], or name another.",
             )
         return self.surfaces[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """How this process was started.
+
+    Attributes:
+        rank, world: which of how many that train together.
+        local: which on this machine.
+    """
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+
+def processes(environment: Mapping[str, str] = os.environ) -> Processes:
+    """What torchrun says of this process; one alone where it says nothing.
+
+    Raises:
+        UsageError: it says something else than numbers.
+    """
+    names = {"rank": "RANK", "world": "WORLD_SIZE", "local": "LOCAL_RANK"}
+    said = {field: environment[name] for field, name in names.items() if name in environment}
+    wrong = [f"{names[field]}={value}" for field, value in said.items() if not value.isdigit()]
+    if wrong:
+        fix = "Start processes that train together by torchrun, or take these out of the environment."
+        raise UsageError("environment", expected="numbers", found=", ".join(wrong), fix=fix)
+    return Processes(**{field: int(value) for field, value in said.items()})
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ratoon.domain.delta import FeatureDelta, Split
@@ -43,11 +45,17 @@ class EventLog(Protocol):
     def seen(self, user_id: str, before: int | None = None) -> list[str]:
         """The items a user interacted with at offsets below `before`, or ever; without duplicates."""
 
+    def seen_by(self, users: Sequence[str], before: Sequence[int]) -> list[list[str]]:
+        """What `seen` says of each user and the offset beside it, in order; each user's events are read once."""
+
     def catalogue(self, upto: int) -> list[str]:
         """The items alive at offset `upto`, sorted: seen in any event and not removed since."""
 
     def removed(self, after: int) -> list[str]:
         """The items removed at offsets above `after` and not posted again since."""
+
+    def recent(self, upto: int, count: int) -> list[tuple[int, str, str]]:
+        """Offset, user and item of the newest `count` interactions at offsets <= `upto`, by offset."""
 
     def popular(self, count: int) -> list[tuple[str, int]]:
         """The items of the newest interactions with how often each occurs, most frequent first; at most `count`."""
@@ -67,6 +75,9 @@ class WholeLog(EventLog, Protocol):
         """As `EventLog`, as if there were no events at the offsets `without`."""
 
     def removed(self, after: int, without: Sequence[int] = ()) -> list[str]:
+        """As `EventLog`, as if there were no events at the offsets `without`."""
+
+    def recent(self, upto: int, count: int, without: Sequence[int] = ()) -> list[tuple[int, str, str]]:
         """As `EventLog`, as if there were no events at the offsets `without`."""
 
     def popular(self, count: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
@@ -136,7 +147,14 @@ class Towers(Protocol):
 
     @property
     def dim(self) -> int:
-        """The length of their vectors."""
+        """The length of their vectors, `popularity` included."""
+
+    @property
+    def popularity(self) -> Vectors:
+        """What the traits at the end of item vectors are worth, see `ratoon.domain.popularity`; empty where there are none."""
+
+    def weighed(self, popularity: Vectors) -> "Towers":
+        """The same towers, to whose users the traits are worth something else."""
 
     @property
     def metric(self) -> Metric:
@@ -146,7 +164,7 @@ class Towers(Protocol):
         """User vectors for rows of user features; shape (n, dim)."""
 
     def items(self, table: pa.Table) -> Vectors:
-        """Item vectors for rows of item features; shape (n, dim)."""
+        """Item vectors for rows of item features, with zeros where traits go; shape (n, dim)."""
 
 
 class Index(Protocol):
@@ -155,11 +173,17 @@ class Index(Protocol):
     def __len__(self) -> int:
         """How many items it holds."""
 
+    def __contains__(self, item_id: object) -> bool:
+        """Whether it holds this item."""
+
     def ids(self) -> list[str]:
         """The item ids it holds, sorted."""
 
     def upsert(self, batch: EmbeddingBatch) -> None:
         """Insert the batch's items, or replace them where they are."""
+
+    def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:
+        """Other vectors for items it holds, without duplicates, whose columns stay as they are; shape (n, dim)."""
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take items away; ids it does not hold are passed over. Returns how many were there."""
@@ -172,6 +196,15 @@ class Index(Protocol):
             exclude: n sets of item ids that must not be returned, or nothing.
         """
 
+    def ranks(
+        self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = ()
+    ) -> npt.NDArray[np.int64]:
+        """For each query the place, from 0, of one item among the k that `search` finds; k if it is not among them.
+
+        Args:
+            wanted: n item ids.
+        """
+
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order."""
 
@@ -180,6 +213,9 @@ class Index(Protocol):
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """The vectors of items it holds, in order, bit for bit as they are searched; shape (n, dim)."""
+
+    def copy(self) -> "Index":
+        """The same items and vectors in memory of their own: what is changed in one stays as it is in the other."""
 
     def snapshot(self) -> Files:
         """Everything needed to load it again, byte for byte the same for the same content."""

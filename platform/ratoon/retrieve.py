@@ -5,6 +5,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import Protocol
 
+from ratoon.answering import Found, Shift, answered
 from ratoon.domain.query import Answer, Candidate, Query, Source
 from ratoon.domain.release import Release
 from ratoon.domain.schema import TowerSchema
@@ -12,8 +13,6 @@ from ratoon.ports import EventLog, Index, OnlineFeatures, Towers
 
 WIDEST = 10_000
 """How far down the list of popular items to look for candidates."""
-
-Found = list[tuple[str, float]]
 
 
 class Slot(Protocol):
@@ -39,6 +38,10 @@ class Slot(Protocol):
     def items(self) -> Set[str]:
         """Their ids."""
 
+    @property
+    def shift(self) -> Shift | None:
+        """What has become of popularity since the release was made."""
+
 
 def retrieve(query: Query, slot: Slot, online: OnlineFeatures, log: EventLog) -> Answer:
     """Up to k candidates from `slot`, best first, and where they come from.
@@ -49,11 +52,18 @@ def retrieve(query: Query, slot: Slot, online: OnlineFeatures, log: EventLog) ->
     excluded = query.exclude | set(log.seen(query.user_id)) if query.exclude_seen else query.exclude
     row = None if query.popular else online.user(query.user_id, slot.schema)
     if row is not None:
-        return _answer(slot, "tower", slot.index.search(slot.towers.users(row), query.k, [excluded])[0])
+        (best,) = answered(slot.index, slot.towers.users(row), query.k, [excluded], _present(slot))
+        return _answer(slot, "tower", best)
     found = _popular(query.k, slot, excluded, log)
     if query.popular:
         return _answer(slot, "popular", found)
     return _answer(slot, "cold", found + _others(query.k - len(found), slot, excluded | {item for item, _ in found}))
+
+
+def _present(slot: Slot) -> Shift | None:
+    """The slot's shift without what was taken away since."""
+    gone = set(slot.shift.items) - slot.items if slot.shift else set()
+    return slot.shift.without(gone) if slot.shift and gone else slot.shift
 
 
 def _popular(k: int, slot: Slot, excluded: Set[str], log: EventLog) -> Found:

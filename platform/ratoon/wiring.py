@@ -1,19 +1,18 @@
 """Settings -> rooms: the only place that opens them. Heavy libraries are imported by the function that needs them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ratoon.config import Settings
-from ratoon.domain.drift import Drift, DriftPolicy, from_json
-from ratoon.domain.errors import UsageError
-from ratoon.domain.gate import GatePolicy
+from ratoon.config import Settings, processes
+from ratoon.domain.drift import Drift, from_json
 from ratoon.domain.report import Stopwatch
 from ratoon.events import SqliteEventLog
 from ratoon.index import FaissIndexes, refuse_two_faiss
@@ -21,6 +20,7 @@ from ratoon.registry import FileRegistry
 from ratoon.towers import open_towers
 
 if TYPE_CHECKING:
+    from ratoon.domain.embedding import Vectors
     from ratoon.features.deltas import Changed
     from ratoon.features.evolution import Evolution
     from ratoon.features.online import OnlineUsers
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from ratoon.features.store import FeastFeatures
     from ratoon.features.vectors.publishing import Vectored
     from ratoon.features.views import View
-    from ratoon.refresh import Workshop
+    from ratoon.training import Group
+    from ratoon.workshop import Workshop
 
 Progress = Callable[[str, float], None]
 """Hears what is being done, and how much of it is done, from 0 to 1."""
@@ -40,6 +41,13 @@ Progress = Callable[[str, float], None]
 
 def _silent(_what: str, _share: float) -> None:
     """Nobody is watching."""
+
+
+def _encoded(weights: Path, threads: int, texts: Sequence[str]) -> "Vectors":
+    """Vectors of texts; torch is imported when the first one comes."""
+    from ratoon.training.sentences import opened
+
+    return opened(weights).vectors(texts, threads)
 
 
 @dataclass(frozen=True)
@@ -79,11 +87,14 @@ class House:
 
     def features(self, surface: str) -> "FeastFeatures":
         """Feast, as a surface uses it."""
+        from ratoon.features.folds import texts
         from ratoon.features.store import open_features
 
         policy = self.settings.surface(surface)
         services = {"user_service": policy.user_service, "item_service": policy.item_service}
-        return open_features(self.settings.paths.feature_repo, self.home, self.log, **services, guard=self._refuse_drops)
+        paths, weights = self.settings.paths, texts.weights()
+        encoder = partial(_encoded, weights, self.settings.training.threads) if weights else None
+        return open_features(paths.feature_repo, self.home, self.log, **services, guard=self._refuse_drops, encoder=encoder)
 
     def _refuse_drops(self, wanted: "tuple[View, ...]") -> None:
         """Raise if views that are about to be applied lack what a retained release reads."""
@@ -172,15 +183,9 @@ class House:
         """A stopwatch on this process's clocks."""
         return Stopwatch(time.perf_counter, time.process_time, show)
 
-    @property
-    def drift_policy(self) -> DriftPolicy:
-        """From where on drift matters."""
-        drift = self.settings.drift
-        return DriftPolicy(warn=drift.psi_warn, full=drift.psi_full, refuse=drift.psi_refuse, least=drift.least)
-
     def drifts(self, surface: str) -> tuple[Drift, ...]:
         """How far the inputs since a surface's current release are from what it learnt; none before there is one."""
-        from ratoon.refresh import PROFILE
+        from ratoon.workshop import PROFILE
 
         registry, features = self.registry(surface), self.features(surface)
         current = registry.current()
@@ -234,12 +239,9 @@ class House:
         from ratoon.features import deltas, views
 
         folder = self.home / "features"
-        known = {one.name: one for one in views.load(folder / "views.json")}
-        if view not in known:
-            fix = "Name one of them; `ratoon ingest` applies a changed feature_repo/."
-            raise UsageError("view", expected=f"one of {', '.join(sorted(known))}", found=repr(view), fix=fix)
+        known = views.named(folder / "views.json", view)
         position = deltas.Position.from_json(since) if since is not None else None
-        return deltas.changed(known[view], position, folder / "deltas")
+        return deltas.changed(known, position, folder / "deltas")
 
     @staticmethod
     def torch_devices() -> str:
@@ -248,24 +250,36 @@ class House:
 
         return devices()
 
+    @cached_property
+    def _group(self) -> "Group | None":
+        """The processes that train together, where torchrun started several."""
+        started = processes()
+        if started.world == 1:
+            return None
+        from ratoon.training import Group
+
+        return Group(started.rank, started.world, started.local, self.settings.training.device)
+
+    def leading(self) -> AbstractContextManager[bool]:
+        """Whether this process runs the flow; see `ratoon.training.leading`. One alone always does."""
+        if self._group is None:
+            return nullcontext(True)
+        from ratoon.training import leading
+
+        return leading(self._group)
+
     def workshop(self, surface: str, progress: Progress = _silent) -> "Workshop":
         """Everything that makes a surface's releases."""
         from ratoon.features.quality.accepted import Accepted
-        from ratoon.refresh import Workshop
-        from ratoon.training import TrainingSettings, TwoTowerTrainer
+        from ratoon.training import ParallelTrainer, TrainingSettings, TwoTowerTrainer
+        from ratoon.workshop import Workshop
 
-        training, gate = self.settings.training, self.settings.gate
-        trainer = TwoTowerTrainer(
-            TrainingSettings(
-                dim=training.dim,
-                epochs=training.epochs,
-                passes=training.passes,
-                objective=training.objective,
-                metric=training.metric,
-                threads=training.threads,
-            ),
-            training.seed,
-            progress,
+        training, gate, served = self.settings.training, self.settings.gate, self.settings.surface(surface)
+        taught = TrainingSettings(**training.model_dump(exclude={"seed", "replay_half_life"}))
+        group, seed = self._group, training.seed
+        kept = self.home / "releases" / surface / "training"
+        trainer = (
+            ParallelTrainer(taught, seed, progress, group) if group else TwoTowerTrainer(taught, seed, progress, folder=kept)
         )
         return Workshop(
             surface=surface,
@@ -275,9 +289,12 @@ class House:
             open_towers=open_towers,
             indexes=self.indexes,
             registry=self.registry(surface),
-            gate=GatePolicy(k=gate.k, tolerance=gate.tolerance, index_recall=gate.index_recall, drift=self.drift_policy),
+            gate=gate.policy(self.settings.drift.policy),
             seed=training.seed,
-            mask_seen=self.settings.surface(surface).repeat == "mask",
+            labels=served.labels(training.objective),
+            plan=self.settings.plan.policy,
+            caps=served.caps,
+            unit=taught.temperature if taught.objective == "softmax" else 1.0,
             gate_rows=gate.rows,
             half_life=training.replay_half_life,
         )

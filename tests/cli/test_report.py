@@ -78,7 +78,7 @@ def test_what_cannot_be(home: Path) -> None:
         wrong = ratoon(*arguments).exception
         assert isinstance(wrong, UsageError)
         assert str(wrong).startswith(said)
-    (damaged,) = (home / "var" / "releases" / "default" / "runs").glob("000002-*")
+    (damaged,) = (home / "var" / "releases" / "default" / "runs").glob("000002-*.json")
     damaged.write_text("{")
     broken = ratoon("2").exception
     assert isinstance(broken, StoreError)

@@ -122,6 +122,11 @@ class LogMachine(RuleBasedStateMachine):
         mine = [row["item_id"] for row in self.rows[: None if before is None else before - 1] if self.meets(row, user)]
         assert self.log.seen(user, before) == list(dict.fromkeys(mine))
 
+    @rule(asked=st.lists(st.tuples(st.sampled_from(["u1", "u2", "nobody"]), st.integers(0, 30)), max_size=5))
+    def seen_by(self, asked: list[tuple[str, int]]) -> None:
+        users, before = [user for user, _ in asked], [offset for _, offset in asked]
+        assert self.log.seen_by(users, before) == [self.log.seen(user, offset) for user, offset in asked]
+
     def meets(self, row: Row, user: str) -> bool:
         return bool(row["kind"] == "interaction" and row["user_id"] == user)
 
@@ -148,6 +153,13 @@ class LogMachine(RuleBasedStateMachine):
             elif row["kind"] == "item":
                 gone.discard(row["item_id"])
         assert self.log.removed(after) == sorted(gone)
+
+    @rule(upto=st.integers(0, 30), count=st.integers(0, 5))
+    def recent(self, upto: int, count: int) -> None:
+        mine = [row for row in self.rows if row["kind"] == "interaction" and row["offset"] <= upto]
+        assert self.log.recent(upto, count) == [
+            (row["offset"], row["user_id"], row["item_id"]) for row in mine[len(mine) - min(count, len(mine)) :]
+        ]
 
     @rule(count=st.integers(0, 5))
     def popular(self, count: int) -> None:

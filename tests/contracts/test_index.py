@@ -50,6 +50,23 @@ def queries(count: int, dim: int = 8, seed: int = 1) -> Vectors:
     return np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
 
 
+def test_overwriting_keeps_what_goes_with_an_item(indexes: Indexes) -> None:
+    """Other vectors for some items are searched from then on; columns and all other vectors stay as they were."""
+    index = filled(indexes, 20)
+    before, columns = index.vectors(["i1", "i2"]), index.columns(["i3", "i1"])
+    other = queries(2, seed=5)
+    index.overwrite(["i3", "i1"], other)
+    assert np.array_equal(index.vectors(["i3", "i1"]), other)
+    assert np.array_equal(index.vectors(["i2"]), before[1:])
+    assert index.columns(["i3", "i1"]) == columns
+    scores = dict(index.search(queries(1), 20)[0])
+    assert scores["i1"] == pytest.approx(float(queries(1)[0] @ other[1]), abs=1e-5)
+    with pytest.raises(KeyError, match="nobody"):
+        index.overwrite(["nobody"], other[:1])
+    with pytest.raises(DataError, match="shape"):
+        index.overwrite(["i1"], other[:1, :4])
+
+
 class AgainstDict(RuleBasedStateMachine):
     """An index and a plain dict of id -> (vector, title) under the same random operations."""
 
@@ -96,6 +113,38 @@ class AgainstDict(RuleBasedStateMachine):
         assert self.index.search(asked, k, [exclude]) == [wanted]
         if not exclude:
             assert self.index.search(asked, k) == [wanted]
+
+    @rule(
+        asked=st.lists(
+            st.tuples(
+                st.lists(st.sampled_from(GRID), min_size=DIM, max_size=DIM),
+                st.sampled_from([*IDS, "unknown"]),
+                st.sets(st.sampled_from([*IDS, "unknown"]), max_size=4),
+            ),
+            min_size=1,
+            max_size=6,
+        ),
+        k=st.integers(1, 12),
+    )
+    def together(self, asked: list[tuple[list[float], str, set[str]]], k: int) -> None:
+        """Queries with exclusions of their own find together what each finds alone, and places are those in what is found."""
+        queries = np.array([query for query, _, _ in asked], np.float32)
+        wanted, exclude = [item for _, item, _ in asked], [items for _, _, items in asked]
+        found = self.index.search(queries, k, exclude)
+        assert found == [self.index.search(queries[row : row + 1], k, [items])[0] for row, items in enumerate(exclude)]
+        places = [[item for item, _ in pairs] for pairs in found]
+        expected = [own.index(item) if item in own else k for own, item in zip(places, wanted, strict=True)]
+        assert self.index.ranks(queries, wanted, k, exclude).tolist() == expected
+
+    @rule(items=st.lists(st.sampled_from(IDS), max_size=3))
+    def copy(self, items: list[str]) -> None:
+        """A copy says the same, byte for byte, and what is done to it is not done to the other."""
+        before = dict(self.index.snapshot())
+        copy = self.index.copy()
+        assert dict(copy.snapshot()) == before
+        copy.remove(items)
+        copy.upsert(batch({"new": [9.0] * DIM}, title=["changed"]))
+        assert dict(self.index.snapshot()) == before
 
     @rule()
     def reload(self) -> None:
@@ -234,6 +283,8 @@ def test_refused_search(indexes: Indexes) -> None:
         index.search(queries(1), 0)
     with pytest.raises(UsageError, match="expected 2 sets of item ids, or none at all, found 1 sets"):
         index.search(queries(2), 1, [["i1"]])
+    with pytest.raises(UsageError, match="wanted: expected 2 item ids, found 1"):
+        index.ranks(queries(2), ["i1"], 1)
 
 
 def test_load_keeps_metric_and_ignores_strangers(indexes: Indexes) -> None:

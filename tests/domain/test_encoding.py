@@ -1,5 +1,8 @@
 """Encoding is remembered, grows without renumbering, and treats one row as it treats many."""
 
+import gc
+import json
+import weakref
 from datetime import UTC, datetime
 
 import numpy as np
@@ -50,6 +53,33 @@ TYPES = pa.schema(
         "path": pa.list_(pa.string()),
     }
 )
+
+
+@given(st.dictionaries(st.text(max_size=3), st.lists(st.text(max_size=4), unique=True, max_size=5), max_size=3))
+def test_the_json_is_what_the_library_writes(values: dict[str, list[str]]) -> None:
+    """Whatever the ids hold, quotes and control characters included, the text is `json.dumps` of it, and it comes back."""
+    encoding = Encoding({name: Vocabulary(tuple(found)) for name, found in values.items()}, {"age": Scale(1.5, 2.0)})
+    plain = {"vocabularies": values, "scales": {"age": [1.5, 2.0]}}
+    assert encoding.to_json() == json.dumps(plain, sort_keys=True, ensure_ascii=False)
+    assert Encoding.from_json(encoding.to_json()) == encoding
+
+
+def test_equal_texts_are_one_object_as_long_as_somebody_has_it() -> None:
+    """Opening a model that is open gives what is there; once nobody has it, it is gone."""
+    text = Encoding({"item_id": Vocabulary(("a", "b"))}).to_json()
+    first = Encoding.from_json(text)
+    assert Encoding.from_json(text) is first
+    there = weakref.ref(first)
+    del first
+    gc.collect()
+    assert there() is None
+
+
+@given(WORDS, WORDS)
+def test_a_grown_vocabulary_is_indexed_as_a_new_one_is(before: list[str], more: list[str]) -> None:
+    """Growing carries the index on: the rows are those of the same values indexed from nothing."""
+    grown = Vocabulary().grown(before).grown(more)
+    assert grown.rows == Vocabulary(grown.values).rows == {value: row for row, value in enumerate(grown.values, 1)}
 
 
 def users(*rows: dict[str, object]) -> pa.Table:

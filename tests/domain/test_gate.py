@@ -1,14 +1,33 @@
 """The gate lets equals pass and stops what is worse, on every slice."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.domain.drift import Drift, DriftPolicy
-from ratoon.domain.gate import GatePolicy, Hits, compare, judge
+from ratoon.domain.gate import GatePolicy, Verdict, compare, judge
+from ratoon.domain.quality import Answers
 
 POLICY = GatePolicy(k=50, tolerance=0.05, index_recall=0.95, draws=500)
+
+
+Hits = npt.NDArray[np.bool_]
+Slices = dict[str, tuple[Hits, Hits]]
+
+
+def said(hits: Hits) -> Answers:
+    """Answers of as many users, with the item in the first place or not at all."""
+    users = tuple(f"u{number}" for number in range(len(hits)))
+    return Answers(50, users, np.where(hits, 0, 50), np.ones(len(hits)))
+
+
+def judged(slices: Slices, **rest: Any) -> Verdict:
+    """The verdict over hits."""
+    return judge({name: (said(parent), said(candidate)) for name, (parent, candidate) in slices.items()}, **rest)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -24,14 +43,14 @@ def test_equal_models_pass() -> None:
     refused = 0
     for seed in range(200):
         pair = (hits(0.2, 400, 2 * seed), hits(0.2, 400, 2 * seed + 1))
-        refused += not judge({"new": pair}, index_recall=1.0, policy=POLICY, rng=rng(seed)).publish
-    assert refused <= 4
+        refused += not judged({"new": pair}, index_recall=1.0, policy=POLICY, rng=rng(seed)).publish
+    assert refused <= 10
 
 
 def test_the_same_model_always_passes() -> None:
     """Identical hits give an interval of nothing, and a verdict that says so."""
     same = hits(0.2, 300, 1)
-    verdict = judge({"new": (same, same)}, index_recall=1.0, policy=POLICY, rng=rng())
+    verdict = judged({"new": (same, same)}, index_recall=1.0, policy=POLICY, rng=rng())
     assert (verdict.publish, verdict.reasons) == (True, ("not worse on any slice",))
     assert (verdict.slices["new"].low, verdict.slices["new"].high, verdict.slices["new"].difference) == (0.0, 0.0, 0.0)
 
@@ -40,11 +59,11 @@ def test_a_worse_model_is_refused() -> None:
     """A model that lost a third of its recall is refused with the figures behind it."""
     parent = hits(0.3, 2000, 1)
     candidate = parent & hits(0.66, 2000, 2)
-    verdict = judge({"new": (parent, candidate)}, index_recall=1.0, policy=POLICY, rng=rng())
+    verdict = judged({"new": (parent, candidate)}, index_recall=1.0, policy=POLICY, rng=rng())
     assert not verdict.publish
     (reason,) = verdict.reasons
     assert reason.startswith(
-        f"recall@50 on new held-out rows fell from {parent.mean():.4f} to {candidate.mean():.4f} (99 % interval"
+        f"recall@50 on new held-out rows fell from {parent.mean():.4f} to {candidate.mean():.4f} (95 % interval"
     )
     assert reason.endswith("2000 rows)")
 
@@ -53,7 +72,7 @@ def test_poison_cannot_vouch_for_itself() -> None:
     """A window on which the candidate shines does not hide that it lost the past."""
     new = (np.zeros(1000, np.bool_), np.ones(1000, np.bool_))
     past = hits(0.3, 1000, 3)
-    verdict = judge({"new": new, "past": (past, past & hits(0.3, 1000, 4))}, index_recall=1.0, policy=POLICY, rng=rng())
+    verdict = judged({"new": new, "past": (past, past & hits(0.3, 1000, 4))}, index_recall=1.0, policy=POLICY, rng=rng())
     assert not verdict.publish
     assert [reason.split(" held-out rows")[0] for reason in verdict.reasons] == ["recall@50 on past"]
 
@@ -63,7 +82,7 @@ def test_losing_everything_is_refused_on_few_rows() -> None:
     parent = np.zeros(40, np.bool_)
     parent[0] = True
     policy = GatePolicy(tolerance=10.0)
-    assert not judge({"new": (parent, np.zeros(40, np.bool_))}, index_recall=1.0, policy=policy, rng=rng()).publish
+    assert not judged({"new": (parent, np.zeros(40, np.bool_))}, index_recall=1.0, policy=policy, rng=rng()).publish
 
 
 def test_loss_within_tolerance_passes() -> None:
@@ -72,17 +91,17 @@ def test_loss_within_tolerance_passes() -> None:
     candidate = parent.copy()
     candidate[:30] = False
     slices = {"new": (parent, candidate)}
-    assert judge(slices, index_recall=1.0, policy=GatePolicy(tolerance=0.05), rng=rng()).publish
-    assert not judge(slices, index_recall=1.0, policy=GatePolicy(tolerance=0.01), rng=rng()).publish
+    assert judged(slices, index_recall=1.0, policy=GatePolicy(tolerance=0.05), rng=rng()).publish
+    assert not judged(slices, index_recall=1.0, policy=GatePolicy(tolerance=0.01), rng=rng()).publish
 
 
 def test_a_loss_must_be_certain_and_beyond_tolerance() -> None:
     """A loss of 8 % of which chance explains a part is refused on many rows and let pass on few; one of 3 % is on neither."""
-    for rows, lost, publish in ((4000, 0.08, False), (100, 0.08, True), (4000, 0.03, True)):
+    for rows, lost, publish in ((4000, 0.08, False), (50, 0.08, True), (4000, 0.03, True)):
         parent = np.arange(rows) % 2 == 0
         candidate = parent.copy()
         candidate[: int(rows * lost)] = False
-        assert judge({"past": (parent, candidate)}, index_recall=1.0, policy=POLICY, rng=rng()).publish == publish
+        assert judged({"past": (parent, candidate)}, index_recall=1.0, policy=POLICY, rng=rng()).publish == publish
 
 
 def test_a_certain_gain_pays_for_a_loss_that_may_be_small() -> None:
@@ -95,46 +114,48 @@ def test_a_certain_gain_pays_for_a_loss_that_may_be_small() -> None:
         candidate[np.flatnonzero(parent)[:lost]] = False
         candidate[np.flatnonzero(~parent)[:100]] = True
         slices = {"past": (parent, candidate), "new": beside}
-        assert judge(slices, index_recall=1.0, policy=POLICY, rng=rng()).publish == publish, (lost, beside is better)
+        assert judged(slices, index_recall=1.0, policy=POLICY, rng=rng()).publish == publish, (lost, beside is better)
 
 
 def test_a_bad_index_is_refused() -> None:
     """An index below the asked recall is refused beside any other reason, and one at it is not."""
     same = hits(0.2, 100, 1)
-    verdict = judge({"new": (same, same)}, index_recall=0.9, policy=POLICY, rng=rng())
+    verdict = judged({"new": (same, same)}, index_recall=0.9, policy=POLICY, rng=rng())
     assert not verdict.publish
     assert verdict.reasons == ("the index returns 0.9000 of the exact top 50, 0.95 is asked",)
-    assert judge({"new": (same, same)}, index_recall=0.95, policy=POLICY, rng=rng()).publish
-    both = judge({"new": (same, same & False)}, index_recall=0.9, policy=POLICY, rng=rng())
+    assert judged({"new": (same, same)}, index_recall=0.95, policy=POLICY, rng=rng()).publish
+    both = judged({"new": (same, same & False)}, index_recall=0.9, policy=POLICY, rng=rng())
     assert len(both.reasons) == 2
 
 
 def test_no_rows_say_nothing() -> None:
     """Without gate rows there is nothing to refuse by."""
     empty = np.zeros(0, np.bool_)
-    verdict = judge({"new": (empty, empty)}, index_recall=1.0, policy=POLICY, rng=rng())
+    verdict = judged({"new": (empty, empty)}, index_recall=1.0, policy=POLICY, rng=rng())
     assert verdict.publish
     assert verdict.slices["new"].rows == 0
 
 
 @pytest.mark.parametrize("gain", [-0.1, 0.0, 0.1])
 def test_the_interval_covers(gain: float) -> None:
-    """The true difference lies inside the 99 % interval in about 99 of 100 worlds."""
+    """The true difference lies inside the 95 % interval in about 95 of 100 worlds."""
     inside = 0
     for world in range(300):
         luck = rng(world).random(300)
-        result = compare(luck < 0.3, (luck < 0.3 + gain) ^ (rng(world + 999).random(300) < 0.1), draws=500, rng=rng(world))
+        result = compare(
+            said(luck < 0.3), said((luck < 0.3 + gain) ^ (rng(world + 999).random(300) < 0.1)), draws=500, rng=rng(world)
+        )
         # A flip with probability 0.1 turns a share p into p + 0.1 * (1 - 2 p).
         truth = gain + 0.1 * (1 - 2 * (0.3 + gain))
         inside += result.low <= truth <= result.high
-    assert 0.97 <= inside / 300 < 1
+    assert 0.92 <= inside / 300 < 0.99
 
 
 @given(pairs=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=50))
 def test_the_difference_lies_within_its_bounds(pairs: list[tuple[bool, bool]]) -> None:
     """Means are the shares of hits, the interval is ordered and cannot leave -1 to 1."""
     parent, candidate = (np.array(side, np.bool_) for side in zip(*pairs, strict=True))
-    result = compare(parent, candidate, draws=200, rng=rng())
+    result = compare(said(parent), said(candidate), draws=200, rng=rng())
     assert (result.rows, result.parent, result.candidate) == (len(pairs), parent.mean(), candidate.mean())
     assert -1.0 <= result.low <= result.high <= 1.0
 
@@ -142,7 +163,7 @@ def test_the_difference_lies_within_its_bounds(pairs: list[tuple[bool, bool]]) -
 def test_the_verdict_is_reproducible() -> None:
     """The same hits and the same seed give the same verdict."""
     slices = {"new": (hits(0.2, 500, 1), hits(0.2, 500, 2))}
-    verdicts = [judge(slices, index_recall=1.0, policy=POLICY, rng=rng(7)) for _ in range(2)]
+    verdicts = [judged(slices, index_recall=1.0, policy=POLICY, rng=rng(7)) for _ in range(2)]
     assert verdicts[0] == verdicts[1]
 
 
@@ -151,6 +172,6 @@ def test_a_window_unlike_anything_learnt_is_refused() -> None:
     good = (np.zeros(1000, np.bool_), np.ones(1000, np.bool_))
     policy = GatePolicy(drift=DriftPolicy(refuse=3.0, least=50))
     far, near = (Drift("age", 500, 100, psi, 0.5, None, 0.9) for psi in (4.0, 3.5))
-    verdict = judge({"new": good}, index_recall=1.0, policy=policy, rng=rng(), drifts=[far, near])
+    verdict = judged({"new": good}, index_recall=1.0, policy=policy, rng=rng(), drifts=[far, near])
     assert (verdict.publish, verdict.reasons) == (False, ("age drifted by PSI 3.50 beyond chance over 500 rows, 3 is let pass",))
-    assert judge({"new": good}, index_recall=1.0, policy=policy, rng=rng(), drifts=[near]).publish
+    assert judged({"new": good}, index_recall=1.0, policy=policy, rng=rng(), drifts=[near]).publish

@@ -1,13 +1,15 @@
 """The file under the log."""
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ratoon.domain.errors import StoreError
-from ratoon.events.connection import connect, failures
+from ratoon.events.connection import INDEXES, connect, failures
 
 
 def test_every_commit_is_synced(tmp_path: Path) -> None:
@@ -15,6 +17,20 @@ def test_every_commit_is_synced(tmp_path: Path) -> None:
     with closing(connect(tmp_path / "log")) as db:
         found = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "busy_timeout")]
     assert found == ["wal", 2, 10_000]
+
+
+def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
+    """Whoever opens a new file while another is making its tables finds them made."""
+    for number in range(5):
+        start = threading.Barrier(4)
+
+        def opened(path: Path, start: threading.Barrier = start) -> int:
+            start.wait()
+            with closing(connect(path)) as db:
+                return len(db.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall())
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(opened, [tmp_path / f"log{number}"] * 4)) == [len(INDEXES)] * 4
 
 
 def test_another_format_is_left_alone(tmp_path: Path) -> None:

@@ -152,6 +152,8 @@ QUESTIONS: dict[str, Callable[[SqliteEventLog], object]] = {
     "now": lambda log: log.now(),
     "read": lambda log: log.read(5, 9),
     "seen": lambda log: log.seen("u1", 9),
+    "seen by": lambda log: log.seen_by(["u1", "u2"], [9, 5]),
+    "recent": lambda log: log.recent(9, 5),
     "user": lambda log: log.history("user", ["u1", "u2"]),
     "item": lambda log: log.history("item", ["i1"], 9),
     "catalogue": lambda log: log.catalogue(9),
@@ -170,5 +172,5 @@ def test_no_question_reads_the_whole_table(name: str, log: SqliteEventLog) -> No
     plans = [str(step[3]) for statement in asked for step in log._reader.execute(f"EXPLAIN QUERY PLAN {statement}")]
     assert plans
     assert [step for step in plans if step.startswith("SCAN") and "USING" not in step] == (
-        ["SCAN events"] if name in ("end", "popular") else []  # the newest row by the primary key, with LIMIT 1
+        ["SCAN events"] if name in ("end", "popular", "catalogue") else []  # the newest row by the primary key, with LIMIT 1
     )

@@ -49,6 +49,13 @@ class FakeTowers:
     dim: int = DIM
     metric: Metric = "dot"
 
+    @property
+    def popularity(self) -> Vectors:
+        return np.zeros(0, np.float32)
+
+    def weighed(self, popularity: Vectors) -> "FakeTowers":
+        raise NotImplementedError(popularity)
+
     def users(self, table: pa.Table) -> Vectors:
         assert table.column_names == ["taste"]
         return np.full((table.num_rows, DIM), self.number / DIM, dtype=np.float32)

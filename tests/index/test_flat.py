@@ -3,6 +3,7 @@
 import faiss
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ratoon.domain.embedding import EmbeddingBatch
@@ -32,6 +33,23 @@ def test_replacing_writes_in_place() -> None:
     assert index._memory().ctypes.data == address
     assert index._memory().shape == (998, 4)
     assert index._memory()[3].tolist() == [998.0] * 4
+
+
+def test_what_is_told_of_items_is_written_when_it_changed() -> None:
+    """New vectors alone leave the items file that was loaded; a new item writes it again; a file in no order is not kept."""
+    files = dict(filled(3).snapshot())
+    index = FlatIndex.load(files)
+    moved = EmbeddingBatch(("00001",), np.full((1, 4), 7.0, np.float32), pa.table({"item_id": ["00001"]}))
+    index.upsert(moved)
+    assert index.copy().snapshot()["items.parquet"] is index.snapshot()["items.parquet"] is files["items.parquet"]
+    assert index.snapshot()["index.faiss"] != files["index.faiss"]
+    index.upsert(EmbeddingBatch(("0",), np.zeros((1, 4), np.float32), pa.table({"item_id": ["0"]})))
+    assert FlatIndex.load(index.snapshot()).ids() == ["0", "00000", "00001", "00002"]
+    sink = pa.BufferOutputStream()
+    order = pa.table({"item_id": ["00002", "00000", "00001"]}).replace_schema_metadata({"ratoon.metric": "dot"})
+    pq.write_table(order, sink)
+    shuffled = FlatIndex.load({**files, "items.parquet": sink.getvalue().to_pybytes()})
+    assert FlatIndex.load(shuffled.snapshot()).vectors(["00002"]).tolist() == [[0.0] * 4]
 
 
 def test_all_removed_and_filled_again() -> None:

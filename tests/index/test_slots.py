@@ -47,6 +47,43 @@ def test_rows_are_copies() -> None:
     assert slots.rows(["a"]) == [{"n": 1}]
 
 
+def test_edits_count_what_becomes_another() -> None:
+    """Putting what is there already is no edit; another value, zero's other sign, type, column, item or a removal is one."""
+    slots = Slots()
+
+    def edited(ids: list[str], **columns: pa.Array) -> bool:
+        before = slots.edits
+        slots.put(ids, pa.table({"item_id": ids, **columns}))
+        return slots.edits > before
+
+    first = {"n": pa.array([0.0, float("nan")]), "tags": pa.array([["x"], None], pa.list_(pa.string()))}
+    assert [edited(["a", "b"], **first) for _ in range(2)] == [True, False]
+    assert not edited(["b"], n=pa.array([float("nan")]), tags=pa.nulls(1))
+    assert edited(["a"], n=pa.array([-0.0]), tags=pa.array([["x"]]))
+    assert edited(["b"], n=pa.array([1.0]), tags=pa.nulls(1))
+    assert edited(["b"], n=pa.array([1.0], pa.float32()), tags=pa.nulls(1))
+    assert edited(["b"], n=pa.array([1.0], pa.float32()))
+    assert edited(["c"], n=pa.array([1.0], pa.float32()))
+    before = slots.edits
+    assert (slots.remove(["nobody"])[0].tolist(), slots.edits) == ([], before)
+    slots.remove(["a"])
+    assert slots.edits > before
+
+
+def test_a_copy_is_apart() -> None:
+    """What is put into a copy, or taken out of it, is not in the original."""
+    slots = Slots()
+    slots.put(["a", "b"], pa.table({"item_id": ["a", "b"], "n": [1, 2]}))
+    other = slots.copy()
+    other.put(["a", "c"], pa.table({"item_id": ["a", "c"], "n": ["x", "y"]}))
+    other.remove(["b"])
+    assert (slots.ids, slots.rows(["a", "b"]), slots.table().schema.field("n").type) == (
+        ["a", "b"],
+        [{"n": 1}, {"n": 2}],
+        pa.int64(),
+    )
+
+
 def test_a_type_that_loses_what_is_held_is_refused() -> None:
     """A column whose held values cannot be read as the new type is named, and nothing has changed."""
     slots = Slots()

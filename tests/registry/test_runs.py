@@ -35,12 +35,12 @@ def test_a_run_is_read_as_it_was_kept(runs: Runs) -> None:
 def test_the_same_work_done_again_is_the_same_run(runs: Runs, tmp_path: Path) -> None:
     """Run again over the same window with the same result a run keeps its number and name; any other gets the next ones."""
     first = runs.keep(report(), "p", {})
-    (name,) = [path.name for path in (tmp_path / "runs").iterdir()]
+    (name,) = [path.name for path in (tmp_path / "runs").glob("*.json")]
     slower = tuple(Stage(stage.name, 2 * stage.seconds, 3 * stage.cpu_seconds, stage.rows) for stage in STAGES)
     again = runs.keep(report(stages=slower), "p", {})
     assert (again.number, again.report.stages) == (1, slower)
     assert again.finished > first.finished
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == [name]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [name.removesuffix(".json"), name]
     skipped = report(outcome="skipped", plan=RefreshPlan("skip", "nothing changed"), verdict=None, stages=())
     assert [runs.keep(told, "p", {}).number for told in (skipped, skipped, report(), skipped)] == [2, 2, 3, 4]
     assert [run.number for run in runs.all()] == [4, 3, 2, 1]
@@ -52,8 +52,10 @@ def test_a_bounded_number_is_kept(runs: Runs, tmp_path: Path) -> None:
         runs.keep(report(number + 1), "p", {})
     kept = [run.number for run in runs.all()]
     assert kept == list(range(KEPT + 3, 3, -1))
-    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    names = sorted(path.name for path in (tmp_path / "runs").glob("*.json"))
     assert [int(name[:6]) for name in names] == kept[::-1]
+    folders = sorted(path.name for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    assert [f"{name}.json" for name in folders] == names, "figures for TensorBoard go with their run"
 
 
 def test_an_unknown_run(runs: Runs) -> None:
@@ -78,7 +80,7 @@ def test_an_unknown_run(runs: Runs) -> None:
 def test_a_damaged_run_is_named(runs: Runs, tmp_path: Path, damage: str, what: str) -> None:
     """A file that cannot be read is named with what to do about it, and keeps nobody from adding runs."""
     runs.keep(report(), "p", {})
-    (path,) = (tmp_path / "runs").iterdir()
+    (path,) = (tmp_path / "runs").glob("*.json")
     path.write_text(damage, errors="surrogateescape")
     with pytest.raises(StoreError, match=rf"{path.name}: expected the JSON that was written there, found .*{what}.* Delete it"):
         runs.get("1")
@@ -88,7 +90,7 @@ def test_a_damaged_run_is_named(runs: Runs, tmp_path: Path, damage: str, what: s
 def test_a_figure_that_came_later_has_its_default(runs: Runs, tmp_path: Path) -> None:
     """A run kept before a field with a default existed is still read, and one with a field that is gone as well."""
     runs.keep(report(), "p", {})
-    (path,) = (tmp_path / "runs").iterdir()
+    (path,) = (tmp_path / "runs").glob("*.json")
     raw = json.loads(path.read_text())
     del raw["report"]["losses"]
     path.write_text(json.dumps({**raw, "forgotten": 1}))

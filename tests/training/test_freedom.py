@@ -65,7 +65,7 @@ matrices = st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_s
 def test_no_row_moves_further_than_its_share(before: torch.Tensor, data: st.DataObject, bound: float) -> None:
     """Each row of a table ends within bound times its length; a row that moved less is untouched."""
     after = before + torch.tensor(data.draw(st.lists(numbers, min_size=before.numel(), max_size=before.numel()))).view_as(before)
-    found = bounded({"table.t": before}, {"table.t": after}, bound)["table.t"]
+    found = bounded(before, after, bound, by_row=True)
     most = bound * before.norm(dim=1).clamp_min(SMALLEST)
     assert bool(((found - before).norm(dim=1) <= most * 1.001 + 1e-5).all())
     small = (after - before).norm(dim=1) <= most
@@ -75,4 +75,5 @@ def test_no_row_moves_further_than_its_share(before: torch.Tensor, data: st.Data
 def test_other_tensors_are_bounded_as_a_whole() -> None:
     """A layer of length 5 that moved by 10 with a bound of 0.1 ends 0.5 away, in the direction it moved."""
     before, after = torch.tensor([3.0, 4.0]), torch.tensor([3.0, 14.0])
-    assert torch.allclose(bounded({"user.b1": before}, {"user.b1": after}, 0.1)["user.b1"], torch.tensor([3.0, 4.5]))
+    assert torch.allclose(bounded(before, after, 0.1, by_row=False), torch.tensor([3.0, 4.5]))
+    assert bounded(before[:0, None], after[:0, None], 0.1, by_row=True).shape == (0, 1)

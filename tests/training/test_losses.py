@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from ratoon.training.losses import bce_loss, log_mixture, mse_loss, softmax_loss
 
@@ -79,3 +80,49 @@ def test_bce_without_draws_is_the_observed_part() -> None:
 def test_mse_is_the_mean_squared_difference() -> None:
     """Inner products 1 and 1 against 3 and 1 give (4 + 0) / 2."""
     assert float(mse_loss(EYE, EYE, torch.tensor([3.0, 1.0]))) == pytest.approx(2.0)
+
+
+SOME = torch.linspace(-1.0, 1.0, 24).reshape(6, 4)
+OTHERS = torch.linspace(2.0, -1.0, 36).reshape(9, 4)
+CODES, DRAWN = torch.arange(6), torch.tensor([0, 1, 2, 3, 4, 5, 2, 7, 8])
+LABELS = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+
+
+def _losses(rows: Tensor, weight: Tensor | None) -> list[Tensor]:
+    """The three losses of some of six rows, each row with its own item first among the candidates."""
+    items, codes = torch.cat([OTHERS[rows], OTHERS[6:]]), torch.cat([CODES[rows], DRAWN[6:]])
+    log_q = torch.zeros(len(codes))
+    return [
+        softmax_loss(SOME[rows], items, CODES[rows], codes, log_q, 0.5, weight),
+        bce_loss(SOME[rows], items, LABELS[rows], CODES[rows], codes, weight),
+        mse_loss(SOME[rows], OTHERS[rows], LABELS[rows], weight),
+    ]
+
+
+def test_a_weight_counts_like_copies_of_a_row() -> None:
+    """Where no row is another's negative, weights 3 and 1 give the loss of three copies of the first row beside the second."""
+    once, copied = torch.tensor([2, 4]), torch.tensor([2, 2, 2, 4])
+    weighted, repeated = _losses(once, torch.tensor([3.0, 1.0])), _losses(copied, None)
+    for one, other in list(zip(weighted, repeated, strict=True))[1:]:
+        assert float(one) == pytest.approx(float(other))
+    users, items, codes = SOME[:2], torch.cat([OTHERS[:1], OTHERS[:1], OTHERS[6:]]), torch.tensor([0, 0, 2, 7, 8])
+    rows = [softmax_loss(users[at : at + 1], items[1:], codes[:1], codes[1:], torch.zeros(4), 0.5) for at in (0, 1)]
+    both = softmax_loss(users, items, codes[:2], codes, torch.zeros(5), 0.5, torch.tensor([3.0, 1.0]))
+    assert float(both) == pytest.approx((3 * float(rows[0]) + float(rows[1])) / 4)
+
+
+def test_only_the_proportions_of_weights_count() -> None:
+    """Weights a thousand times as large give the same losses; equal ones give those without weights."""
+    rows, weight = torch.arange(6), torch.tensor([1.0, 2.0, 3.0, 1.0, 0.5, 4.0])
+    for one, other in zip(_losses(rows, weight), _losses(rows, weight * 1_000), strict=True):
+        assert float(one) == pytest.approx(float(other))
+    for one, other in zip(_losses(rows, torch.full((6,), 7.0)), _losses(rows, None), strict=True):
+        assert float(one) == pytest.approx(float(other))
+
+
+def test_draws_of_the_own_item_alone_cost_nothing_with_weights() -> None:
+    """Where every draw is the row's own item, what is drawn adds 0 with and without weights."""
+    users, items, codes = SOME[:1], OTHERS[[0, 0]], torch.tensor([3, 3])
+    alone = bce_loss(users, items[:1], LABELS[:1], codes[:1], codes[:1])
+    for weight in (None, torch.tensor([0.25])):
+        assert float(bce_loss(users, items, LABELS[:1], codes[:1], codes, weight)) == pytest.approx(float(alone))

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +19,11 @@ from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.durable import sha256
 from ratoon.ports import Files
+from ratoon.registry.changed_rows import difference, rebuilt
 from ratoon.towers import open_towers
-from ratoon.training import TwoTowerTrainer
+from ratoon.training import Group, TwoTowerTrainer
 from ratoon.training import trainer as module
+from ratoon.training.files import OPTIMISER
 from tests.training.worlds import FULL, SCHEMA, SMALL, catalogue, colour_of, interactions, lesson, rows, users_table
 
 TRAINER = TwoTowerTrainer(SMALL, seed=7)
@@ -122,6 +126,63 @@ def test_absorbing_moves_little_and_keeps_what_is_frozen(parent: Files) -> None:
     assert not torch.equal(after["user.w1"], before["user.w1"])
     assert set(_vocabulary(absorbed, "user_id")) - set(_vocabulary(parent, "user_id")) == {f"u{n:03d}" for n in range(20, 24)}
     assert absorbed["model.json"] == parent["model.json"]
+
+
+def test_a_refresh_moves_old_rows_within_its_bound_and_new_ones_freely(parent: Files) -> None:
+    """With a bound of 0.05, under rows and under dense, nothing old moves further than that; a newcomer does."""
+    new = interactions(range(10, 24), range(20), 300, seed=4)
+    trainer = TwoTowerTrainer(replace(SMALL, row_bound=0.05, passes=2), seed=7)
+    for plan in (rows(("i004",)), RefreshPlan("dense", "a test")):
+        before, after = _tensors(parent), _tensors(trainer.train(plan, SCHEMA, parent, lesson(new, catalogue(range(20)))))
+        for name, old in before.items():
+            by_row = 1 if name.startswith("table.") else None
+            moved = (after[name][: len(old)] - old).norm(dim=by_row)
+            assert bool((moved <= 0.05001 * old.norm(dim=by_row).clamp_min(0.01)).all()), name
+        newcomers, unknown = after["table.user_id"][21:], before["table.user_id"][0]
+        assert float((newcomers - unknown).norm(dim=1).min()) > 0.05 * float(unknown.norm())
+
+
+def test_optimisers_remember_from_refresh_to_refresh() -> None:
+    """With `warm_optimiser` a refresh goes on from its parent's state and appends the rows it met; without, there is none."""
+    warm = TwoTowerTrainer(replace(SMALL, warm_optimiser=True), seed=7)
+    first = warm.train(FULL, SCHEMA, None, lesson(interactions(range(12), range(12), 200), catalogue(range(12))))
+    new = lesson(interactions(range(10, 16), range(12), 80, seed=1), catalogue(range(12)))
+    second = warm.absorb(rows(("i002",)), warm.train(rows(("i002",)), SCHEMA, first, new), new)
+    before, after = (load(files[OPTIMISER]) for files in (first, second))
+    known = before["table.user_id/rows"]
+    assert torch.equal(after["table.user_id/rows"][: len(known)], known)
+    assert len(after["table.user_id/rows"]) > len(known)
+    assert after["user.w1/steps"] == before["user.w1/steps"] + 4  # two steps of 64 in the refresh, and two while absorbing
+    assert torch.equal(after["item.w1/mean"], before["item.w1/mean"])
+    cold = {name: data for name, data in first.items() if name != OPTIMISER}
+    assert (
+        warm.train(rows(("i002",)), SCHEMA, cold, new)["user.safetensors"]
+        != warm.train(rows(("i002",)), SCHEMA, first, new)["user.safetensors"]
+    )
+    assert OPTIMISER not in TRAINER.train(rows(), SCHEMA, first, new)
+
+
+def test_a_rows_release_stores_what_changed_of_the_optimisers() -> None:
+    """Of the moments of 600 items and users a refresh of four users changes few, so few are written."""
+    warm = TwoTowerTrainer(replace(SMALL, warm_optimiser=True, epochs=1, id_dropout=0.0), seed=7)
+    first = warm.train(FULL, SCHEMA, None, lesson(interactions(range(300), range(300), 3000), catalogue(range(300))))
+    new = lesson(interactions(range(4), range(300), 40, seed=1), catalogue(range(300)))
+    second = warm.train(rows(), SCHEMA, first, new)
+    delta = difference(first[OPTIMISER], second[OPTIMISER])
+    assert delta is not None
+    tables = sum(load(first[OPTIMISER])[f"table.{name}/mean"].nbytes * 2 for name in ("item_id", "user_id"))
+    dense = sum(tensor.nbytes for name, tensor in load(second[OPTIMISER]).items() if name.startswith("user."))
+    assert len(delta) < dense + tables / 10 + 4000
+    assert rebuilt(first[OPTIMISER], [delta]) == second[OPTIMISER]
+
+
+def test_a_group_keeps_no_memory() -> None:
+    """Where processes train together, state that one of them alone can keep is refused."""
+    group = cast("Group", object())
+    with pytest.raises(UsageError, match=r"training.warm_optimiser: expected false, .* where processes train together"):
+        TwoTowerTrainer(replace(SMALL, warm_optimiser=True), 0, group=group)
+    with pytest.raises(UsageError, match=r"found False, folder /kept. Set it to false, or train in one process"):
+        TwoTowerTrainer(SMALL, 0, group=group, folder=Path("/kept"))
 
 
 def test_absorbing_nothing_changes_nothing(parent: Files) -> None:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults, features, refreshes
+from ratoon.bench import faults, features, gpu, refreshes
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
@@ -53,7 +53,7 @@ def loop_table() -> list[Row]:
 WIDE = 200
 """Columns of a table in a file or a pipe, which has no width to fit."""
 
-TABLES = ("loop", "features", "refresh")
+TABLES = ("loop", "features", "refresh", "gpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,14 @@ class Walks:
         folder: what holds the sets, each in a folder of its name; the downloads of `ratoon data fetch` by default.
         sets: names of such folders; all that are known by default.
         refreshes, seeds: how many, per set.
+        minutes: by the wall, after which the walk of a set ends early.
     """
 
     folder: Path | None = None
     sets: tuple[str, ...] = ()
     refreshes: int = 30
     seeds: int = 3
+    minutes: float = float("inf")
 
 
 def run(
@@ -78,9 +80,9 @@ def run(
     """Measure one table and print it.
 
     Args:
-        scale: a share of the sizes of the tables of features and of refreshes.
+        scale: a share of the sizes of the tables of features, of refreshes and of the GPU.
         only: of the table of features: one group of its rows.
-        stored: print the table of features or of refreshes as it was last measured at full size, without measuring.
+        stored: print the table of features, of refreshes or of the GPU as it was last measured at full size, without measuring.
         walks: of the table of refreshes.
     """
     if name not in TABLES:
@@ -94,6 +96,8 @@ def run(
         return
     if name == "refresh":
         groups = refreshes.kept() if stored else _walked(walks or Walks(), scale, stamp)
+    elif name == "gpu":
+        groups = gpu.kept() if stored else gpu.measure(scale, stamp, lambda what: err.print(what, highlight=False))
     else:
         groups = (
             features.kept() if stored else features.measure(only, scale, stamp, lambda what: err.print(what, highlight=False))
@@ -110,7 +114,8 @@ def run(
 def _walked(walks: Walks, scale: float, stamp: dict[str, str]) -> dict[str, dict[str, Any]]:
     """The table of refreshes, measured under a progress bar; its picture is written under the home."""
     settings = config.load()
-    folder, size = walks.folder or settings.paths.home / "cache", (scale, walks.refreshes, walks.seeds)
+    folder = walks.folder or settings.paths.home / "cache"
+    size = refreshes.Size(scale, walks.refreshes, walks.seeds, walks.minutes)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as shown:
         task = shown.add_task("opening", total=1.0)

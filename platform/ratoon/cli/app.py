@@ -79,14 +79,18 @@ def bootstrap(
 ) -> None:
     """Import history, apply the feature repository, fill the stores and publish the first release of every surface."""
     house = open_house()
-    if folder:
-        import_folder(house, folder)
-    reports = []
-    for surface in house.settings.surfaces:
-        house.features(surface).ingest()
-        house.features(surface).materialize()
-        reports.append(_refresh(house, surface, None))
-    show([asdict(report) for report in reports], as_json, *(_described(report, house.drift_policy) for report in reports))
+    with house.leading() as leads:
+        if not leads:
+            return
+        if folder:
+            import_folder(house, folder)
+        reports = []
+        for surface in house.settings.surfaces:
+            house.features(surface).ingest()
+            house.features(surface).materialize()
+            reports.append(_refresh(house, surface, None))
+    told = (_described(report, house.settings.drift.policy) for report in reports)
+    show([asdict(report) for report in reports], as_json, *told)
     for report in reports:
         _raise_refused(report)
 
@@ -130,8 +134,11 @@ def refresh(
 ) -> None:
     """Turn what changed into the next release, if it is not worse than the current one."""
     house = open_house()
-    report = _refresh(house, surface, _scope(scope))
-    show(asdict(report), as_json, _described(report, house.drift_policy))
+    with house.leading() as leads:
+        if not leads:
+            return
+        report = _refresh(house, surface, _scope(scope))
+    show(asdict(report), as_json, _described(report, house.settings.drift.policy))
     _raise_refused(report)
 
 
@@ -193,20 +200,21 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Which table: loop, features or refresh.")] = "loop",
-    scale: Annotated[float, typer.Option(help="features, refresh: a share of the sizes; the bars are for 1.")] = 1.0,
+    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh or gpu.")] = "loop",
+    scale: Annotated[float, typer.Option(help="features, refresh, gpu: a share of the sizes; the bars are for 1.")] = 1.0,
     only: Annotated[str, typer.Option(help="features: one group of rows.")] = "",
-    stored: Annotated[bool, typer.Option("--stored", help="features, refresh: print what was measured last instead.")] = False,
+    stored: Annotated[bool, typer.Option("--stored", help="features, refresh, gpu: print what was measured last.")] = False,
     folder: Annotated[Path | None, typer.Option("--data", help="refresh: what holds the sets as folders; var/cache.")] = None,
     sets: Annotated[str, typer.Option(help="refresh: names of folders in it, with commas; all that are known.")] = "",
     refreshes: Annotated[int, typer.Option(help="refresh: how many, one after the other.")] = 30,
     seeds: Annotated[int, typer.Option(help="refresh: how many chains of them.")] = 3,
+    minutes: Annotated[float, typer.Option(help="refresh: after which the walk of a set ends early.")] = float("inf"),
     as_json: AsJson = False,
 ) -> None:
     """Measure a table of the README again."""
     from ratoon.bench import Walks, run
 
-    walks = Walks(folder, tuple(one for one in sets.split(",") if one), refreshes, seeds)
+    walks = Walks(folder, tuple(one for one in sets.split(",") if one), refreshes, seeds, minutes)
     run(name, as_json, scale=scale, only=only, stored=stored, walks=walks)
 
 
@@ -265,5 +273,8 @@ def _described(report: RefreshReport, drift: DriftPolicy) -> str:
     reasons = f" Gate: {'; '.join(report.verdict.reasons)}." if report.verdict else ""
     release = f"{report.sequence} ({report.release[:12]})" if report.release else "none"
     moved = "".join(f" {one}." for one in drift.beyond(drift.warn, report.drift)[:3])
+    left, untaught = report.untaught.weightless, report.untaught.capped
+    moved += f" {untaught.rows} interactions over the caps were not learnt." if untaught.rows else ""
+    moved += f" {sum(left.values())} of types that count nothing were not learnt." if left else ""
     outcome = f"{report.outcome} {report.plan.scope} ({report.plan.reason})"
     return f"{report.surface}: {outcome}. Release {release}.{reasons}{moved} {seconds}"

@@ -24,7 +24,7 @@ def drift(
         return
     with busy("joining what is new"):
         found = house.drifts(surface)
-    policy = house.drift_policy
+    policy = house.settings.drift.policy
     rows = [{**asdict(one), "beyond_chance": one.excess, "says": _says(policy, one)} for one in found]
     shown = [{name: _short(value) for name, value in row.items()} for row in rows]
     show(rows, as_json, table(shown) if rows else f"{surface}: no interactions since the current release")

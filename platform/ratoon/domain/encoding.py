@@ -1,8 +1,11 @@
 """From feature columns to the arrays that a tower multiplies: vocabularies that only grow, numbers standardised once."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from itertools import chain, repeat
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -19,20 +22,29 @@ number, count: float32 (n, 2), value and presence. vector: float32 (n, dim + 1),
 
 DAY_US = 86_400_000_000.0
 
+ESCAPED = bytes(range(32)) + b'"\\'
+"""What stands in JSON as an escape."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Values and their rows in a table of learned vectors: value i has row i + 1, row 0 is for values never seen.
 
-    It grows at the end and never renumbers, so that a row learned once keeps its meaning in every later release.
+    It grows at the end and never renumbers, so that a row learned once keeps its meaning in every later release. A row that was
+    lost is nobody's from then on: a value that comes back gets a new one at the end, and stands in `values` twice.
+
+    Attributes:
+        lost: the rows that values have lost, in the order in which they lost them.
     """
 
     values: tuple[str, ...] = ()
-    rows: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    rows: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+    lost: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Index the values."""
-        object.__setattr__(self, "rows", {value: row for row, value in enumerate(self.values, 1)})
+        """Index the values, unless that was done."""
+        if len(self.rows) != len(self.values) - len(self.lost):
+            object.__setattr__(self, "rows", _without(_numbered(self.values, 1), self.values, self.lost))
 
     def __len__(self) -> int:
         """The number of rows the table needs, row 0 included."""
@@ -40,15 +52,38 @@ class Vocabulary:
 
     def grown(self, values: Iterable[str]) -> "Vocabulary":
         """This vocabulary followed by the new ones among `values`, in sorted order."""
-        new = sorted(set(values) - self.rows.keys())
-        return Vocabulary(self.values + tuple(new)) if new else self
+        # Not a difference of sets, which would look at every value there is.
+        new = sorted({value for value in values if value not in self.rows})
+        if not new:
+            return self
+        # Copied and not indexed again: a copy of a dictionary hashes nothing.
+        return Vocabulary((*self.values, *new), {**self.rows, **_numbered(new, len(self))}, self.lost)
+
+    def losing(self, rows: Sequence[int]) -> "Vocabulary":
+        """This vocabulary without what `rows` stand for, each of which is somebody's; every other value keeps its row."""
+        if not rows:
+            return self
+        return Vocabulary(self.values, _without(dict(self.rows), self.values, rows), (*self.lost, *rows))
 
     def lookup(self, values: pa.Array) -> npt.NDArray[np.int64]:
         """The row of each value; 0 for nulls and values never seen. Shape (n,)."""
         encoded = pc.dictionary_encode(values)
-        rows = np.array([self.rows.get(value, 0) for value in encoded.dictionary.to_pylist()] + [0], dtype=np.int64)
+        known = map(self.rows.get, encoded.dictionary.to_pylist(), repeat(0))
+        rows = np.fromiter(chain(known, (0,)), np.int64, len(encoded.dictionary) + 1)
         at: npt.NDArray[np.int32] = encoded.indices.fill_null(len(rows) - 1).to_numpy(zero_copy_only=False)
         return rows[at]
+
+
+def _numbered(values: Sequence[str], first: int) -> dict[str, int]:
+    return dict(zip(values, range(first, first + len(values)), strict=True))
+
+
+def _without(numbered: dict[str, int], values: Sequence[str], lost: Iterable[int]) -> dict[str, int]:
+    for row in lost:
+        # A value that has come back has a later row.
+        if numbered[values[row - 1]] == row:
+            del numbered[values[row - 1]]
+    return numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +94,7 @@ class Scale:
     deviation: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Encoding:
     """Everything that has to be remembered to encode features the same way for ever.
 
@@ -71,15 +106,20 @@ class Encoding:
     vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
     scales: Mapping[str, Scale] = field(default_factory=dict)
 
-    def grown(self, features: Iterable[Feature], table: pa.Table) -> "Encoding":
-        """This encoding with every value of `table` in its vocabularies, and a scale for each number that has none."""
+    def grown(self, features: Iterable[Feature], table: pa.Table, held: Container[str] = ()) -> "Encoding":
+        """This encoding with every value of `table` in its vocabularies, and a scale for each number that has none.
+
+        Args:
+            held: the vocabularies that do not grow so, because values are admitted to them; see `ratoon.domain.admission`.
+        """
         vocabularies, scales = dict(self.vocabularies), dict(self.scales)
         for feature in features:
             column = _array(table, feature.name)
             if feature.vocabulary and feature.kind != "text":
                 flat = _strings(column.flatten() if feature.kind in ("ids", "history", "attention") else column)
                 known = vocabularies.get(feature.vocabulary, Vocabulary())
-                vocabularies[feature.vocabulary] = known.grown(pc.unique(flat.drop_null()).to_pylist())
+                values = () if feature.vocabulary in held else pc.unique(flat.drop_null()).to_pylist()
+                vocabularies[feature.vocabulary] = known.grown(values)
             elif feature.kind in ("number", "count") and feature.name not in scales:
                 scales[feature.name] = _scale(_numbers(column, feature))
         return replace(self, vocabularies=vocabularies, scales=scales)
@@ -103,29 +143,47 @@ class Encoding:
                 return _vectors(column, feature.dim)
 
     def to_json(self) -> str:
-        """The encoding as JSON, keys sorted."""
-        return json.dumps(
-            {
-                "vocabularies": {name: list(vocabulary.values) for name, vocabulary in self.vocabularies.items()},
-                "scales": {name: [scale.mean, scale.deviation] for name, scale in self.scales.items()},
-            },
-            sort_keys=True,
-            ensure_ascii=False,
-        )
+        """The encoding as JSON, keys sorted; lists only grow at their ends."""
+        said: dict[str, object] = {"scales": {name: [scale.mean, scale.deviation] for name, scale in self.scales.items()}}
+        if lost := {name: list(vocabulary.lost) for name, vocabulary in self.vocabularies.items() if vocabulary.lost}:
+            said["lost"] = lost
+        lists = (f"{_quoted([name])[1:-1]}: {_quoted(self.vocabularies[name].values)}" for name in sorted(self.vocabularies))
+        return f'{json.dumps(said, sort_keys=True, ensure_ascii=False)[:-1]}, "vocabularies": {{{", ".join(lists)}}}}}'
 
     @classmethod
     def from_json(cls, text: str) -> "Encoding":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; of equal texts the same object, as long as somebody has it."""
+        key = blake2b(text.encode(), digest_size=32).digest()
+        if (known := _OPEN.get(key)) is not None:
+            return known
         raw = json.loads(text)
-        return cls(
-            {name: Vocabulary(tuple(values)) for name, values in raw["vocabularies"].items()},
+        made = cls(
+            {
+                name: Vocabulary(tuple(values), lost=tuple(raw.get("lost", {}).get(name, ())))
+                for name, values in raw["vocabularies"].items()
+            },
             {name: Scale(*scale) for name, scale in raw["scales"].items()},
         )
+        _OPEN[key] = made
+        return made
 
     @classmethod
-    def of(cls, schema: TowerSchema, examples: pa.Table, catalogue: pa.Table) -> "Encoding":
+    def of(cls, schema: TowerSchema, examples: pa.Table, catalogue: pa.Table, held: Container[str] = ()) -> "Encoding":
         """The encoding of a model that starts from nothing: users from `examples`, items from the whole catalogue."""
-        return cls().grown(schema.item, catalogue).grown(schema.user, examples)
+        return cls().grown(schema.item, catalogue, held).grown(schema.user, examples, held)
+
+
+_OPEN: WeakValueDictionary[bytes, Encoding] = WeakValueDictionary()
+"""What is in use, by the hash of its text: a refresh opens one model for several rooms, and its catalogue is parsed once."""
+
+
+def _quoted(values: Sequence[str]) -> str:
+    """`json.dumps` of a list of strings, several times faster where none of them has anything to escape, as ids have not."""
+    joined = '", "'.join(values)
+    bare = "".join(values).encode(errors="surrogatepass")
+    if not values or len(bare.translate(None, ESCAPED)) < len(bare):
+        return json.dumps(list(values), ensure_ascii=False)
+    return f'["{joined}"]'
 
 
 def completed(features: Iterable[Feature], table: pa.Table) -> pa.Table:

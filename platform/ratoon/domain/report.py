@@ -9,7 +9,9 @@ from typing import Literal
 
 from ratoon.domain.drift import Drift
 from ratoon.domain.gate import GatePolicy, Verdict
+from ratoon.domain.labels import Untaught
 from ratoon.domain.plan import RefreshPlan
+from ratoon.domain.quality import Truth
 from ratoon.domain.window import Window
 
 Outcome = Literal["published", "skipped", "refused", "held"]
@@ -34,6 +36,8 @@ class RefreshReport:
         drift: of each input of the window against what the release before it learnt; empty without one.
         losses: of the candidate, see `losses`; empty if nothing was learnt.
         gate: what was asked of the candidate.
+        truth: what the release before it was worth on the window; None without one.
+        untaught: what of the window was not learnt.
     """
 
     surface: str
@@ -47,6 +51,8 @@ class RefreshReport:
     drift: tuple[Drift, ...] = ()
     losses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     gate: GatePolicy = field(default_factory=GatePolicy)
+    truth: Truth | None = None
+    untaught: Untaught = field(default_factory=Untaught)
 
     @property
     def cpu_seconds(self) -> float:

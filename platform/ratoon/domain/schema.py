@@ -7,7 +7,7 @@ answers requests knows which features to read without importing Feast.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 Entity = Literal["user", "item"]
@@ -43,6 +43,11 @@ class Feature:
         fold: the expression it is folded by, if it is: another fold is another input.
         buckets: the learned rows that a text's n-grams are hashed to; 0 for every other kind.
         ngram: the characters of a text's n-grams; 0 for every other kind.
+        admit: the interactions with a value after which it gets a learned row; 0 if every value has one at once.
+        evict: the seconds without an interaction after which a value loses its row; 0 for never.
+
+    `admit` and `evict` say who gets a row and not what is read, so that features which differ in nothing else are equal, and
+    a model outlives a change of them.
     """
 
     name: str
@@ -55,6 +60,8 @@ class Feature:
     fold: str = ""
     buckets: int = 0
     ngram: int = 0
+    admit: int = field(default=0, compare=False)
+    evict: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +108,10 @@ class TowerSchema:
 
 
 def _hash(features: tuple[Feature, ...]) -> str:
-    inputs = [_said(feature) for feature in features]
+    inputs = [_said(replace(feature, admit=0, evict=0)) for feature in features]
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def _said(feature: Feature) -> dict[str, object]:
-    """A feature's fields; what only texts have is left out of others, so that schemas without texts keep their hashes."""
-    return {name: value for name, value in asdict(feature).items() if value or name not in ("buckets", "ngram")}
+    """A feature's fields; what only some have is left out of others, so that schemas without it keep their hashes."""
+    return {name: value for name, value in asdict(feature).items() if value or name not in ("buckets", "ngram", "admit", "evict")}

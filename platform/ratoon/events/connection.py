@@ -87,8 +87,13 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             fix="Use the version of Ratoon that wrote it, or move the file away.",
         )
     if found == 0:
-        indexes = "".join(f"CREATE {index}; " for index in INDEXES.values())
-        db.executescript(f"BEGIN IMMEDIATE; {_TABLE} {indexes} PRAGMA user_version = {FORMAT}; COMMIT")
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            # Another process may have made the tables while this one waited for its turn.
+            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for statement in (_TABLE, *(f"CREATE {index}" for index in INDEXES.values())):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,9 @@ _NEWEST = "SELECT max(event_timestamp) FROM events"
 _OLDER = f"""
 SELECT {_COLUMNS} FROM events WHERE (event_timestamp, "offset") < (?, ?) ORDER BY event_timestamp DESC, "offset" DESC LIMIT ?"""
 _SEEN = 'SELECT item_id FROM events WHERE user_id = ? AND "offset" < ? AND kind = \'interaction\' ORDER BY "offset"'
+_SEEN_BY = """
+SELECT user_id, "offset", item_id FROM events WHERE user_id IN ({ids}) AND "offset" < ? AND kind = 'interaction'
+ORDER BY user_id, "offset" """
 _CATALOGUE = """
 SELECT item_id FROM events WHERE item_id IS NOT NULL AND kind != 'user' AND "offset" <= ? {events} GROUP BY item_id
 HAVING max(CASE kind WHEN 'item' THEN "offset" ELSE 0 END) >= max(CASE kind WHEN 'remove' THEN "offset" ELSE 0 END)
@@ -41,7 +45,8 @@ SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" >
     SELECT 1 FROM events AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
 ) ORDER BY item_id"""
 _RECENT = """
-SELECT item_id FROM events WHERE kind = 'interaction' AND "offset" <= ? {events} ORDER BY "offset" DESC LIMIT ?"""
+SELECT "offset", user_id, item_id FROM events WHERE kind = 'interaction' AND "offset" <= ? {events}
+ORDER BY "offset" DESC LIMIT ?"""
 
 _ALL = 2**63 - 1
 _TIME, _OFFSET = (LOG_SCHEMA.names.index(name) for name in ("event_timestamp", "offset"))
@@ -70,6 +75,7 @@ class SqliteEventLog:
         self._writer, self._reader = connect(path), connect(path)
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._popular: tuple[int, list[tuple[str, int]]] = (0, [])
+        self._alive: tuple[object, list[str]] = (None, [])
 
     @property
     def clock(self) -> Clock:
@@ -187,18 +193,43 @@ class SqliteEventLog:
         """The items a user interacted with at offsets below `before`, or ever; in order of first sight."""
         return list(dict.fromkeys(str(row[0]) for row in self._select(_SEEN, user_id, _ALL if before is None else before)))
 
+    def seen_by(self, users: Sequence[str], before: Sequence[int]) -> list[list[str]]:
+        """What `seen` says of each user and the offset beside it, in order; each user's events are read once."""
+        wanted, last = sorted(set(users)), max(before, default=0)
+        offsets: dict[str, list[int]] = {user: [] for user in wanted}
+        items: dict[str, list[str]] = {user: [] for user in wanted}
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            for user, offset, item in self._select(_SEEN_BY.format(ids=_marks(chunk)), *chunk, last):
+                offsets[user].append(offset)
+                items[user].append(item)
+        asked = zip(users, before, strict=True)
+        return [list(dict.fromkeys(items[user][: bisect_left(offsets[user], offset)])) for user, offset in asked]
+
     def catalogue(self, upto: int, without: Sequence[int] = ()) -> list[str]:
         """The items alive at offset `upto`, sorted: seen in an item event or an interaction and not removed since.
 
         Only an item event brings a removed item back; an interaction does not. Events at the offsets `without` count for nothing.
         """
-        apart, offsets = _apart("events", without)
-        return [str(row[0]) for row in self._select(_CATALOGUE.format(events=apart), upto, *offsets)]
+        asked = (min(upto, self.end()), tuple(without))
+        known, alive = self._alive
+        if known != asked:
+            apart, offsets = _apart("events", without)
+            alive = [item for (item,) in self._select(_CATALOGUE.format(events=apart), asked[0], *offsets)]
+            # What was acknowledged stays, and a refresh asks several times: the last answer is kept.
+            self._alive = (asked, alive)
+        return list(alive)
 
     def removed(self, after: int, without: Sequence[int] = ()) -> list[str]:
         """The items removed at offsets above `after` and not posted again since, sorted; see `catalogue` for `without`."""
         (gone, offsets), (back, _) = _apart("gone", without), _apart("back", without)
         return [str(row[0]) for row in self._select(_REMOVED.format(gone=gone, back=back), after, *offsets, *offsets)]
+
+    def recent(self, upto: int, count: int, without: Sequence[int] = ()) -> list[tuple[int, str, str]]:
+        """Offset, user and item of the newest `count` interactions at offsets <= `upto`, by offset; see `catalogue`."""
+        apart, offsets = _apart("events", without)
+        newest = self._select(_RECENT.format(events=apart), upto, *offsets, count)
+        return [(int(offset), str(user), str(item)) for offset, user, item in reversed(newest)]
 
     def popular(self, count: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
         """The items of the newest interactions and how often each occurs, most frequent first, ties by id.
@@ -214,8 +245,7 @@ class SqliteEventLog:
         return ranked[:count]
 
     def _ranked(self, end: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
-        apart, offsets = _apart("events", without)
-        recent = Counter(str(row[0]) for row in self._select(_RECENT.format(events=apart), end, *offsets, self._recent))
+        recent = Counter(item for _, _, item in self.recent(end, self._recent, without))
         return sorted(recent.items(), key=lambda item: (-item[1], item[0]))
 
     def check(self) -> str:

@@ -1,13 +1,15 @@
 """From two feature services to the towers' inputs: what each feature is, by its dtype and tags."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, get_args
 
 from feast import FeatureService, FeatureView
 
 from ratoon.domain.errors import DataError
 from ratoon.domain.schema import ITEM_TABLE, Entity, Feature, FeatureKind, TowerSchema
+from ratoon.features.folds.texts import DIM, EMBED_TAG
 from ratoon.features.repository import AGGREGATE_TAG, FeastRepository
+from ratoon.features.tags import admission, whole
 from ratoon.features.views import JOIN_KEYS, View
 
 ENCODER_TAG, ROLE_TAG, DIM_TAG = "ratoon.encoder", "ratoon.role", "ratoon.dim"
@@ -55,6 +57,9 @@ class Defined(Protocol):
     def feature_view(self, name: str) -> FeatureView:
         """A feature view as Feast has it."""
 
+    def entity_tags(self, entity: Entity) -> Mapping[str, str]:
+        """The tags of the entity whose key joins the views of users, or of items."""
+
 
 def tower_schema(repository: Defined, user_service: str, item_service: str) -> TowerSchema:
     """What the two services feed the towers.
@@ -77,7 +82,8 @@ def service_references(repository: FeastRepository, service: str) -> list[str]:
 
 def _features(repository: Defined, service: str, entity: Entity, roles: dict[str, list[str]]) -> Iterator[Feature]:
     key = JOIN_KEYS[entity]
-    yield Feature(key, "", entity, "id", vocabulary=key)
+    admit, evict = admission(repository.entity_tags(entity), f"entity {entity!r}")
+    yield Feature(key, "", entity, "id", vocabulary=key, admit=admit, evict=evict)
     entities = {view.name: view.entity for view in repository.views}
     online = {view.name for view in repository.views if view.online}
     for projection in repository.service(service).feature_view_projections:
@@ -121,7 +127,8 @@ def _feature(field: Any, view: str, entity: Entity, ttl: int) -> Feature:
     vocabulary = ITEM_TABLE if history else field.name if kind in ("category", "ids", "text") else ""
     fold = field.tags.get(AGGREGATE_TAG, "")
     buckets, ngram = (_whole(field, view, BUCKETS_TAG, BUCKETS), _whole(field, view, NGRAM_TAG, NGRAM)) if text else (0, 0)
-    return Feature(field.name, view, entity, kind, vocabulary, _dim(field, view, kind), ttl, fold, buckets, ngram)
+    held = admission(field.tags, f"feature {field.name!r} in view {view!r}", has_rows=kind in ("category", "ids"))
+    return Feature(field.name, view, entity, kind, vocabulary, _dim(field, view, kind), ttl, fold, buckets, ngram, *held)
 
 
 def _suits(field: Any, view: str, kind: FeatureKind, dtype: str) -> None:
@@ -136,15 +143,7 @@ def _suits(field: Any, view: str, kind: FeatureKind, dtype: str) -> None:
 
 
 def _whole(field: Any, view: str, tag: str, default: int) -> int:
-    stated = field.tags.get(tag, str(default))
-    if stated.isdecimal() and int(stated) > 0:
-        return int(stated)
-    raise DataError(
-        f"tag {tag} of feature {field.name!r} in view {view!r}",
-        expected="a whole number above 0",
-        found=repr(stated),
-        fix="Correct the tag in feature_repo/.",
-    )
+    return whole(field.tags.get(tag, str(default)), tag, f"feature {field.name!r} in view {view!r}")
 
 
 def _dim(field: Any, view: str, kind: FeatureKind) -> int:
@@ -152,7 +151,15 @@ def _dim(field: Any, view: str, kind: FeatureKind) -> int:
         return _whole(field, view, DIM_TAG, TEXT_LENGTH)
     if kind not in ("ids", "history", "attention", "vector"):
         return 0
-    stated = field.tags.get(DIM_TAG) or str(field.vector_length or ("" if kind == "vector" else LIST_LENGTH))
+    made = DIM if EMBED_TAG in field.tags else ""
+    stated = field.tags.get(DIM_TAG) or str(field.vector_length or (made if kind == "vector" else LIST_LENGTH))
+    if made and stated != str(made):
+        raise DataError(
+            f"length of vector feature {field.name!r} in view {view!r}",
+            expected=f"{made}, as long as the vectors of texts are, or nothing",
+            found=repr(stated),
+            fix="Take it away in feature_repo/.",
+        )
     if stated.isdecimal() and int(stated) > 0:
         return int(stated)
     vector = kind == "vector"

@@ -1,13 +1,14 @@
 """What the files of a Feast repository define, before anything of it is applied."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from feast import FeatureService, FeatureView
+from feast import Entity, FeatureService, FeatureView
 from feast.repo_contents import RepoContents
 
 from ratoon.domain.errors import DataError
-from ratoon.features.views import View
+from ratoon.domain.schema import Entity as EntityName
+from ratoon.features.views import JOIN_KEYS, View
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Definitions:
     def feature_view(self, name: str) -> FeatureView:
         """One of the feature views, as Feast has it."""
         return next(view for view in self.contents.feature_views if view.name == name)
+
+    def entity_tags(self, entity: EntityName) -> Mapping[str, str]:
+        """The tags of the entity whose key joins the views of users, or of items."""
+        return tagged(self.contents.entities, entity)
+
+
+def tagged(entities: Iterable[Entity], entity: EntityName) -> Mapping[str, str]:
+    """The tags of the entity with that join key; none if there is none, as views without one say themselves."""
+    return next((dict(found.tags) for found in entities if found.join_key == JOIN_KEYS[entity]), {})
 
 
 def chosen(services: Iterable[FeatureService], name: str) -> FeatureService:

@@ -7,7 +7,7 @@ RATOON_HOME, so that one plain repository serves `feast` by hand, tests and depl
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from io import StringIO
@@ -25,8 +25,9 @@ from ratoon import durable
 from ratoon.domain.errors import DataError, StoreError, UsageError
 from ratoon.domain.schema import Entity as EntityName
 from ratoon.features import views
-from ratoon.features.definitions import Definitions, chosen
+from ratoon.features.definitions import Definitions, chosen, tagged
 from ratoon.features.folds.aggregates import parse
+from ratoon.features.folds.texts import EMBED_TAG, checked
 from ratoon.features.offline.spec import Engine
 from ratoon.features.online.opening import Place
 from ratoon.features.online.users import PLACE
@@ -156,6 +157,10 @@ class FeastRepository:
         """One of the repository's feature views, as Feast has it."""
         return self.store.get_feature_view(name)
 
+    def entity_tags(self, entity: EntityName) -> Mapping[str, str]:
+        """The tags of the entity whose key joins the views of users, or of items."""
+        return tagged(self.store.list_entities(), entity)
+
     def _absolute(self, path: str) -> str:
         if "://" in path:
             return path
@@ -226,16 +231,18 @@ def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
         )
     entity = _entity(view)  # before the fields: a key of another name would count as one
     fields = tuple(_field(view.name, field, origin) for field in view.features)
-    return View(
-        project,
-        view.name,
-        entity,
-        origin,  # type: ignore[arg-type]  # checked above
-        source.path,
-        source.timestamp_field or "",
-        fields,
-        view.online,
-        source.created_timestamp_column or "",
+    return checked(
+        View(
+            project,
+            view.name,
+            entity,
+            origin,  # type: ignore[arg-type]  # checked above
+            source.path,
+            source.timestamp_field or "",
+            fields,
+            view.online,
+            source.created_timestamp_column or "",
+        )
     )
 
 
@@ -277,4 +284,4 @@ def _field(view: str, field: Any, origin: str) -> ViewField:
         )
     if aggregate:
         parse(field.name, aggregate, dtype.name)
-    return ViewField(field.name, dtype.name, aggregate)
+    return ViewField(field.name, dtype.name, aggregate, field.tags.get(EMBED_TAG, ""))

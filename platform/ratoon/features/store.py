@@ -18,6 +18,7 @@ from ratoon.domain.window import Window
 from ratoon.features import deltas
 from ratoon.features.contract import service_references, tower_schema
 from ratoon.features.folds.ingest import Progress, ingest, silent
+from ratoon.features.folds.texts import Encoder
 from ratoon.features.joins import Examples, items_as_of
 from ratoon.features.materialize import Materialized, Told, materialize
 from ratoon.features.online.migration import Migrated, migrate
@@ -35,12 +36,14 @@ class FeastFeatures:
 
     Attributes:
         user_service, item_service: the names of the surface's two FeatureServices.
+        encoder: of the texts that are kept as vectors; None where there is none.
     """
 
     repository: FeastRepository
     log: WholeLog
     user_service: str
     item_service: str
+    encoder: Encoder | None = None
 
     @cached_property
     def _schema(self) -> TowerSchema:
@@ -72,7 +75,7 @@ class FeastFeatures:
         folder, views = self.repository.folder, self.repository.views
         self._inspect()
         sift(rules.load(folder / "rules.json"), self.log, folder / "quarantine")
-        return ingest(views, self._accepted, folder / "quarantine" / "values", told)
+        return ingest(views, self._accepted, folder / "quarantine" / "values", told, self.encoder)
 
     def materialize(self, told: Told = lambda _view, _done, _all: None) -> list[Materialized]:
         """Bring the online store up to the offline one; `told` hears which view, how many rows are done, of how many."""
@@ -168,7 +171,14 @@ class FeastFeatures:
 
 
 def open_features(
-    repo: Path, home: Path, log: WholeLog, *, user_service: str, item_service: str, guard: Guard = lambda _: None
+    repo: Path,
+    home: Path,
+    log: WholeLog,
+    *,
+    user_service: str,
+    item_service: str,
+    guard: Guard = lambda _: None,
+    encoder: Encoder | None = None,
 ) -> FeastFeatures:
     """The features of one surface."""
-    return FeastFeatures(FeastRepository(repo, home, guard), log, user_service, item_service)
+    return FeastFeatures(FeastRepository(repo, home, guard), log, user_service, item_service, encoder)

@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 
 from ratoon import durable
-from ratoon.domain.errors import StoreError
+from ratoon.domain.errors import StoreError, UsageError
 from ratoon.domain.event import TIME
 from ratoon.domain.schema import Entity
 
@@ -34,11 +34,12 @@ JOIN_KEYS: dict[Entity, str] = {"user": "user_id", "item": "item_id"}
 
 @dataclass(frozen=True, slots=True)
 class ViewField:
-    """One feature of a view: Feast's value type name, and its fold if it has one."""
+    """One feature of a view: Feast's value type name, its fold if it has one, and the text that it is the vector of, if it is."""
 
     name: str
     dtype: str
     aggregate: str = ""
+    embed: str = ""
 
     @property
     def arrow(self) -> pa.DataType:
@@ -85,7 +86,8 @@ class View:
     @property
     def edition(self) -> str:
         """Its name and a digest of its fields and folds: rows of another edition have to be derived anew."""
-        fields = json.dumps([asdict(field) for field in self.fields], sort_keys=True)
+        said = [{name: value for name, value in asdict(field).items() if value or name != "embed"} for field in self.fields]
+        fields = json.dumps(said, sort_keys=True)
         return f"{self.name}:{durable.sha256(fields.encode())[:16]}"
 
     @property
@@ -111,3 +113,16 @@ def load(path: Path) -> tuple[View, ...]:
         )
     raw = json.loads(path.read_bytes())
     return tuple(View(**row | {"fields": tuple(ViewField(**field) for field in row["fields"])}) for row in raw)
+
+
+def named(path: Path, name: str) -> View:
+    """One of the views at `path`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    known = {view.name: view for view in load(path)}
+    if name not in known:
+        fix = "Name one of them; `ratoon ingest` applies a changed feature_repo/."
+        raise UsageError("view", expected=f"one of {', '.join(sorted(known))}", found=repr(name), fix=fix)
+    return known[name]

@@ -59,6 +59,14 @@ def _normalised(batch: EmbeddingBatch) -> None:
         )
 
 
+def refuse_unequal(wanted: Sequence[str], queries: Vectors) -> None:
+    """Raise UsageError if there are not as many wanted items as queries."""
+    if len(wanted) != len(queries):
+        raise UsageError(
+            "wanted", expected=f"{len(queries)} item ids", found=str(len(wanted)), fix="Name the item that each query is about."
+        )
+
+
 def queries_accepted(queries: Vectors, dim: int, k: int, exclusions: Sequence[object]) -> Vectors:
     """The queries, float32 and C-contiguous; shape (n, dim).
 

@@ -6,20 +6,22 @@ from threading import RLock
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
-from ratoon.index.checks import accepted, queries_accepted
+from ratoon.index.checks import accepted, queries_accepted, refuse_unequal
 from ratoon.index.slots import Slots
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
 from ratoon.ports import Files
 
 VECTORS = "vectors.npy"
-CHUNK = 256
-"""Queries scored at once: bounds memory at CHUNK * n * 8 bytes."""
+CHUNK, BLOCK = 256, 4_096
+"""Queries and vectors scored at once."""
 
 Found = list[tuple[str, float]]
+Ranks = npt.NDArray[np.int64]
 
 
 def exact_scores(queries: Vectors, vectors: Vectors) -> npt.NDArray[np.float32]:
@@ -27,30 +29,43 @@ def exact_scores(queries: Vectors, vectors: Vectors) -> npt.NDArray[np.float32]:
     return (queries.astype(np.float64) @ vectors.astype(np.float64).T).astype(np.float32)
 
 
-def best(ids: Sequence[str], slots: Iterable[int], scores: Iterable[float], k: int) -> Found:
-    """The k best of the given slots, best first, ties by id."""
-    found = [(ids[slot], float(score)) for slot, score in zip(slots, scores, strict=True)]
-    return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]
+def best(ids: Sequence[str], scored: Iterable[tuple[int, float]], k: int) -> Found:
+    """The k best of the given slots and their scores, best first, ties by id."""
+    return sorted(((ids[slot], score) for slot, score in scored), key=lambda pair: (-pair[1], pair[0]))[:k]
 
 
 def recall_of(found: Sequence[Found], queries: Vectors, vectors: Vectors, slots: Slots, k: int) -> float:
     """The share of the exact top k that `found` holds; 1.0 where there is nothing to find.
 
-    An item counts if its exact score reaches the k-th best one, so that among ties every choice is right.
+    An item counts if its exact score reaches the k-th best one, so that among ties every choice is right. To know that all of
+    a query's items do, it is enough to count what is ahead of the worst of them.
     """
     wanted = min(k, len(slots))
     if not wanted or not len(queries):
         return 1.0
     hits = 0
     for first in range(0, len(queries), CHUNK):
-        scores = exact_scores(queries[first : first + CHUNK], vectors)
-        least = np.partition(scores, -wanted, axis=1)[:, -wanted]
-        for row, pairs in enumerate(found[first : first + CHUNK]):
-            # Float32 keeps about seven digits: the slack follows the score where scores are large.
-            slack = 1e-6 * max(1.0, abs(float(least[row])))
-            reached = scores[row, slots.find(item for item, _ in pairs)] >= least[row] - slack
-            hits += min(int(np.count_nonzero(reached)), wanted)
+        asked = queries[first : first + CHUNK]
+        places = [slots.find(item for item, _ in pairs) for pairs in found[first : first + CHUNK]]
+        scores = [vectors[own] @ query for query, own in zip(asked, places, strict=True)]
+        worst = np.array([own.min() + _slack(own.min()) if len(own) else np.inf for own in scores], np.float32)
+        ahead = np.zeros(len(asked), np.int64)
+        for block in range(0, len(vectors), BLOCK):
+            ahead += np.count_nonzero(asked @ vectors[block : block + BLOCK].T > worst[:, None], axis=1)
+        for row, own in enumerate(scores):
+            hits += min(len(own), wanted) if ahead[row] < wanted else _reaching(own, vectors @ asked[row], wanted)
     return hits / (wanted * len(queries))
+
+
+def _reaching(own: Vectors, scores: Vectors, wanted: int) -> int:
+    """How many of `own` reach the k-th best of all scores, k being `wanted`."""
+    least = np.partition(scores, -wanted)[-wanted]
+    return min(int(np.count_nonzero(own >= least - _slack(least))), wanted)
+
+
+def _slack(score: np.float32) -> float:
+    """Float32 keeps about seven digits of a sum, in whatever order: the slack follows the score where scores are large."""
+    return 4e-6 * max(1.0, abs(float(score)))
 
 
 class ExactIndex:
@@ -78,10 +93,22 @@ class ExactIndex:
         index._slots, index._vectors = restored(table, len(vectors), VECTORS), vectors
         return index
 
+    def copy(self) -> "ExactIndex":
+        """The same items, changed apart from this one from now on."""
+        with self._lock:
+            other = ExactIndex(self.dim, self.metric)
+            other._slots, other._vectors = self._slots.copy(), self._vectors.copy()
+            return other
+
     def __len__(self) -> int:
         """How many items it holds."""
         with self._lock:
             return len(self._slots)
+
+    def __contains__(self, item_id: object) -> bool:
+        """Whether it holds this item."""
+        with self._lock:
+            return item_id in self._slots
 
     def ids(self) -> list[str]:
         """The item ids it holds, sorted."""
@@ -98,6 +125,12 @@ class ExactIndex:
             grown[:before] = self._vectors
             grown[slots] = batch.vectors
             self._vectors = grown
+
+    def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:
+        """Other vectors for items it holds; DataError for vectors that are refused, KeyError for an id that it does not hold."""
+        batch = accepted(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": list(ids)})), self.dim, self.metric)
+        with self._lock:
+            self._vectors[self._slots.of(batch.ids)] = batch.vectors
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take items away; ids it does not hold are passed over. Returns how many were there."""
@@ -121,7 +154,14 @@ class ExactIndex:
         if k < len(scores):
             near = scores >= np.partition(scores, -k)[-k]
             allowed, scores = allowed[near], scores[near]
-        return best(self._slots.ids, allowed.tolist(), scores.tolist(), k)
+        return best(self._slots.ids, zip(allowed.tolist(), scores.tolist(), strict=True), k)
+
+    def ranks(self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = ()) -> Ranks:
+        """For each query the place of its item among what `search` finds; see `ports.Index`."""
+        refuse_unequal(wanted, queries)
+        found = self.search(queries, k, exclude)
+        places = ({item: place for place, (item, _) in enumerate(pairs)} for pairs in found)
+        return np.array([own.get(item, k) for own, item in zip(places, wanted, strict=True)], np.int64)
 
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""

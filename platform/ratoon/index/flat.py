@@ -5,23 +5,31 @@ at its end and cut off at its end. Nothing is ever rebuilt. One lock guards the 
 that ran during a change would read vectors and ids of different moments.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import pairwise
 from threading import RLock
 
 import faiss
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
 from ratoon.index.checks import accepted, queries_accepted
 from ratoon.index.exact import Found, best, recall_of
-from ratoon.index.slots import Slots
+from ratoon.index.ranks import Ranks, ranks_of
+from ratoon.index.slots import Rows, Slots
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
 from ratoon.ports import Files
 
 VECTORS = "index.faiss"
+LONG = 1_024
+"""More exclusions of one query than these: then it is searched for on its own, among what is left."""
+
+# Numbers in a batch of queries from which on FAISS multiplies matrices; it would wait for 128,000, and with eight vectors of 64
+# that is twice as fast already.
+faiss.cvar.distance_compute_blas_threshold = 512
 
 
 class FlatIndex:
@@ -32,6 +40,7 @@ class FlatIndex:
         self._lock = RLock()
         self._slots = Slots()
         self._faiss = faiss.IndexFlatIP(dim)
+        self._items: tuple[int, bytes] | None = None
 
     @classmethod
     def load(cls, files: Files) -> "FlatIndex":
@@ -45,12 +54,27 @@ class FlatIndex:
             raise StoreError(VECTORS, expected="an IndexFlatIP", found=type(stored).__name__, fix=FIX)
         index = cls(stored.d, metric)
         index._slots, index._faiss = restored(table, stored.ntotal, VECTORS), stored
+        if index._in_order():
+            index._items = (index._slots.edits, files[ITEMS])
         return index
+
+    def copy(self) -> "FlatIndex":
+        """The same items, changed apart from this one from now on."""
+        with self._lock:
+            other = FlatIndex(self.dim, self.metric)
+            other._slots, other._items = self._slots.copy(), self._items
+            other._faiss.add(self._memory())
+            return other
 
     def __len__(self) -> int:
         """How many items it holds."""
         with self._lock:
             return len(self._slots)
+
+    def __contains__(self, item_id: object) -> bool:
+        """Whether it holds this item."""
+        with self._lock:
+            return item_id in self._slots
 
     def ids(self) -> list[str]:
         """The item ids it holds, sorted."""
@@ -67,6 +91,12 @@ class FlatIndex:
             if not old.all():
                 self._faiss.add(batch.vectors[~old])
 
+    def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:
+        """Other vectors for items it holds; DataError for vectors that are refused, KeyError for an id that it does not hold."""
+        batch = accepted(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": list(ids)})), self.dim, self.metric)
+        with self._lock:
+            self._memory()[self._slots.of(batch.ids)] = batch.vectors
+
     def remove(self, ids: Iterable[str]) -> int:
         """Take items away; ids it does not hold are passed over. Returns how many were there."""
         with self._lock:
@@ -81,31 +111,50 @@ class FlatIndex:
         """For each query its k best (item id, score), best first, ties by id; see `ports.Index`."""
         queries = queries_accepted(queries, self.dim, k, exclude)
         with self._lock:
-            if not exclude:
-                return self._top(queries, k, np.empty(0, np.int64))
-            gone = [self._slots.find(ids) for ids in exclude]
-            return [self._top(query[None, :], k, out)[0] for query, out in zip(queries, gone, strict=True)]
+            gone = [self._slots.find(ids) for ids in exclude] or [np.empty(0, np.int64)] * len(queries)
+            found: list[Found] = [[] for _ in queries]
+            for spare, rows in _alike(gone).items():
+                if spare > LONG:
+                    for row in rows:
+                        found[row] = self._without(queries[row : row + 1], k, gone[row])
+                else:
+                    for row, pairs in self._beyond(queries, rows, k, spare, gone):
+                        found[row] = pairs
+            return found
 
-    def _top(self, queries: Vectors, k: int, gone: npt.NDArray[np.int64]) -> list[Found]:
+    def _beyond(self, queries: Vectors, rows: list[int], k: int, spare: int, gone: Sequence[Rows]) -> Iterator[tuple[int, Found]]:
+        """Search for as many more as may be excluded, at most `spare`, and leave those out; rows in any order."""
+        depth, count = k + 1 + spare, self._faiss.ntotal
+        while rows and count:
+            depth, deeper = min(depth, count), []
+            scores, slots = self._faiss.search(queries[rows], depth)
+            for row, own, near in zip(rows, scores.tolist(), slots.tolist(), strict=True):
+                pairs = _first(own, near, k, set(gone[row].tolist()))
+                # FAISS breaks ties by slot, and slots depend on history: look deeper until every tie at rank k is in sight.
+                if len(pairs) >= k and pairs[-1][1] == own[-1] and depth < count:
+                    deeper.append(row)
+                else:
+                    yield row, best(self._slots.ids, pairs, k)
+            rows, depth = deeper, depth * 2
+
+    def _without(self, query: Vectors, k: int, gone: Rows) -> Found:
+        """Search among the others alone; for one query, and many to leave out."""
         allowed = self._faiss.ntotal - len(gone)
-        if not allowed or not len(queries):
-            return [[] for _ in queries]
+        others = faiss.IDSelectorNot(faiss.IDSelectorBatch(gone))
+        params = faiss.SearchParameters(sel=others)  # type: ignore[call-arg]  # missing in FAISS's stubs
         depth = min(k + 1, allowed)
-        scores, slots = self._faiss_search(queries, depth, gone)
-        # FAISS breaks ties by slot, and slots depend on history: look deeper until every tie at rank k is in sight.
-        while depth < allowed and (scores[:, k - 1] == scores[:, -1]).any():
+        while depth:
+            scores, slots = self._faiss.search(query, depth, params=params)
+            if depth == allowed or scores[0, k - 1] != scores[0, -1]:
+                return best(self._slots.ids, list(zip(slots[0].tolist(), scores[0].tolist(), strict=True)), k)
             depth = min(depth * 2, allowed)
-            scores, slots = self._faiss_search(queries, depth, gone)
-        return [best(self._slots.ids, row.tolist(), own.tolist(), k) for row, own in zip(slots, scores, strict=True)]
+        return []
 
-    def _faiss_search(
-        self, queries: Vectors, depth: int, gone: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        if not len(gone):
-            return self._faiss.search(queries, depth)
-        allowed = faiss.IDSelectorNot(faiss.IDSelectorBatch(gone))
-        params = faiss.SearchParameters(sel=allowed)  # type: ignore[call-arg]  # missing in FAISS's stubs
-        return self._faiss.search(queries, depth, params=params)
+    def ranks(self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = ()) -> Ranks:
+        """For each query the place of its item among what `search` finds; see `ports.Index`."""
+        queries = queries_accepted(queries, self.dim, k, exclude)
+        with self._lock:
+            return ranks_of(queries, self._memory(), self._slots, wanted, k, exclude)
 
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""
@@ -125,9 +174,17 @@ class FlatIndex:
     def snapshot(self) -> Files:
         """`index.faiss` and `items.parquet`, both in the order of item ids."""
         with self._lock:
-            ordered = faiss.IndexFlatIP(self.dim)
-            ordered.add(self._memory()[self._slots.by_id()])
-            return {VECTORS: faiss.serialize_index(ordered).tobytes(), ITEMS: write_items(self._slots, self.metric)}
+            ordered = self._faiss
+            if not self._in_order():
+                ordered = faiss.IndexFlatIP(self.dim)
+                ordered.add(self._memory()[self._slots.by_id()])
+            # Vectors move at every refresh, what is told of the items seldom: then the bytes that were loaded still say it.
+            if self._items is None or self._items[0] != self._slots.edits:
+                self._items = (self._slots.edits, write_items(self._slots, self.metric))
+            return {VECTORS: faiss.serialize_index(ordered).tobytes(), ITEMS: self._items[1]}
+
+    def _in_order(self) -> bool:
+        return all(left < right for left, right in pairwise(self._slots.ids))
 
     def _memory(self) -> Vectors:
         """A writable view on FAISS's vectors, shape (n, dim); good until the next `add` or `remove_ids`."""
@@ -136,3 +193,22 @@ class FlatIndex:
             return np.empty((0, self.dim), np.float32)
         view: Vectors = faiss.rev_swig_ptr(self._faiss.get_xb(), count * self.dim).reshape(count, self.dim)
         return view
+
+
+def _alike(gone: Sequence[Rows]) -> dict[int, list[int]]:
+    """How many are excluded, rounded up to a power of two, and the queries for which it is as many."""
+    rows: dict[int, list[int]] = {}
+    for row, out in enumerate(gone):
+        rows.setdefault(1 << max(4, (len(out) - 1).bit_length()) if len(out) else 0, []).append(row)
+    return rows
+
+
+def _first(scores: Sequence[float], slots: Sequence[int], k: int, gone: Set[int]) -> list[tuple[int, float]]:
+    """Of pairs with falling scores the first k that are not gone, and all that tie with the last of them."""
+    found: list[tuple[int, float]] = []
+    for slot, score in zip(slots, scores, strict=True):
+        if len(found) >= k and score < found[-1][1]:
+            break
+        if slot not in gone:
+            found.append((slot, score))
+    return found

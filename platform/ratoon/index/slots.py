@@ -17,10 +17,14 @@ class Slots:
 
     A new item takes the next slot; a removed one is replaced by the item in the last slot, so that there is never a hole.
     Slots are reused: they mean nothing outside the index that they belong to.
+
+    Attributes:
+        edits: goes up whenever an id, a column or a value becomes another one.
     """
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+        self.edits = 0
         self._slot: dict[str, int] = {}
         self._types: dict[str, pa.DataType] = {}
         self._columns: dict[str, list[object]] = {}
@@ -28,6 +32,17 @@ class Slots:
     def __len__(self) -> int:
         """How many slots are taken."""
         return len(self.ids)
+
+    def __contains__(self, item_id: object) -> bool:
+        """Whether this item has a slot."""
+        return item_id in self._slot
+
+    def copy(self) -> "Slots":
+        """The same items and columns, changed apart from these from now on."""
+        other = Slots()
+        other.ids, other.edits, other._slot, other._types = list(self.ids), self.edits, dict(self._slot), dict(self._types)
+        other._columns = {name: list(column) for name, column in self._columns.items()}
+        return other
 
     def find(self, ids: Iterable[str]) -> Rows:
         """The slots of those ids that are held, in order and without duplicates."""
@@ -58,19 +73,32 @@ class Slots:
         """
         if not ids:
             return np.empty(0, np.int64)
+        if not self.ids:
+            return self._filled(ids, table)
         self._columns = self._conformed(table)
-        slots = []
+        slots, before = [], len(self.ids)
         for item in ids:
             slot = self._slot.setdefault(item, len(self.ids))
             if slot == len(self.ids):
                 self.ids.append(item)
             slots.append(slot)
         new = len(self.ids)
+        self.edits += new > before
         for name, column in self._columns.items():
             column.extend([None] * (new - len(column)))
             for slot, value in zip(slots, table.column(name).to_pylist(), strict=True):
-                column[slot] = value
+                # Zeros of either sign are equal, and not the same value.
+                if slot >= before or repr(column[slot]) != repr(value):
+                    column[slot] = value
+                    self.edits += 1
         return np.array(slots, dtype=np.int64)
+
+    def _filled(self, ids: Sequence[str], table: pa.Table) -> Rows:
+        """`put` where there is nothing yet: what a load does."""
+        self._columns = {name: table.column(name).to_pylist() for name in self._conformed(table)}
+        self.ids, self._slot = list(ids), {item: slot for slot, item in enumerate(ids)}
+        self.edits += 1
+        return np.arange(len(ids), dtype=np.int64)
 
     def remove(self, ids: Iterable[str]) -> tuple[Rows, Rows]:
         """Take items away.
@@ -79,6 +107,7 @@ class Slots:
             (holes, movers): what lay in slot movers[i] lies in holes[i] now; then the slots from `len` on are gone.
         """
         gone = set(self.find(ids).tolist())
+        self.edits += bool(gone)
         length = len(self.ids) - len(gone)
         holes = sorted(slot for slot in gone if slot < length)
         movers = [slot for slot in range(length, len(self.ids)) if slot not in gone]
@@ -117,6 +146,7 @@ class Slots:
             types[name] = old if pa.types.is_null(new) else new
             held = self._columns.get(name, [None] * len(self.ids))
             columns[name] = held if types[name] == old else _cast(name, held, old, types[name])
+        self.edits += types != self._types
         self._types = types
         return columns
 

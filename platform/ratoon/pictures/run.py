@@ -93,7 +93,7 @@ def _gate(run: Run) -> str:
         return _nothing("Nothing was judged.")
     reach = _reach(report.verdict)
     rows = [[escape(name), *_compared(one, reach)] for name, one in report.verdict.slices.items()]
-    heads = ["slice", "rows", "parent", "candidate", "difference", "99 % interval", "from", "to"]
+    heads = ["slice", "rows", "parent", "candidate", "difference", "95 % interval", "from", "to"]
     limit = f"a certain loss beyond {100 * report.gate.tolerance:g} % of the parent's recall is refused"
     told = (
         f"Right of the middle is better; {limit}." if run.parent else "There was no parent: the candidate stands beside itself."

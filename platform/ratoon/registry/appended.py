@@ -32,11 +32,11 @@ def rebuilt(old: bytes, deltas: Sequence[bytes]) -> bytes:
 
 
 def _change(old: Any, new: Any) -> list[Any]:
-    if old == new:
+    if _dumped(old) == _dumped(new):  # to Python 0, 0.0 and False are equal, and in a file they are not
         return ["same"]
     if isinstance(old, dict) and isinstance(new, dict):
         return ["keys", {key: _change(old[key], value) if key in old else ["is", value] for key, value in new.items()}]
-    if isinstance(old, list) and isinstance(new, list) and new[: len(old)] == old:
+    if isinstance(old, list) and isinstance(new, list) and _dumped(new[: len(old)]) == _dumped(old):
         return ["grown", new[len(old) :]]
     return ["is", new]
 

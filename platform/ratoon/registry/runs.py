@@ -1,9 +1,11 @@
 """What each refresh of a surface did, for people: `runs/<number>-<digest>.json`. Deleting them changes no behaviour.
 
+Beside each lies a folder of the same name with its figures for TensorBoard: `tensorboard --logdir var/releases/<surface>/runs`.
 The digest is of all that the run found and did, without the clocks: the same work done again is the same run.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -15,6 +17,7 @@ from ratoon import durable
 from ratoon.domain.errors import UsageError
 from ratoon.domain.report import RefreshReport, Run
 from ratoon.registry.notes import parsed
+from ratoon.registry.scalars import EVENTS, events
 
 KEPT = 200
 """The newest runs that are kept. Of a few kilobytes each: a week of hourly refreshes, in about one megabyte."""
@@ -36,8 +39,12 @@ class Runs:
         if not self._path(number, digest).exists():
             number += 1
         run = replace(run, number=number)
-        durable.write(self._path(number, digest), _json(run).encode())
+        path = self._path(number, digest)
+        durable.write(path.with_suffix("") / EVENTS, events(run))
+        durable.write(path, _json(run).encode())
         for old in self._paths()[:-KEPT]:
+            if (figures := old.with_suffix("")).exists():
+                shutil.rmtree(figures)
             old.unlink()
         return run
 

@@ -1,7 +1,7 @@
 """One release's towers, opened from its files."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow as pa
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import StoreError
+from ratoon.domain.popularity import FILE, Popularity
 from ratoon.domain.release import Metric
 from ratoon.domain.schema import Entity, TowerSchema
 from ratoon.ports import Files
@@ -25,35 +26,55 @@ class NumpyTowers:
     """See `ratoon.ports.Towers`. Immutable, so any number of threads may ask it at once.
 
     Attributes:
-        dim: the length of the vectors.
+        dim: the length of the vectors, `popularity` included.
         metric: how they are compared.
+        width: what is learned: the length of the vectors without `popularity`.
+        learned_metric: how that part is compared, and so whether it is normalised.
         schema: the features the towers are fed.
         encoding: how features become numbers.
         weights: the learned tensors, read-only.
+        popularity: what the traits of items are worth, see `ratoon.domain.popularity`; empty where vectors have none.
     """
 
-    dim: int
-    metric: Metric
+    width: int
+    learned_metric: Metric
     schema: TowerSchema
     encoding: Encoding
     weights: Weights
+    popularity: Vectors
+
+    @property
+    def dim(self) -> int:
+        """See above."""
+        return self.width + len(self.popularity)
+
+    @property
+    def metric(self) -> Metric:
+        """See above."""
+        return "dot" if len(self.popularity) else self.learned_metric
+
+    def weighed(self, popularity: Vectors) -> "NumpyTowers":
+        """The same towers, to whose users the traits are worth something else."""
+        return replace(self, popularity=popularity)
 
     def users(self, table: pa.Table) -> Vectors:
-        """User vectors for rows of user features; shape (n, dim)."""
-        return self._embed("user", table)
+        """User vectors for rows of user features, with what traits are worth to them at the end; shape (n, dim)."""
+        worth = np.broadcast_to(self.popularity, (table.num_rows, len(self.popularity)))
+        return np.concatenate([self._embed("user", table), worth], axis=1)
 
     def items(self, table: pa.Table) -> Vectors:
-        """Item vectors for rows of item features; shape (n, dim)."""
-        return self._embed("item", table)
+        """Item vectors for rows of item features, with zeros where traits go; shape (n, dim)."""
+        blank = np.zeros((table.num_rows, len(self.popularity)), np.float32)
+        return np.concatenate([self._embed("item", table), blank], axis=1)
 
     def _embed(self, side: Entity, table: pa.Table) -> Vectors:
         features = self.schema.user if side == "user" else self.schema.item
         if table.num_rows == 1:
-            return embed(side, features, encode_row(self.encoding, features, table), self.weights, self.metric)
-        vectors = np.empty((table.num_rows, self.dim), dtype=np.float32)
+            return embed(side, features, encode_row(self.encoding, features, table), self.weights, self.learned_metric)
+        vectors = np.empty((table.num_rows, self.width), dtype=np.float32)
         for start in range(0, table.num_rows, BLOCK):
             inputs = self.encoding.encode(features, table.slice(start, BLOCK))
-            vectors[start : start + BLOCK] = embed(side, features, inputs, self.weights, self.metric)
+            vectors[start : start + BLOCK] = embed(side, features, inputs, self.weights, self.learned_metric)
         return vectors
 
 
@@ -75,10 +96,12 @@ def open_towers(files: Files) -> NumpyTowers:
         for file in ("item.safetensors", "user.safetensors")
         for name, tensor in read_tensors(file, files[file]).items()
     }
+    worth = Popularity.from_json(files[FILE].decode()).weights if FILE in files else np.zeros(0, np.float32)
     return NumpyTowers(
-        dim=int(about["dim"]),
-        metric=about["metric"],
+        width=int(about["dim"]),
+        learned_metric=about["metric"],
         schema=TowerSchema.from_json(files["schema.json"].decode()),
         encoding=Encoding.from_json(files["encoding.json"].decode()),
         weights=weights,
+        popularity=worth,
     )

@@ -11,8 +11,12 @@ from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import DataError
 from ratoon.domain.schema import TowerSchema
 from ratoon.ports import Files
+from ratoon.training import attendance
 from ratoon.training.model import Model
 from ratoon.training.settings import TrainingSettings
+
+OPTIMISER = "optimiser.safetensors"
+"""What optimisers remember, where it is kept. The rows of a table only follow each other, so a release stores what changed."""
 
 
 def dump(model: Model, settings: TrainingSettings) -> dict[str, bytes]:
@@ -36,6 +40,8 @@ def dump(model: Model, settings: TrainingSettings) -> dict[str, bytes]:
         "model.json": json.dumps(about, sort_keys=True, indent=1).encode(),
         "schema.json": model.schema.to_json().encode(),
         "user.safetensors": save({name: tensors[name] for name in sorted(tensors.keys() - items)}),
+        **attendance.dump(model.attendance),
+        **({OPTIMISER: save(dict(sorted(model.memory.items())))} if model.memory else {}),
     }
 
 
@@ -54,7 +60,9 @@ def load_model(files: Files, schema: TowerSchema, settings: TrainingSettings, de
     _same(found, {"dim": settings.dim, "metric": settings.metric, "features": schema.hash})
     tensors: dict[str, Tensor] = load(files["item.safetensors"]) | load(files["user.safetensors"])
     encoding = Encoding.from_json(files["encoding.json"].decode())
-    return Model(schema, encoding, {name: tensor.to(device) for name, tensor in tensors.items()}, about["losses"])
+    there = {name: tensor.to(device) for name, tensor in tensors.items()}
+    memory = load(files[OPTIMISER]) if settings.warm_optimiser and OPTIMISER in files else {}
+    return Model(schema, encoding, there, about["losses"], attendance.load(files), memory)
 
 
 def _same(found: Mapping[str, object], expected: Mapping[str, object]) -> None:

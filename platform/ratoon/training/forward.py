@@ -14,6 +14,9 @@ Weights = Mapping[str, Tensor]
 `query key position` of each attention feature under its tower's name and its own."""
 
 
+KEPT = "hidden units kept"
+"""The input, of no feature, that says what each hidden unit is multiplied by while learning; shape (n, hidden)."""
+
 LOWEST = -1e30
 """The score of what is not there: finite, so that an empty history has a finite gradient."""
 
@@ -24,14 +27,16 @@ def embed(side: Entity, features: Sequence[Feature], inputs: Mapping[str, Tensor
     A tower without layers (its only feature is an id) is its row. For metric cosine the vector has length 1.
 
     Args:
-        inputs: feature name -> encoded rows, see `ratoon.domain.encoding.Inputs`.
+        inputs: feature name -> encoded rows, see `ratoon.domain.encoding.Inputs`; maybe `KEPT`.
     """
     joined = torch.cat([part for feature in features for part in _parts(feature, inputs[feature.name], weights)], dim=1)
     if f"{side}.w1" in weights:
         hidden = functional.relu(functional.linear(joined, weights[f"{side}.w1"], weights[f"{side}.b1"]))
+        hidden = hidden * inputs[KEPT] if KEPT in inputs else hidden
         skipped = functional.linear(joined, weights[f"{side}.p"])
         joined = functional.linear(hidden, weights[f"{side}.w2"], weights[f"{side}.b2"]) + skipped
-    return functional.normalize(joined, dim=1, eps=1e-12) if metric == "cosine" else joined
+    vectors = joined.float()  # also where the products are of fewer bits
+    return functional.normalize(vectors, dim=1, eps=1e-12) if metric == "cosine" else vectors
 
 
 def _parts(feature: Feature, encoded: Tensor, weights: Weights) -> list[Tensor]:

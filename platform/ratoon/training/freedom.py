@@ -39,16 +39,12 @@ def mask_of(plan: RefreshPlan, model: Model, first_new: Mapping[str, int]) -> Ma
     return mask
 
 
-def bounded(before: Mapping[str, Tensor], after: Mapping[str, Tensor], bound: float) -> dict[str, Tensor]:
-    """`after`, with no row of a table and no other tensor further from `before` than `bound` times its length there.
+def bounded(before: Tensor, after: Tensor, bound: float, *, by_row: bool) -> Tensor:
+    """`after`, with no row (or not all of it, taken as one) further from `before` than `bound` times its length there.
 
     What moved less than that is returned as it is, to the bit.
     """
-    return {name: _bounded(before[name], now, bound, name.startswith("table.")) for name, now in after.items()}
-
-
-def _bounded(before: Tensor, after: Tensor, bound: float, by_row: bool) -> Tensor:
-    shape = (len(before), -1) if by_row else (1, -1)
+    shape = (len(before), -1) if by_row and len(before) else (1, -1)
     old, new = before.reshape(shape), after.reshape(shape)
     moved = torch.linalg.vector_norm(new - old, dim=1, keepdim=True)
     most = bound * torch.linalg.vector_norm(old, dim=1, keepdim=True).clamp_min(SMALLEST)

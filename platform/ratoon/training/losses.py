@@ -1,4 +1,8 @@
-"""What a batch of user and item vectors is taught, as pure functions of tensors."""
+"""What a batch of user and item vectors is taught, as pure functions of tensors.
+
+Where rows have weights, the mean over rows is the weighted one: the sum of weight times loss over the sum of weights. Without
+them every row counts the same.
+"""
 
 import torch
 from torch import Tensor
@@ -23,7 +27,15 @@ def log_mixture(share: Tensor, batch: int, draws: int, catalogue: int) -> Tensor
     return torch.log((share * batch + draws / max(catalogue, 1)).clamp_min(1e-12))
 
 
-def softmax_loss(users: Tensor, items: Tensor, wanted: Tensor, candidates: Tensor, log_q: Tensor, temperature: float) -> Tensor:
+def softmax_loss(
+    users: Tensor,
+    items: Tensor,
+    wanted: Tensor,
+    candidates: Tensor,
+    log_q: Tensor,
+    temperature: float,
+    weight: Tensor | None = None,
+) -> Tensor:
     """Sampled softmax with the logQ correction of Yi et al. (RecSys 2019, doi:10.1145/3298689.3346996); a scalar, in nats.
 
     Args:
@@ -32,15 +44,21 @@ def softmax_loss(users: Tensor, items: Tensor, wanted: Tensor, candidates: Tenso
         wanted: identity of each user's own item; shape (batch,).
         candidates: identity of each candidate. Elsewhere in a row, a candidate that is the row's own item is not a negative.
         log_q: logarithm of how often each candidate is drawn; shape (candidates,).
+        weight: of each row, above 0; shape (batch,).
     """
     logits = users @ items.T / temperature - log_q
     own = torch.arange(len(users), device=users.device)
     hits = wanted[:, None] == candidates[None, :]
     hits[own, own] = False
-    return functional.cross_entropy(logits.masked_fill(hits, NEVER), own)
+    logits = logits.masked_fill(hits, NEVER)
+    if weight is None:
+        return functional.cross_entropy(logits, own)
+    return _mean(functional.cross_entropy(logits, own, reduction="none"), weight)
 
 
-def bce_loss(users: Tensor, items: Tensor, clicked: Tensor, wanted: Tensor, candidates: Tensor) -> Tensor:
+def bce_loss(
+    users: Tensor, items: Tensor, clicked: Tensor, wanted: Tensor, candidates: Tensor, weight: Tensor | None = None
+) -> Tensor:
     """Binary cross-entropy of clicks; a scalar, in nats: the mean over observed pairs plus the mean over drawn ones.
 
     Args:
@@ -48,14 +66,34 @@ def bce_loss(users: Tensor, items: Tensor, clicked: Tensor, wanted: Tensor, cand
         items: the observed pairs' items in order, then the draws; shape (batch + draws, dim).
         clicked: 1 or 0 for each observed pair; shape (batch,).
         wanted, candidates: identities, as in `softmax_loss`; a drawn item that is the row's own is left out.
+        weight: of each observed pair, and of the draws beside it; above 0, shape (batch,).
     """
     size = len(users)
-    observed = functional.binary_cross_entropy_with_logits((users * items[:size]).sum(1), clicked)
+    scores = (users * items[:size]).sum(1)
     drawn = (wanted[:, None] != candidates[None, size:]).float()
+    if weight is None:
+        observed = functional.binary_cross_entropy_with_logits(scores, clicked)
+    else:
+        observed = _mean(functional.binary_cross_entropy_with_logits(scores, clicked, reduction="none"), weight)
+        drawn = drawn * weight[:, None]
     unclicked = functional.softplus(users @ items[size:].T)
-    return observed + (unclicked * drawn).sum() / drawn.sum().clamp_min(1.0)
+    return observed + (unclicked * drawn).sum() / drawn.sum().clamp_min(torch.finfo(drawn.dtype).tiny)
 
 
-def mse_loss(users: Tensor, items: Tensor, value: Tensor) -> Tensor:
-    """Mean squared error of the inner products against `value`; a scalar. Shapes (batch, dim), (batch, dim), (batch,)."""
-    return functional.mse_loss((users * items).sum(1), value)
+def mse_loss(users: Tensor, items: Tensor, value: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean squared error of the inner products against `value`; a scalar.
+
+    Args:
+        users, items: shape (batch, dim).
+        value: shape (batch,).
+        weight: of each pair, above 0; shape (batch,).
+    """
+    scores = (users * items).sum(1)
+    if weight is None:
+        return functional.mse_loss(scores, value)
+    return _mean(functional.mse_loss(scores, value, reduction="none"), weight)
+
+
+def _mean(losses: Tensor, weight: Tensor) -> Tensor:
+    """The weighted mean; a scalar. Both have shape (batch,)."""
+    return (losses * weight).sum() / weight.sum()

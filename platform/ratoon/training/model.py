@@ -1,11 +1,12 @@
 """A model while it is being taught: every tensor of both towers under one roof, growing with its vocabularies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from ratoon.domain.admission import Attendance
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.schema import ITEM_TABLE, Entity, Feature, TowerSchema
 from ratoon.training.repeatable import generator
@@ -22,12 +23,16 @@ class Model:
     Attributes:
         tensors: see `ratoon.training.forward.Weights`; float32.
         losses: `train` and `fit` loss after each pass of the refresh that made it.
+        memory: what optimisers remember of it, where it is kept; see `ratoon.training.optimisers.State`.
+        attendance: vocabulary under admission -> who has come, and when; see `ratoon.domain.admission`.
     """
 
     schema: TowerSchema
     encoding: Encoding
     tensors: dict[str, Tensor]
     losses: dict[str, list[float]] = field(default_factory=dict)
+    attendance: dict[str, Attendance] = field(default_factory=dict)
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
 
     def item_tables(self) -> set[str]:
         """The tensors that an item's vector is made from, and so what `rows` refreshes hold still."""
@@ -46,6 +51,8 @@ class Model:
             table = self.tensors.get(f"table.{name}", torch.empty(0, width))
             wanted = buckets[name] + 1 if buckets[name] else len(encoding.vocabularies[name])
             first_new[f"table.{name}"] = len(table)
+            if wanted == len(table):
+                continue
             source = generator(seed, name, len(table))
             newcomers = (torch.randn(wanted - len(table), table.shape[1], generator=source) * SPREAD).to(table.device)
             if is_id and len(table):

@@ -1,10 +1,12 @@
 """The `Trainer` port: what is built, loaded and grown under each plan before it is taught."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import torch
 
+from ratoon.domain.admission import enrolled, rules
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.evolution import changes, effect
@@ -12,12 +14,15 @@ from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import TowerSchema
 from ratoon.durable import fault_point
 from ratoon.ports import Files, Lesson
-from ratoon.training.devices import chosen
+from ratoon.training.checkpoints import Checkpoints, key_of, remove
+from ratoon.training.devices import CPU
 from ratoon.training.examples import ITEM_KEY, joined
 from ratoon.training.files import dump, load_model
-from ratoon.training.freedom import bounded, mask_of
+from ratoon.training.freedom import mask_of
+from ratoon.training.group import Group
 from ratoon.training.model import Model, fresh
-from ratoon.training.passes import Passes
+from ratoon.training.passes import Course, Passes
+from ratoon.training.places import Place
 from ratoon.training.repeatable import repeatable
 from ratoon.training.settings import Progress, TrainingSettings
 from ratoon.training.widening import widened
@@ -34,14 +39,30 @@ class TwoTowerTrainer:
         settings: how.
         seed: of every random choice: the same seed and inputs give the same bytes on the same kind of device.
         progress: told after each pass.
+        group: the processes that teach together, each by the same calls; None where there is only this one.
+        folder: where a training of several passes under `full` and `dense` keeps what a rerun goes on from; None for nowhere.
 
     Raises:
-        UsageError: CUDA is asked for, and there is none.
+        UsageError: CUDA is asked for, and there is none; or what one process alone can keep is asked of a group.
     """
 
-    def __init__(self, settings: TrainingSettings, seed: int, progress: Progress = _silent) -> None:
-        self._settings, self._seed, self._device = settings, seed, chosen(settings.device)
-        self._passes = Passes(settings, seed, self._device, progress)
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        seed: int,
+        progress: Progress = _silent,
+        group: Group | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        if group and (folder or settings.warm_optimiser):
+            raise UsageError(
+                "training.warm_optimiser",
+                expected="false, and no folder for checkpoints, where processes train together",
+                found=f"{settings.warm_optimiser}, folder {folder}",
+                fix="Set it to false, or train in one process: each of a group remembers its own rows alone.",
+            )
+        self._settings, self._seed, self._folder = settings, seed, folder
+        self._passes = Passes(settings, seed, Place(settings, group), progress)
 
     def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
         """A model that has learnt `lesson`: from nothing under `full`, from `parent` under `rows` and `dense`.
@@ -64,7 +85,10 @@ class TwoTowerTrainer:
                 case "skip":
                     raise UsageError("plan.scope", expected="rows, dense or full", found="skip", fix="Keep the parent's files.")
             fault_point("training.trained")
-            return dump(model, self._settings)
+            files = dump(model, self._settings)
+            if self._folder:
+                remove(self._folder)
+            return files
 
     def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
         """`model` after one pass over `lesson`, each row and tensor moved by at most `absorb_bound` of its own length.
@@ -76,37 +100,42 @@ class TwoTowerTrainer:
         """
         with repeatable(self._settings.threads):
             schema = TowerSchema.from_json(model["schema.json"].decode())
-            learnt = load_model(model, schema, self._settings, self._device)
-            first_new, losses = self._grow(learnt, lesson), learnt.losses
-            before = {name: tensor.clone() for name, tensor in learnt.tensors.items()}
+            learnt = load_model(model, schema, self._settings, CPU)
+            first_new, losses = self._grow(learnt, lesson, plan), learnt.losses
             if lesson.new.num_rows:
                 unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
-                self._passes.teach(learnt, mask_of(plan, learnt, first_new), unjudged, 1, "absorb")
+                course = Course("absorb", 1, self._settings.absorb_bound)
+                self._passes.teach(learnt, mask_of(plan, learnt, first_new), unjudged, course)
             learnt.losses = losses
-            learnt.tensors = bounded(before, learnt.tensors, self._settings.absorb_bound)
             return dump(learnt, self._settings)
 
     def _full(self, plan: RefreshPlan, schema: TowerSchema, lesson: Lesson) -> Model:
         table = _needed(schema, lesson)
-        items = (ITEM_KEY, *schema.item)
-        encoding = Encoding.of(schema, table, lesson.catalogue).grown(items, lesson.catalogue).grown(items, table)
-        model = fresh(schema, encoding, self._seed, self._settings, self._device)
-        self._passes.teach(model, mask_of(plan, model, {}), lesson, self._settings.epochs, "full")
+        items, held = (ITEM_KEY, *schema.item), rules(schema, ())
+        encoding = (
+            Encoding.of(schema, table, lesson.catalogue, held).grown(items, lesson.catalogue, held).grown(items, table, held)
+        )
+        encoding, attendance = enrolled(encoding, {}, schema, lesson.new, plan.scope)
+        model = fresh(schema, encoding, self._seed, self._settings, CPU)
+        model.attendance = attendance
+        course = Course("full", self._settings.epochs, checkpoints=self._kept(plan, schema, None, lesson))
+        self._passes.teach(model, mask_of(plan, model, {}), lesson, course)
         return model
 
     def _rows(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Model:
         if parent is None:
             raise DataError("parent", expected="a model to start from", found="none", fix="Run a full refresh first.")
-        model = load_model(parent, schema, self._settings, self._device)
-        first_new = self._grow(model, lesson)
+        model = load_model(parent, schema, self._settings, CPU)
+        first_new = self._grow(model, lesson, plan)
         if lesson.new.num_rows:
             unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
-            self._passes.teach(model, mask_of(plan, model, first_new), unjudged, self._settings.passes, "rows")
+            course = Course("rows", self._settings.passes, self._settings.row_bound, first_new)
+            self._passes.teach(model, mask_of(plan, model, first_new), unjudged, course)
         return model
 
     def _dense(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Model:
         table = _needed(schema, lesson)
-        old = _parent(parent, self._settings, self._device)
+        old = _parent(parent, self._settings, CPU)
         if effect(old.schema, schema) == "changed":
             raise DataError(
                 "parent model's features",
@@ -114,19 +143,33 @@ class TwoTowerTrainer:
                 found=", ".join(f"{change.feature} {change.kind}" for change in changes(old.schema, schema)),
                 fix="Run a full refresh: only inputs that were added can be learnt on top.",
             )
-        items = (ITEM_KEY, *schema.item)
-        encoding = old.encoding.grown(items, lesson.catalogue).grown((*items, *schema.user), table)
+        items, held = (ITEM_KEY, *schema.item), rules(schema, old.attendance)
+        encoding = old.encoding.grown(items, lesson.catalogue, held).grown((*items, *schema.user), table, held)
+        encoding, attendance = enrolled(encoding, old.attendance, schema, lesson.new, plan.scope)
         model = widened(old, schema, encoding, self._seed, self._settings)
-        self._passes.teach(model, mask_of(plan, model, {}), lesson, self._settings.passes, "dense")
+        model.attendance = attendance
+        model.memory = old.memory
+        first_new = {name: len(old.tensors.get(name, ())) for name in model.tensors if name.startswith("table.")}
+        kept = self._kept(plan, schema, parent, lesson)
+        course = Course("dense", self._settings.passes, self._settings.row_bound, first_new, kept)
+        self._passes.teach(model, mask_of(plan, model, {}), lesson, course)
         return model
 
-    def _grow(self, model: Model, lesson: Lesson) -> dict[str, int]:
-        """Give every newcomer its rows; return each table's first new row."""
-        items = (ITEM_KEY, *model.schema.item)
-        encoding = model.encoding.grown(items, lesson.catalogue) if lesson.catalogue.num_rows else model.encoding
+    def _kept(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Checkpoints | None:
+        passes = self._settings.epochs if plan.scope == "full" else self._settings.passes
+        if self._folder is None or passes == 1:
+            return None
+        return Checkpoints(self._folder, key_of(plan, self._seed, self._settings, schema, parent, lesson))
+
+    def _grow(self, model: Model, lesson: Lesson, plan: RefreshPlan) -> dict[str, int]:
+        """Give every newcomer its rows, or those who are admitted; return each table's first new row."""
+        items, held = (ITEM_KEY, *model.schema.item), rules(model.schema, model.attendance)
+        encoding = model.encoding.grown(items, lesson.catalogue, held) if lesson.catalogue.num_rows else model.encoding
         table = joined(model.schema, [lesson.new, lesson.replay])
         if table is not None:
-            encoding = encoding.grown((*items, *model.schema.user), table)
+            encoding = encoding.grown((*items, *model.schema.user), table, held)
+        seen = model.attendance
+        encoding, model.attendance = enrolled(encoding, seen, model.schema, lesson.new, plan.scope, plan.writable)
         return model.grow(encoding, self._seed, self._settings)
 
 

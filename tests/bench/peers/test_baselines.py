@@ -13,7 +13,7 @@ from ratoon.bench.peers import baselines
 from ratoon.bench.peers.baselines import FOR_SESSIONS, METHODS, Past, in_order, rank, walk
 
 World = dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]
-INSTALLED = {name: fit for name, fit in METHODS.items() if name != "iALS" or importlib.util.find_spec("implicit")}
+INSTALLED = {name: fit for name, fit in METHODS.items() if not name.startswith("iALS") or importlib.util.find_spec("implicit")}
 
 
 def checkerboard(users: int = 40, items: int = 40, held: int = 6) -> World:
@@ -105,4 +105,13 @@ def test_the_script_answers_every_question(tmp_path: Path) -> None:
             assert answers[name].shape == (20,)
             assert (answers[name] < 0).all() == (name in said["missing"])
     if importlib.util.find_spec("implicit") is None:
-        assert said["missing"] == {"iALS": "implicit is not installed"}
+        assert set(said["missing"].values()) == {"implicit is not installed"}
+        assert list(said["missing"]) == [name for name in METHODS if name not in INSTALLED]
+
+
+def test_a_matrix_that_cannot_be_inverted_is_not_answered_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EASE says so instead of ranking by what is left in memory."""
+    monkeypatch.setattr(baselines, "EASE_L2", -1e6)
+    world = checkerboard()
+    with pytest.raises(ValueError, match="the items' Gram matrix cannot be inverted"):
+        baselines.ease(Past(world["users"], world["items"], int(world["starts"][0]), 40))

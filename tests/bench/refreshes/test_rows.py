@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ratoon.bench.refreshes.costs import Costs, Fresh
-from ratoon.bench.refreshes.play import NEVER, RETRAINS, Played, retrained_at
+from ratoon.bench.refreshes.play import NEVER, Played
+from ratoon.bench.refreshes.retraining import RETRAINS, retrained_at
 from ratoon.bench.refreshes.rows import DRIFTING, LIVE, Baselines, Measured, best_retrain, freshness_rows, rows_of
 from ratoon.bench.row import Row
 
@@ -29,7 +30,7 @@ def measured(name: str = "a set", **changed: list[int]) -> Measured:
         users=[f"u{place}" for place in range(QUESTIONS)],
         slices=slices,
         new=[place % EACH < 4 for place in range(QUESTIONS)],
-        ranks={policy: [found] for policy, found in ranks.items()},
+        ranks={policy: [{place: rank for place, rank in enumerate(found) if rank >= 0}] for policy, found in ranks.items()},
         scopes=["rows"] * 5 + ["dense"],
         refused=["slice 4, rows: it forgot"],
         overlap=[1.0],
@@ -39,7 +40,7 @@ def measured(name: str = "a set", **changed: list[int]) -> Measured:
     played.cpu["auto"] = [1.0]
     methods = {"EASE": np.array(answered(0.3)), LIVE: np.array(answered(0.35)), "iALS": np.full(QUESTIONS, -1)}
     baselines = Baselines(methods, {"iALS": "implicit is not installed"}, dict.fromkeys(methods, 1.0))
-    return Measured(name, played, baselines, Costs((10, 20), (0.1, 0.2), 0.2, 20.0))
+    return Measured(name, played, SLICES, baselines, Costs((10, 20), (0.1, 0.2), 0.2, 20.0))
 
 
 def row(one: Measured, quantity: str) -> Row:
@@ -113,7 +114,8 @@ def test_retrains_without_a_question_are_not_run() -> None:
     """Where no retrain was asked in the last third, its row says so instead of a figure."""
     one = measured()
     for policy in RETRAINS:
-        one.played.ranks[policy][0][-2 * EACH :] = [-1] * (2 * EACH)
+        for place in range(QUESTIONS - 2 * EACH, QUESTIONS):
+            one.played.ranks[policy][0].pop(place, None)
     assert "recall@50, auto - best retrain, last third, lower 95 % bound" not in {
         found.quantity.partition(": ")[2] for found in rows_of(one)
     }

@@ -59,6 +59,7 @@ def test_what_a_person_saw_is_the_log_itself(log: SqliteEventLog, tmp_path: Path
     server = Accepted(log, tmp_path)
     server.append(batch(*clicks("bot", 8, 1.0, item_id="i9")))
     assert server.seen("bot") == ["i9"]
+    assert server.seen_by(["bot", "bot"], [1, 9]) == [[], ["i9"]]
     assert (server.catalogue(8), server.removed(0), server.popular(1)) == (["i9"], [], [("i9", 5)])
     assert server.now() == at(4)
 
@@ -80,6 +81,7 @@ def test_what_is_put_aside_moves_nothing(log: SqliteEventLog, tmp_path: Path) ->
     for _ in range(2):
         assert (server.now(), shop.now()) == (at(1), at(1))
         assert server.popular(9) == shop.popular(9) == [("good", 2), ("other", 1)]
+        assert server.recent(99, 2) == shop.recent(99, 2) == [(2, "u", "good"), (3, "v", "other")]
         assert server.catalogue(99) == shop.catalogue(99) == ["good", "other"]
         assert server.removed(0) == shop.removed(0) == []
         sift(RULES, log, tmp_path / "quarantine")

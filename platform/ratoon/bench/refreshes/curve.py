@@ -1,29 +1,34 @@
 """The walk as one picture: how far each policy is from the best retrain, slice by slice, and cost over the delta's size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 240, 64, 170, 30, 36
 COLOURS = ("#1f5fbf", "#6a8f3c", "#9aa0a6", "#c5762b")
 
+LABELS = 16
+"""About how many labels fit under the axis."""
+
 Line = Sequence[tuple[float, float]]
 
 
 def picture(sets: Mapping[str, Mapping[str, Any]]) -> str:
-    """One SVG: two charts for each set, from what `measuring` keeps under `curves`."""
+    """One SVG: for each set a chart of each kind of line that `measuring` keeps under `curves`."""
     parts, top = [], 0
     for name, kept in sets.items():
-        curves = kept.get("curves")
-        if curves is None:
-            continue
-        lines = {policy: [(float(x), float(y)) for x, y in line] for policy, line in curves["difference"].items()}
-        parts.append(chart(f"{name}: recall@50 minus the best retrain's ({curves['best']}), by slice", lines, top))
-        cost = {"CPU seconds": [(float(x), float(y)) for x, y in curves["cost"]]}
-        parts.append(chart(f"{name}: CPU seconds of a refresh, by events in the delta", cost, top + HEIGHT))
-        top += 2 * HEIGHT
+        for title, lines in _charts(name, kept["curves"]) if "curves" in kept else ():
+            parts.append(chart(title, lines, top))
+            top += HEIGHT
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {max(top, 1)}" font-family="system-ui,sans-serif">'
     return f'{head}<rect width="{WIDTH}" height="{max(top, 1)}" fill="#fff"/>{"".join(parts)}</svg>\n'
+
+
+def _charts(name: str, curves: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Line]]]:
+    yield f"{name}: recall@50, by slice", curves["recall"]
+    yield f"{name}: recall@50 minus the best retrain's ({curves['best']}), by slice", curves["difference"]
+    if curves["cost"]:
+        yield f"{name}: CPU seconds of a refresh, by events in the delta", {"CPU seconds": curves["cost"]}
 
 
 def chart(title: str, lines: Mapping[str, Line], top: float) -> str:
@@ -45,7 +50,7 @@ def chart(title: str, lines: Mapping[str, Line], top: float) -> str:
         parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end" font-size="11">{value:.3g}</text>')
     parts += [
         f'<text x="{x(value):.1f}" y="{top + HEIGHT - 14}" text-anchor="middle" font-size="11">{value:g}</text>'
-        for value in sorted(set(xs))
+        for value in _apart(sorted(set(xs)), wide)
     ]
     for number, (name, line) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
@@ -55,3 +60,12 @@ def chart(title: str, lines: Mapping[str, Line], top: float) -> str:
         at = top + TOP + 12 + 16 * number
         parts.append(f'<text x="{WIDTH - RIGHT + 10}" y="{at}" fill="{colour}" font-size="12">{escape(name)}</text>')
     return "".join(parts)
+
+
+def _apart(values: Sequence[float], wide: float) -> list[float]:
+    """Those that can stand beside each other under the axis, from the left."""
+    shown: list[float] = []
+    for value in values:
+        if not shown or value - shown[-1] >= wide / LABELS:
+            shown.append(value)
+    return shown

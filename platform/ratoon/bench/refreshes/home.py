@@ -1,40 +1,33 @@
 """One home for all chains of one set: the same log and the same features, a surface for each chain of each seed."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from ratoon import config
-from ratoon.bench.refreshes.worlds import World
+from ratoon.bench.refreshes.asking import Opened, embedded
+from ratoon.bench.refreshes.worlds import World, timeline_of
 from ratoon.domain.delta import part
-from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.embedding import Vectors
 from ratoon.domain.plan import RefreshPlan, Scope
+from ratoon.domain.popularity import FILE
 from ratoon.domain.release import Release
 from ratoon.domain.report import RefreshReport
-from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
-from ratoon.ports import Files, Index, Lesson, Towers
-from ratoon.refresh import Workshop, refresh
+from ratoon.ports import Files, Index, Lesson
+from ratoon.refresh import refresh
 from ratoon.wiring import House
+from ratoon.workshop import Workshop
 
 Tell = Callable[[str, float], None]
 """Hears what is being done, and the share of it that is done."""
 
 CHAINS: dict[str, Scope | None] = {"rows": "rows", "auto": None}
 """Chains of real refreshes: under `rows` each is forced to move rows alone, under `auto` the plan decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A model and its index, ready to be asked."""
-
-    files: Files
-    towers: Towers
-    index: Index
 
 
 class Home:
@@ -48,7 +41,9 @@ class Home:
 
     def __init__(self, folder: Path, feature_repo: Path, world: World, seeds: int, seed: int, tell: Tell) -> None:
         self.world, self.seed, self._tell = world, seed, tell
+        self.timeline = timeline_of(world)
         self._shops: dict[str, Workshop] = {}
+        self._opened: dict[str, tuple[str, Opened]] = {}
         policy = config.Surface(repeat="mask" if world.kind.mask_seen else "allow")
         self.house = House(
             config.Settings(
@@ -73,14 +68,15 @@ class Home:
     def bootstrap(self) -> RefreshReport:
         """The first release, from the history that the log holds; every chain starts from it."""
         report = self.refresh("rows", None)
-        rows = self.house.registry(f"rows-{self.seed}")
-        first = rows.current()
-        assert first is not None
-        for chain in CHAINS:
-            if chain != "rows":
-                other = self.house.registry(f"{chain}-{self.seed}")
-                other.publish(replace(first, surface=f"{chain}-{self.seed}", sequence=0), rows.load(first))
+        self.follow("rows", "auto")
         return report
+
+    def follow(self, leader: str, follower: str) -> None:
+        """Publish in one chain what another has just published: both were the same, and would do the same again."""
+        registry, other = f"{leader}-{self.seed}", f"{follower}-{self.seed}"
+        release, pair = self.current(leader)
+        self.house.registry(other).publish(replace(release, surface=other, sequence=0), pair.files)
+        self._opened[other] = self._opened[registry]
 
     def refresh(self, chain: str, scope: Scope | None) -> RefreshReport:
         """One refresh of a chain, in this process."""
@@ -88,15 +84,20 @@ class Home:
         return refresh(self._shop(chain), watch, scope)
 
     def current(self, chain: str) -> tuple[Release, Opened]:
-        """What a chain serves."""
-        registry = self.house.registry(f"{chain}-{self.seed}")
+        """What a chain serves, opened once however often it is asked for."""
+        surface = f"{chain}-{self.seed}"
+        registry = self.house.registry(surface)
         release = registry.current()
         assert release is not None
-        return release, self.opened(registry.load(release))
+        known, pair = self._opened.get(surface, ("", None))
+        if pair is None or known != release.id:
+            pair = self.opened(registry.load(release), release.window.end)
+            self._opened[surface] = release.id, pair
+        return release, pair
 
-    def opened(self, files: Files) -> Opened:
-        """A release's files as a pair."""
-        return Opened(files, self.shop.open_towers(files), self.shop.indexes.load(files))
+    def opened(self, files: Files, upto: int) -> Opened:
+        """The files of a release that knows the log up to an offset, as a pair."""
+        return Opened(files, self.shop.open_towers(files), self.shop.indexes.load(files), upto)
 
     def append(self, start: int, stop: int) -> float:
         """Events arrive when they happen, and become features; the CPU seconds that took."""
@@ -114,10 +115,15 @@ class Home:
         window = replace(self.shop.features.window(None), start=start, end=stop)
         return window, self.shop.features.delta(window, window, ()).interactions
 
-    def retrained(self, scope: Scope, parent: Files | None, rows: pa.Table, window: Window) -> tuple[Opened, float]:
+    def retrained(
+        self, scope: Scope, parent: Files | None, rows: pa.Table, window: Window, prior: Files | None = None
+    ) -> tuple[Opened, float]:
         """A model taught `rows`, with the whole catalogue embedded; and the CPU seconds of that.
 
         From nothing, the fit rows say when to stop: passes over all rows to the end lose recall. No row is held for a gate.
+
+        Args:
+            prior: the files of a release; what popularity is worth to its users is taken over from it.
         """
         begun = time.process_time()
         shop, none = self.shop, rows.slice(0, 0)
@@ -126,17 +132,19 @@ class Home:
         taught, fit = (part(rows, "train", "gate", "reserve"), part(rows, "fit")) if scope == "full" else (rows, none)
         lesson = Lesson(taught, none, fit, items)
         model = shop.trainer.train(RefreshPlan(scope, "retrained beside"), shop.features.schema(), parent, lesson)
+        if prior and FILE in prior:
+            model = {**model, FILE: prior[FILE]}
         towers = shop.open_towers(model)
         index = shop.indexes.empty(towers.dim, towers.metric)
-        index.upsert(EmbeddingBatch(tuple(ids), towers.items(items), _shown(items, shop.features.schema())))
-        return Opened(model, towers, index), time.process_time() - begun
+        index.upsert(embedded(towers, items, shop.features.schema(), self.timeline, window.end))
+        return Opened(model, towers, index, window.end), time.process_time() - begun
 
     def embedded_anew(self, release: Release, pair: Opened) -> Index:
         """Every item of `pair` embedded again by its own tower, with the features of its release's watermark."""
         ids = pair.index.ids()
         items = self.shop.features.items(ids, release.window.as_of)
         index = self.shop.indexes.empty(pair.towers.dim, pair.towers.metric)
-        index.upsert(EmbeddingBatch(tuple(ids), pair.towers.items(items), _shown(items, self.shop.features.schema())))
+        index.upsert(embedded(pair.towers, items, self.shop.features.schema(), self.timeline, pair.upto))
         return index
 
     def newcomers(self, rows: pa.Table, window: Window, known: set[str]) -> pa.Table:
@@ -164,37 +172,19 @@ def _either(met: pa.Array, then: pa.Array, now: pa.Array) -> pa.Array:
     return pa.concat_arrays([then, now.cast(then.type)]).take(pa.array(chosen))
 
 
-def _shown(items: pa.Table, schema: TowerSchema) -> pa.Table:
-    return items.select(list(dict.fromkeys(["item_id", *schema.display, *schema.filters])))
+def changed(old: Opened, new: Opened, writable: Collection[str]) -> tuple[int, int]:
+    """Of the items in both, those outside `writable` whose learned vectors differ in a bit, and how many were looked at.
 
-
-def with_newcomers(pair: Opened, load: Callable[[Files], Index], items: pa.Table, schema: TowerSchema) -> Index:
-    """The pair's index, with items its release had not seen embedded from their features."""
-    index = load(pair.index.snapshot())
-    if items.num_rows:
-        vectors: Vectors = pair.towers.items(items)
-        index.upsert(EmbeddingBatch(tuple(items.column("item_id").to_pylist()), vectors, _shown(items, schema)))
-    return index
-
-
-def vectors_of(index: Index) -> dict[str, bytes]:
-    """Item id -> the bytes of its vector."""
-    ids = index.ids()
-    return {item: vector.tobytes() for item, vector in zip(ids, index.vectors(ids), strict=True)}
+    What stands at the end of a vector to say how popular its item is was not learnt, and follows the log.
+    """
+    still = sorted(set(old.index.ids()).intersection(new.index.ids()).difference(writable))
+    before, after = (pair.index.vectors(still)[:, : pair.towers.dim - len(pair.towers.popularity)] for pair in (old, new))
+    differs = np.ascontiguousarray(before).view(np.uint32) != np.ascontiguousarray(after).view(np.uint32)
+    return int(differs.any(axis=1).sum()), len(still)
 
 
 def overlap(queries: Vectors, one: Index, other: Index, k: int) -> float:
     """The share of the top k of `one` that is in the top k of `other`, over all queries."""
-    pairs = zip(one.search(queries, k), other.search(queries, k), strict=True)
-    shares = [len({i for i, _ in mine} & {i for i, _ in theirs}) / max(1, len(mine)) for mine, theirs in pairs]
+    found = zip(one.search(queries, k), other.search(queries, k), strict=True)
+    shares = [len({item for item, _ in a} & {item for item, _ in b}) / max(1, len(a)) for a, b in found]
     return float(np.mean(shares)) if shares else 1.0
-
-
-def ranks(pair: Opened, index: Index, users: pa.Table, wanted: Sequence[str], hidden: Sequence[set[str]], k: int) -> list[int]:
-    """For each question the rank from 0 of its item among the k candidates; k if it is not among them."""
-    if not wanted:
-        return []
-    found = index.search(pair.towers.users(users), k, hidden)
-    return [
-        next((rank for rank, (item, _) in enumerate(row) if item == want), k) for row, want in zip(found, wanted, strict=True)
-    ]

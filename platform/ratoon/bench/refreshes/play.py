@@ -7,6 +7,7 @@ embedded from its features at its first moment, for every policy alike. It does 
 import shutil
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ratoon.bench.refreshes.home import CHAINS, Home, Opened, Tell, overlap, ranks, vectors_of, with_newcomers
+from ratoon.bench.refreshes.asking import Asked, Opened, ranks
+from ratoon.bench.refreshes.home import CHAINS, Home, Tell, changed, overlap
+from ratoon.bench.refreshes.retraining import Retrains, retrained_at
 from ratoon.bench.refreshes.worlds import Past, World, past_of
 from ratoon.domain.report import RefreshReport
-from ratoon.domain.window import Window
-from ratoon.ports import Files
 
 K = 50
 NEVER = "never refreshed"
-RETRAINS = ("scratch", "window", "warm epoch")
-"""From nothing on all rows; from nothing on the latest half; one more pass over all rows from the retrain before."""
 
 
 @dataclass
@@ -33,7 +32,8 @@ class Played:
     Attributes:
         offsets, users, slices, new: of each question: its interaction's offset, its user, its slice, and whether its item
             had no interaction before that slice.
-        ranks: policy -> one list per seed: the rank of each question's item, K if not found, -1 where it was not asked.
+        ranks: policy -> per seed the rank of each question's item, by the question's offset: K if not found; a policy that
+            was not asked has none.
         cpu: policy -> CPU seconds of each of its refreshes or retrains, over all seeds, features included for chains.
         scopes: what the plan chose in the chain `auto`.
         refused: what the gate said of each refresh that it refused, of both chains.
@@ -47,7 +47,7 @@ class Played:
     users: list[str] = field(default_factory=list)
     slices: list[int] = field(default_factory=list)
     new: list[bool] = field(default_factory=list)
-    ranks: dict[str, list[list[int]]] = field(default_factory=dict)
+    ranks: dict[str, list[dict[int, int]]] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     scopes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -58,26 +58,31 @@ class Played:
 
     def hits(self, policy: str, k: int) -> npt.NDArray[np.float64]:
         """Per question the share of seeds whose top k held the item; shape (n,). NaN where the policy was not asked."""
-        found = np.array(self.ranks[policy])
+        found = np.array([[seed.get(offset, -1) for offset in self.offsets] for seed in self.ranks[policy]])
         return np.where((found < 0).any(axis=0), np.nan, (found < k).mean(axis=0))
 
 
-def retrained_at(refreshes: int) -> list[int]:
-    """The slices before which everything is retrained: every fifth, or oftener where there would be fewer than three."""
-    step = max(1, min(5, refreshes // 3))
-    return [number for number in range(2, refreshes + 1) if number % step == 0]
-
-
-def play(folder: Path, feature_repo: Path, world: World, seeds: int, questions: int, tell: Tell) -> Played:
+def play(
+    folder: Path,
+    feature_repo: Path,
+    world: World,
+    seeds: int,
+    questions: int,
+    tell: Tell,
+    late: Callable[[], bool] = lambda: False,
+) -> Played:
     """Walk one world with all seeds at once, so that its features are made and joined once.
 
     Args:
         folder: an empty folder for all state; `base` beside it becomes a copy of the homes with their first releases.
         questions: how many interactions of each slice are asked about, evenly spread.
+        late: asked after each slice that retrains were asked about; once it says so, the walk ends there.
     """
     walk = _Walk(folder, feature_repo, world, seeds, questions, tell)
     for number, start, stop in world.slices:
         walk.slice(number, start, stop)
+        if number in walk.retrains and late():
+            break
     return walk.ended()
 
 
@@ -94,98 +99,82 @@ class _Walk:
             home.bootstrap()
         shutil.copytree(folder, folder.with_name("base"))
         self.never = [home.current("rows")[1] for home in self.homes]
-        self.warm: list[Files] = [pair.files for pair in self.never]
-        self.asked: tuple[pa.Table, list[set[str]]] | None = None
+        self.retraining = Retrains(self.homes, [pair.files for pair in self.never], tell)
+        self.alike = [True] * seeds  # until a plan chooses more than rows, both chains are the same
+        self.asked: Asked | None = None
 
     def slice(self, number: int, start: int, stop: int) -> None:
         """Let one slice arrive, ask everyone about it, and let everyone learn it."""
         share = (number - 1) / len(self.world.bounds)
         self.tell(f"slice {number}: features", share)
-        shared = self.homes[0].append(start, stop)
         begun = time.process_time()
+        self.homes[0].append(start, stop)
         window, rows = self.homes[0].joined(start, stop)
-        shared += time.process_time() - begun
-        users, hidden = self._questions(number, start, rows)
+        shared = time.process_time() - begun
         late = self.homes[0].newcomers(rows, window, set(self.never[0].index.ids()))
+        self.asked = self._questions(number, start, rows, late)
         for seed, home in enumerate(self.homes):
             said = f"slice {number}, seed {seed}"
             self.tell(f"{said}: asking", share)
-            pairs = {NEVER: self.never[seed], **{chain: home.current(chain)[1] for chain in CHAINS}}
-            pairs |= self._retrained(seed, number, start, said)
-            self._ask(seed, pairs, users, hidden, late)
-            for chain in CHAINS:
-                self.tell(f"{said}: refreshing {chain}", share)
-                self._refreshed(seed, number, chain, shared)
+            self._ask(seed, {NEVER: self.never[seed], **{chain: home.current(chain)[1] for chain in CHAINS}})
+            if number in self.retrains:
+                for policy, pair, cpu in self.retraining.made(seed, start, said):
+                    self.played.cpu[policy].append(cpu)
+                    self._ask(seed, {policy: pair})
+            self.tell(f"{said}: refreshing", share)
+            self._refreshed(seed, number, shared)
 
-    def _questions(self, number: int, start: int, rows: pa.Table) -> tuple[pa.Table, list[set[str]]]:
-        chosen, items = _spread(rows.num_rows, self.questions), rows.column("item_id").to_pylist()
-        asked = [(place, set[str]()) for place in chosen]
-        if self.world.kind.mask_seen:  # what is never offered again cannot be a right answer
-            offsets = rows.column("offset").to_pylist()
-            hidden = ((place, self.past.seen(offsets[place])) for place in chosen)
-            asked = [(place, had) for place, had in hidden if items[place] not in had]
-        users = rows.take(pa.array([place for place, _ in asked], pa.int64()))
-        offsets = users.column("offset").to_pylist()
-        self.played.offsets += offsets
+    def _questions(self, number: int, start: int, rows: pa.Table, late: pa.Table) -> Asked:
+        places, items = _spread(rows.num_rows, self.questions), rows.column("item_id").to_pylist()
+        offsets = rows.column("offset").to_pylist()
+        hidden = [self.past.seen(offsets[place]) if self.world.kind.mask_seen else set() for place in places]
+        # What is never offered again cannot be a right answer.
+        chosen = [(place, had) for place, had in zip(places, hidden, strict=True) if items[place] not in had]
+        users = rows.take(pa.array([place for place, _ in chosen], pa.int64()))
+        asked = Asked(users, [had for _, had in chosen], users.column("offset").to_pylist(), late, self.homes[0].timeline)
+        self.played.offsets += asked.offsets
         self.played.users += users.column("user_id").to_pylist()
-        self.played.slices += [number] * len(asked)
-        self.played.new += [self.past.is_new(offset, start) for offset in offsets]
-        self.asked = users, [had for _, had in asked]
-        return self.asked
+        self.played.slices += [number] * len(chosen)
+        self.played.new += [self.past.is_new(offset, start) for offset in asked.offsets]
+        return asked
 
-    def _ask(self, seed: int, pairs: dict[str, Opened], users: pa.Table, hidden: list[set[str]], late: pa.Table) -> None:
-        shop = self.homes[seed].shop
-        ids = late.column("item_id").to_pylist()
-        for policy in (NEVER, *CHAINS, *RETRAINS):
-            lists = self.played.ranks.setdefault(policy, [[] for _ in self.homes])
-            if policy not in pairs:
-                lists[seed] += [-1] * users.num_rows
-                continue
-            pair = pairs[policy]
-            known = set(pair.index.ids())
-            new = late.take(pa.array([row for row, item in enumerate(ids) if item not in known], pa.int64()))
-            index = with_newcomers(pair, shop.indexes.load, new, shop.features.schema())
-            lists[seed] += ranks(pair, index, users, users.column("item_id").to_pylist(), hidden, K)
+    def _ask(self, seed: int, pairs: dict[str, Opened]) -> None:
+        """Ask the slice's questions; policies that serve the same pair give the same answers, found once."""
+        assert self.asked is not None
+        schema, known = self.homes[seed].shop.features.schema(), dict[int, list[int]]()
+        for policy, pair in pairs.items():
+            if id(pair) not in known:
+                known[id(pair)] = ranks(pair, self.asked, schema, K)
+            self.played.ranks.setdefault(policy, [{} for _ in self.homes])[seed] |= dict(
+                zip(self.asked.offsets, known[id(pair)], strict=True)
+            )
 
-    def _retrained(self, seed: int, number: int, start: int, said: str) -> dict[str, Opened]:
-        if number not in self.retrains:
-            return {}
-        home, found = self.homes[seed], dict[str, Opened]()
-        window, rows = home.joined(0, start)
-        window = _as_of(window, rows)
-        half = rows.slice(rows.num_rows // 2)
-        for policy, taught, scope, parent in (
-            ("scratch", rows, "full", None),
-            ("window", half, "full", None),
-            ("warm epoch", rows, "dense", self.warm[seed]),
-        ):
-            self.tell(f"{said}: {policy} retrain", 0.0)
-            found[policy], cpu = home.retrained("dense" if scope == "dense" else "full", parent, taught, window)
-            self.played.cpu[policy].append(cpu)
-        self.warm[seed] = found["warm epoch"].files
-        return found
-
-    def _refreshed(self, seed: int, number: int, chain: str, shared: float) -> None:
+    def _refreshed(self, seed: int, number: int, shared: float) -> None:
+        """Refresh both chains; while the plan chooses rows, `auto` has done what `rows` would do."""
         home = self.homes[seed]
-        before = home.current(chain)[1]
-        report = home.refresh(chain, CHAINS[chain])
-        after = home.current(chain)[1]
-        if report.outcome == "refused" and report.verdict is not None:
-            self.played.refused.append(f"slice {number}, {chain}: {report.verdict.reasons[0]}")
-        # The slice's features are made and joined once for all, and charged to each chain.
-        self.played.cpu[chain].append(report.cpu_seconds + shared)
-        if chain == "auto":
-            self.played.scopes.append(report.plan.scope)
+        before = home.current("rows")[1]
+        auto = home.refresh("auto", CHAINS["auto"])
+        self.played.scopes.append(auto.plan.scope)
+        self.alike[seed] = self.alike[seed] and auto.plan.scope == "rows"
+        if not self.alike[seed]:
+            rows = home.refresh("rows", CHAINS["rows"])
         else:
-            self._held_still(before, after, report)
+            rows = auto
+            if auto.outcome == "published":
+                home.follow("auto", "rows")
+        # The slice's features are made and joined once for all, and charged to each chain.
+        for chain, report in (("rows", rows), ("auto", auto)):
+            self.played.cpu[chain].append(report.cpu_seconds + shared)
+            if report.outcome == "refused" and report.verdict is not None:
+                self.played.refused.append(f"slice {number}, {chain}: {report.verdict.reasons[0]}")
+        self._held_still(before, home.current("rows")[1], rows)
 
     def _held_still(self, before: Opened, after: Opened, report: RefreshReport) -> None:
-        old, new = vectors_of(before.index), vectors_of(after.index)
-        still = old.keys() & new.keys() - set(report.plan.writable)
-        self.played.moved += sum(old[item] != new[item] for item in still)
-        self.played.compared += len(still)
+        moved, compared = changed(before, after, report.plan.writable)
+        self.played.moved += moved
+        self.played.compared += compared
         if report.outcome == "published":
-            self.played.written.append(len(report.plan.writable) / max(1, len(new)))
+            self.played.written.append(len(report.plan.writable) / max(1, len(after.index)))
 
     def ended(self) -> Played:
         """The figures, with what can only be said at the end."""
@@ -193,14 +182,9 @@ class _Walk:
         for home in self.homes:
             self.tell("everything embedded anew", 1.0)
             release, pair = home.current("rows")
-            queries = pair.towers.users(self.asked[0])
+            queries = pair.towers.users(self.asked.users)
             self.played.overlap.append(overlap(queries, pair.index, home.embedded_anew(release, pair), K))
         return self.played
-
-
-def _as_of(window: Window, rows: pa.Table) -> Window:
-    """The window as it was when the newest of `rows` arrived: nothing of the slice that comes may be known."""
-    return Window(window.start, window.end, rows.column("event_timestamp")[-1].as_py(), window.cursors)
 
 
 def _spread(rows: int, most: int) -> list[int]:

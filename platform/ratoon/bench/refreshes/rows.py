@@ -9,15 +9,17 @@ import numpy.typing as npt
 
 from ratoon.bench.refreshes.costs import Costs, Fresh
 from ratoon.bench.refreshes.home import CHAINS
-from ratoon.bench.refreshes.intervals import Interval, clustered
-from ratoon.bench.refreshes.play import NEVER, RETRAINS, K, Played
+from ratoon.bench.refreshes.play import NEVER, K, Played
+from ratoon.bench.refreshes.retraining import RETRAINS
 from ratoon.bench.row import Row, at_least, at_most, not_run, told
+from ratoon.domain.intervals import Interval, clustered
 
 DRIFTING = "movietweetings-100k"
 """The set whose catalogue and fashions move: some bars are for it alone."""
 
 LIVE = "live popularity, last 2,000"
 DRAWS = 2_000
+UNFINISHED = "the measurement has not come so far"
 Truths = npt.NDArray[np.bool_]
 
 
@@ -35,24 +37,33 @@ class Baselines:
     missing: Mapping[str, str]
     seconds: Mapping[str, float]
 
+    @property
+    def run(self) -> list[str]:
+        """The methods that ran."""
+        return [method for method in self.ranks if method not in self.missing]
+
     def hits(self, method: str, k: int) -> npt.NDArray[np.float64]:
         """Per question whether the item is among the top k; shape (n,)."""
         return ((self.ranks[method] >= 0) & (self.ranks[method] < k)).astype(np.float64)
 
     def best(self, k: int, rows: Truths) -> str:
         """The method with the highest recall@k over some questions."""
-        run = [method for method in self.ranks if method not in self.missing]
-        return max(run, key=lambda method: float(self.hits(method, k)[rows].mean()))
+        return max(self.run, key=lambda method: float(self.hits(method, k)[rows].mean()))
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Everything of one set."""
+    """What is known of one set; it is told before all of it is.
+
+    Attributes:
+        refreshes: how many were to be walked.
+    """
 
     name: str
     played: Played
-    baselines: Baselines
-    costs: Costs
+    refreshes: int
+    baselines: Baselines | None = None
+    costs: Costs | None = None
 
 
 def best_retrain(played: Played) -> str:
@@ -68,13 +79,13 @@ def compared(played: Played) -> Truths:
 
 def rows_of(one: Measured) -> list[Row]:
     """The rows of one set."""
-    found = [*_against_retrains(one), *_costs(one), *_stillness(one), *_against_others(one), *_recalls(one)]
+    found = [*_against_retrains(one), *_costs(one), *_stillness(one), *_against_never(one), *_against_others(one), *_recalls(one)]
     return [Row(f"{one.name}: {row.quantity}", row.value, row.unit, row.bar, row.holds, row.against) for row in found]
 
 
-def _interval(one: Measured, policy: str, theirs: npt.NDArray[np.float64], rows: Truths) -> Interval:
+def _interval(one: Measured, policy: str, theirs: npt.NDArray[np.float64], rows: Truths, k: int = K) -> Interval:
     users = [user for user, chosen in zip(one.played.users, rows, strict=True) if chosen]
-    ours = one.played.hits(policy, K)
+    ours = one.played.hits(policy, k)
     return clustered(users, ours[rows], theirs[rows], draws=DRAWS, rng=np.random.default_rng(0))
 
 
@@ -110,6 +121,8 @@ def _counted(scopes: Sequence[str]) -> str:
 
 def _costs(one: Measured) -> list[Row]:
     costs, best = one.costs, best_retrain(one.played)
+    if costs is None:
+        return [not_run("CPU seconds, delta of 1 % / that retrain", "<= 0.015", UNFINISHED)]
     slope, fixed, explained = costs.line
     against = f"{best} retrain: {costs.retrain:.2f} CPU s, its features not counted, against {costs.one_percent:.2f}"
     over = ", ".join(f"{size:,}: {cpu:.2f}" for size, cpu in zip(costs.events, costs.refresh, strict=True))
@@ -135,42 +148,54 @@ def _stillness(one: Measured) -> list[Row]:
             "share",
         ),
         at_most(
-            "unwritable item vectors that changed", played.moved, 0, f"of {played.compared:,} compared bit by bit", "vectors"
+            "unwritable item vectors that changed",
+            played.moved,
+            0,
+            f"of {played.compared:,} learned vectors compared bit by bit",
+            "vectors",
         ),
+        told("refreshes walked", refreshes, "refreshes", f"of {one.refreshes}; {len(played.overlap)} seeds"),
         told("refreshes that the gate refused", len(played.refused), "refreshes", refused),
     ]
 
 
-def _against_others(one: Measured) -> list[Row]:
-    played, baselines = one.played, one.baselines
-    later = np.array(played.slices) > 1
-    drifts, found = one.name == DRIFTING, []
-    never = _interval(one, "auto", played.hits(NEVER, K), later)
-    ours = {k: float(played.hits("auto", k)[later].mean()) for k in (10, K)}
-    said = _said(never, ours[K], float(played.hits(NEVER, K)[later].mean()), NEVER, later)
-    gain = f"recall@{K}, auto over never refreshing"
-    found.append(
-        at_least(gain, never.relative, 0.5, said, "relative") if drifts else told(gain, never.relative, "relative", said)
-    )
-    for k in (10, K):
-        best = baselines.best(k, later)
-        score = float(baselines.hits(best, k)[later].mean())
-        found.append(
-            at_least(
-                f"recall@{k}, auto / best baseline", _ratio(ours[k], score), 1.0, f"{best}: {score:.4f} against {ours[k]:.4f}"
-            )
-        )
-        live = float(baselines.hits(LIVE, k)[later].mean())
-        if drifts:
-            found.append(at_least(f"recall@{k}, auto / {LIVE}", _ratio(ours[k], live), 1.1, f"{live:.4f} against {ours[k]:.4f}"))
-    found += [not_run(f"recall@{K}, auto / {method}", ">= 1", why) for method, why in baselines.missing.items()]
-    found.append(not_run(f"recall@{K}, auto / SASRec", ">= 1", "no implementation among the peers yet"))
+def _later(played: Played) -> Truths:
+    """The questions of all slices but the first, before which nothing was refreshed."""
+    return np.array(played.slices) > 1
+
+
+def _against_never(one: Measured) -> list[Row]:
+    played, later, drifts = one.played, _later(one.played), one.name == DRIFTING
+    gain = _interval(one, "auto", played.hits(NEVER, K), later)
+    ours, theirs = (float(played.hits(policy, K)[later].mean()) for policy in ("auto", NEVER))
+    name, said = f"recall@{K}, auto over never refreshing", _said(gain, ours, theirs, NEVER, later)
+    first = at_least(name, gain.relative, 0.5, said, "relative") if drifts else told(name, gain.relative, "relative", said)
     new = later & np.array(played.new)
     name, said = f"recall@{K}, auto, items never trained on", f"{int(new.sum())} questions"
     if not new.any():
-        return [*found, not_run(name, ">= 0.3" if drifts else "", "no such question")]
+        return [first, not_run(name, ">= 0.3" if drifts else "", "no such question")]
     value = float(played.hits("auto", K)[new].mean())
-    return [*found, at_least(name, value, 0.3, said, "share") if drifts else told(name, value, "share", said)]
+    return [first, at_least(name, value, 0.3, said, "share") if drifts else told(name, value, "share", said)]
+
+
+def _against_others(one: Measured) -> list[Row]:
+    if one.baselines is None:
+        return [not_run(f"recall@{K}, auto / best baseline", ">= 1", UNFINISHED)]
+    later, found = _later(one.played), []
+    for k in (10, K):
+        best = one.baselines.best(k, later)
+        found.append(_beside(one, best, k, f"recall@{k}, auto / best baseline", 1.0))
+        if one.name == DRIFTING:
+            found.append(_beside(one, LIVE, k, f"recall@{k}, auto / {LIVE}", 1.1))
+    return [*found, *(not_run(f"recall@{K}, auto / {method}", ">= 1", why) for method, why in one.baselines.missing.items())]
+
+
+def _beside(one: Measured, method: str, k: int, name: str, bar: float) -> Row:
+    assert one.baselines is not None
+    later, theirs = _later(one.played), one.baselines.hits(method, k)
+    ours, score = (float(hits[later].mean()) for hits in (one.played.hits("auto", k), theirs))
+    said = _said(_interval(one, "auto", theirs, later, k), ours, score, method, later)
+    return at_least(name, _ratio(ours, score), bar, said)
 
 
 def _ratio(ours: float, theirs: float) -> float:
@@ -179,7 +204,7 @@ def _ratio(ours: float, theirs: float) -> float:
 
 def _recalls(one: Measured) -> list[Row]:
     played, asked, found = one.played, compared(one.played), []
-    later = np.array(played.slices) > 1
+    later = _later(played)
     for policy in (NEVER, "rows", "auto", *RETRAINS):
         rows = asked if policy in RETRAINS else later
         tens, cpu = played.hits(policy, 10)[rows].mean(), played.cpu.get(policy, [])
@@ -188,18 +213,13 @@ def _recalls(one: Measured) -> list[Row]:
         found.append(
             told(f"recall@{K}, {policy}", float(played.hits(policy, K)[rows].mean()), "share", f"@10 {tens:.4f}; {where}{cost}")
         )
-    for method, seconds in one.baselines.seconds.items():
-        if method not in one.baselines.missing:
-            value, tens = (float(one.baselines.hits(method, k)[later].mean()) for k in (K, 10))
-            found.append(
-                told(
-                    f"recall@{K}, {method}",
-                    value,
-                    "share",
-                    f"@10 {tens:.4f}; all slices but the first; {seconds:.1f} CPU s in all",
-                )
-            )
-    return found
+    return [*found, *(_recall_of(one.baselines, method, later) for method in one.baselines.run)] if one.baselines else found
+
+
+def _recall_of(baselines: Baselines, method: str, later: Truths) -> Row:
+    value, tens = (float(baselines.hits(method, k)[later].mean()) for k in (K, 10))
+    said = f"@10 {tens:.4f}; all slices but the first; {baselines.seconds[method]:.1f} CPU s in all"
+    return told(f"recall@{K}, {method}", value, "share", said)
 
 
 def freshness_rows(fresh: Fresh) -> list[Row]:

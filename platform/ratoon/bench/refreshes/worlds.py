@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ratoon import data
 from ratoon.domain.errors import DataError
+from ratoon.domain.popularity import Timeline
 
 PAST = 0.6
 """The share of the events, in time order, that the first release learns from."""
@@ -146,6 +147,13 @@ class Past:
     def is_new(self, offset: int, since: int) -> bool:
         """Whether the item of the interaction at this offset had none before position `since` among the events."""
         return bool(self.positions[self.first[self.items[self.place(offset)]]] >= since)
+
+
+def timeline_of(world: World) -> Timeline:
+    """All interactions of a world, for telling how popular items are at any moment."""
+    rows = world.events.select(["kind", "user_id", "item_id"]).to_pydict()
+    kinds = enumerate(zip(rows["kind"], rows["user_id"], rows["item_id"], strict=True), 1)
+    return Timeline.of([(offset, user, item) for offset, (kind, user, item) in kinds if kind == "interaction"])
 
 
 def past_of(world: World) -> Past:

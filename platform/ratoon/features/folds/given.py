@@ -27,10 +27,17 @@ def check(features: Mapping[str, object], views: Iterable[View]) -> None:
     Names that no view has are let pass: the log keeps them, and a view defined later is filled from there.
 
     Raises:
-        DataError: naming the feature.
+        DataError: naming the feature; also one that is made from another, and not given.
     """
     fields = {field.name: field for view in views for field in view.fields if view.origin in ("user", "item")}
     for name in features.keys() & fields.keys():
+        if fields[name].embed:
+            raise DataError(
+                f"features.{name}",
+                expected=f"no value, as it is made from {fields[name].embed}",
+                found=f"{features[name]!r:.80}",
+                fix="Leave it out, or take the tag ratoon.embed away in feature_repo/.",
+            )
         convert(features[name], fields[name])
 
 

@@ -19,6 +19,7 @@ from ratoon.features.folds.given import Unusable
 from ratoon.features.folds.interactions import Step, step
 from ratoon.features.folds.profiles import Record
 from ratoon.features.folds.states import States
+from ratoon.features.folds.texts import Encoder, embedded, equipped
 from ratoon.features.views import View
 from ratoon.ports import EventLog
 
@@ -53,13 +54,22 @@ def position(folder: Path) -> int:
     return max((int(part.stem.rpartition("-")[2]) for part in folder.glob(_PARTS)), default=0)
 
 
-def ingest(views: Iterable[View], log: EventLog, quarantine: Path, told: Progress = silent) -> int:
+def ingest(
+    views: Iterable[View], log: EventLog, quarantine: Path, told: Progress = silent, encoder: Encoder | None = None
+) -> int:
     """Bring every view that events fill up to the log's end; return how many events were new to the view furthest behind.
 
     Safe to repeat and to kill: a file appears whole or not at all, and its name says what it holds. A view whose fields or
     folds have changed is derived anew from the whole log. A second ingestion waits for the first.
+
+    Args:
+        encoder: of the texts that are kept as vectors, see `ratoon.features.folds.texts`.
+
+    Raises:
+        UsageError: a view keeps vectors of texts, and there is no encoder.
     """
     filled, end = [view for view in views if view.origin != "foreign"], log.end()
+    equipped(filled, encoder)
     with _alone(quarantine.parent):
         for view in filled:
             _begin(view)
@@ -72,7 +82,7 @@ def ingest(views: Iterable[View], log: EventLog, quarantine: Path, told: Progres
                 reached = position(view.folder)
                 if reached < last:
                     fresh = events.filter(pc.greater(events.column("offset"), reached)) if reached > first else events
-                    _advance(view, log, fresh, (reached, last), quarantine)
+                    _advance(view, log, fresh, (reached, last), quarantine, encoder)
             told(last - start, end - start)
     durable.fault_point("ingest.done")
     return end - start
@@ -103,7 +113,9 @@ def _begin(view: View) -> None:
         _write(view, view.arrow_schema.empty_table(), first)
 
 
-def _advance(view: View, log: EventLog, events: pa.Table, span: tuple[int, int], quarantine: Path) -> None:
+def _advance(
+    view: View, log: EventLog, events: pa.Table, span: tuple[int, int], quarantine: Path, encoder: Encoder | None
+) -> None:
     """Write the part file of `events`, which arrived in `span`; then the states, which may lag behind it but never lead."""
     first, last = span
     new = events.filter(pc.equal(events.column("kind"), view.origin))
@@ -116,6 +128,7 @@ def _advance(view: View, log: EventLog, events: pa.Table, span: tuple[int, int],
     else:
         unusable = []
         table = _profiles(view, log, new, first, unusable)
+        table = embedded(view, table, encoder) if encoder else table
     _report(unusable, quarantine / f"{view.name}-{first}-{last}.jsonl")
     durable.fault_point("ingest.view")
     _write(view, table, view.folder / part_name(first, last))

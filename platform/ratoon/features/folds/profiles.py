@@ -62,7 +62,7 @@ def _stamped(view: View, cause: Record, event: Record, values: Record) -> Record
 
 def _fold(view: View, unusable: list[Unusable]) -> Callable[[Record], Record | None]:
     state: Record = {field.name: None for field in view.fields}
-    fields = {field.name: field for field in view.fields}
+    fields = {field.name: field for field in view.fields if not field.embed}
 
     def step(event: Record) -> Record | None:
         if event["kind"] != view.origin:

@@ -94,6 +94,10 @@ class Accepted:
         """As the log itself: what a person saw they saw, whatever is learnt from it."""
         return self.log.seen(user_id, before)
 
+    def seen_by(self, users: Sequence[str], before: Sequence[int]) -> list[list[str]]:
+        """As the log itself, like `seen`."""
+        return self.log.seen_by(users, before)
+
     def catalogue(self, upto: int) -> list[str]:
         """The items alive at offset `upto`, sorted, by accepted events: what is quarantined brings no item into being."""
         return self.log.catalogue(min(upto, self.end()), self._aside())
@@ -101,6 +105,10 @@ class Accepted:
     def removed(self, after: int) -> list[str]:
         """The items removed at offsets above `after` and not posted again since, by accepted events."""
         return self.log.removed(after, self._aside())
+
+    def recent(self, upto: int, count: int) -> list[tuple[int, str, str]]:
+        """Offset, user and item of the newest `count` accepted interactions at offsets <= `upto`, by offset."""
+        return self.log.recent(min(upto, self.end()), count, self._aside())
 
     def popular(self, count: int) -> list[tuple[str, int]]:
         """The items of the newest accepted interactions with how often each occurs, most frequent first."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ratoon.bench.refreshes.intervals import Interval, Values, clustered
+from ratoon.domain.intervals import Interval, Values, clustered
 
 Answers = list[tuple[str, int, int]]
 """(user, our hit, their hit) per question."""
@@ -41,12 +41,35 @@ def test_the_order_of_questions_does_not_matter(answers: Answers, random: object
     assert bounds(interval(shuffled)) == pytest.approx(bounds(interval(answers)))
 
 
-@settings(deadline=None, max_examples=50)
-@given(ANSWERS)
-def test_sides_change_places(answers: Answers) -> None:
-    """Theirs - ours is ours - theirs with the sign and the bounds turned round."""
-    found, turned = interval(answers), interval([(user, theirs, ours) for user, ours, theirs in answers])
-    assert (turned.mean, turned.low, turned.high) == pytest.approx((-found.mean, -found.high, -found.low))
+def test_sides_change_places() -> None:
+    """Theirs - ours is ours - theirs with the sign and the bounds turned round, as near as resamples tell."""
+    hits = np.random.default_rng(2).random((400, 2)) < (0.4, 0.3)
+    answers = [(str(row // 2), int(ours), int(theirs)) for row, (ours, theirs) in enumerate(hits)]
+    found = interval(answers, draws=20_000)
+    turned = interval([(user, theirs, ours) for user, ours, theirs in answers], draws=20_000)
+    assert turned.mean == pytest.approx(-found.mean)
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low), abs=0.003)
+
+
+def test_weights_count_questions_several_times() -> None:
+    """A question of weight 2 counts as if its user had asked it twice."""
+    answers = [("a", 1, 0), ("a", 0, 1), ("b", 1, 0), ("c", 0, 0)]
+    users, ours, theirs = zip(*answers, strict=True)
+    weights = np.array([2.0, 1.0, 1.0, 3.0])
+    rng = np.random.default_rng(0)
+    weighed = clustered(users, values(ours), values(theirs), draws=300, rng=rng, weights=weights)
+    assert bounds(weighed) == pytest.approx(bounds(interval([answers[0], *answers, answers[3], answers[3]])))
+
+
+def test_a_wider_level_is_a_wider_interval() -> None:
+    """99 % of the resamples lie further apart than 80 % of them."""
+    hits = np.random.default_rng(3).random((200, 2)) < 0.5
+    users = [str(row) for row in range(200)]
+    ours, theirs = hits.astype(np.float64).T
+    wide, narrow = (
+        clustered(users, ours, theirs, draws=2_000, rng=np.random.default_rng(0), level=level) for level in (0.99, 0.8)
+    )
+    assert wide.low < narrow.low < narrow.high < wide.high
 
 
 @settings(deadline=None, max_examples=50)

@@ -1,0 +1,152 @@
+"""The best items for each of some queries: what the index says, set right by how popular items are at that moment.
+
+An index holds the traits of the moment it was made for. What has happened since, or had not happened yet at an earlier
+moment that is asked about, moves the scores of few items: those are scored again by themselves, exactly.
+"""
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ratoon.domain.embedding import Vectors
+from ratoon.domain.popularity import WIDTH, WINDOWS, Ints, Timeline, ever_of, traits
+from ratoon.ports import Index
+
+Found = list[tuple[str, float]]
+"""Item ids and scores, best first."""
+
+CHUNK = 128
+"""Moments whose traits are made at once: bounds memory at CHUNK * items * WIDTH * 16 bytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shift:
+    """By how much the scores of some items differ from what an index says.
+
+    Attributes:
+        items: ids, without duplicates; the index holds them all.
+        vectors: theirs, in order, as the index has them; shape (items, dim).
+        amounts: what is added; shape (queries, items), or (1, items) for all queries alike.
+    """
+
+    items: tuple[str, ...]
+    vectors: Vectors
+    amounts: Vectors
+
+    def without(self, gone: Set[str]) -> "Shift":
+        """The same for the other items."""
+        kept = np.array([item not in gone for item in self.items], np.bool_)
+        return self._only(kept)
+
+    def moving(self) -> "Shift":
+        """The same for those items whose score differs for any query."""
+        return self._only((self.amounts != 0).any(axis=0))
+
+    def _only(self, kept: npt.NDArray[np.bool_]) -> "Shift":
+        items = tuple(item for item, stays in zip(self.items, kept, strict=True) if stays)
+        return Shift(items, self.vectors[kept], self.amounts[:, kept])
+
+
+def shift(index: Index, worth: Vectors, timeline: Timeline, upto: int, offsets: Sequence[int]) -> Shift | None:
+    """What the moments just before some offsets add to the scores in an index; None if that is nothing.
+
+    Args:
+        index: with the traits of the moment just after offset `upto`.
+        worth: what each trait is worth; empty where vectors have none.
+        timeline: of all interactions from KEPT before the first moment to the last one.
+        offsets: one per query, or one for all.
+    """
+    if not worth.any():
+        return None
+    moments = np.array(offsets, np.int64)
+    codes = timeline.touched(min(upto + 1, int(moments.min())), max(upto + 1, int(moments.max())))
+    codes = codes[[timeline.items[code] in index for code in codes]]
+    items = tuple(timeline.items[code] for code in codes)
+    vectors = index.vectors(items)
+    known = vectors[:, -WIDTH:]
+    ever = ever_of(known) - timeline.counted(np.array([upto + 1]), codes)[0]
+    parts = [_amounts(timeline, part, codes, ever, known, worth) for part in np.split(moments, range(CHUNK, len(moments), CHUNK))]
+    found = Shift(items, vectors, np.concatenate(parts)).moving()
+    return found if found.items else None
+
+
+def _amounts(timeline: Timeline, moments: Ints, codes: Ints, ever: Ints, known: Vectors, worth: Vectors) -> Vectors:
+    then = traits(timeline.recent(moments, codes), ever + timeline.counted(moments, codes))
+    amounts: Vectors = ((then - known) @ worth).astype(np.float32)
+    return amounts
+
+
+def answered(
+    index: Index, queries: Vectors, k: int, hidden: Sequence[Iterable[str]] = (), moved: Shift | None = None
+) -> list[Found]:
+    """For each query its k best items, best first, ties by id; fewer if there are fewer.
+
+    Args:
+        queries: shape (n, dim).
+        hidden: n sets of items that must not be answered, or nothing.
+    """
+    if moved is None or not len(queries):
+        return index.search(queries, k, hidden)
+    own = queries @ moved.vectors.T + moved.amounts
+    apart, sets = set(moved.items), [set(items) for items in hidden] or [set[str]()] * len(queries)
+    found: list[Found] = [[] for _ in queries]
+    rows, depth = list(range(len(queries))), 2 * k
+    while rows:
+        near = index.search(queries[rows], depth, [sets[row] for row in rows] if hidden else ())
+        deeper = []
+        for row, pairs in zip(rows, near, strict=True):
+            found[row] = _merged(pairs, own[row], moved.items, apart, sets[row], k)
+            # What the index did not return scores at most as much as the last it returned.
+            if len(pairs) == depth and (len(found[row]) < k or found[row][-1][1] <= pairs[-1][1]):
+                deeper.append(row)
+        rows, depth = deeper, 4 * depth
+    return found
+
+
+def _merged(pairs: Found, own: npt.NDArray[Any], items: Sequence[str], apart: Set[str], hidden: Set[str], k: int) -> Found:
+    """The k best of what the index returned and of the items scored apart."""
+    wanted = min(k + len(hidden), len(own))
+    best = np.argpartition(-own, wanted - 1)[:wanted]
+    merged = [pair for pair in pairs if pair[0] not in apart]
+    merged += [(items[place], float(own[place])) for place in best.tolist() if items[place] not in hidden]
+    return sorted(merged, key=lambda pair: (-pair[1], pair[0]))[:k]
+
+
+def set_traits(index: Index, ids: Sequence[str], ever: Ints, timeline: Timeline, upto: int) -> int:
+    """Write into an index how popular some of its items are just after offset `upto`; how many items those are.
+
+    Args:
+        ids: items it holds, without duplicates.
+        ever: how often each was interacted with up to then; shape (ids,).
+        timeline: of all interactions from KEPT before that moment.
+    """
+    codes = {item: code for code, item in enumerate(timeline.items)}
+    met = np.array([codes.get(item, -1) for item in ids], np.int64)
+    recent = np.zeros((len(ids), len(WINDOWS)), np.int64)
+    recent[met >= 0] = timeline.recent(np.array([upto + 1]), met[met >= 0])[0]
+    vectors = index.vectors(ids)
+    vectors[:, -WIDTH:] = traits(recent, ever)
+    index.overwrite(ids, vectors)
+    return len(ids)
+
+
+def traited(index: Index, written: Sequence[str], timeline: Timeline, upto: int, before: Index, since: int) -> int:
+    """Bring the traits of an index from the moment just after offset `since` to that after `upto`; how many items it wrote.
+
+    Args:
+        written: items whose vectors were embedded again and so lack traits.
+        before: an index with the traits of the earlier moment.
+    """
+    codes = {item: code for code, item in enumerate(timeline.items)}
+    touched = [timeline.items[code] for code in timeline.touched(since + 1, upto + 1)]
+    ids = [item for item in dict.fromkeys([*written, *touched]) if item in index]
+    known = np.array([item in before for item in ids], np.bool_)
+    ever = np.zeros(len(ids), np.int64)
+    ever[known] = ever_of(before.vectors([item for item, had in zip(ids, known, strict=True) if had])[:, -WIDTH:])
+    met = np.array([codes.get(item, -1) for item in ids], np.int64)
+    then, now = timeline.counted(np.array([since + 1, upto + 1]), met[met >= 0])
+    ever[met >= 0] += now - then
+    return set_traits(index, ids, ever, timeline, upto)

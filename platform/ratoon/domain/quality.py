@@ -1,0 +1,169 @@
+"""How good answers were, on interactions that whoever answered had not seen: recall, ranking and variety, by slice."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ratoon.domain.intervals import clustered
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Truths = npt.NDArray[np.bool_]
+
+FILE = "quality.json"
+"""The file of a release that holds its `Record`."""
+
+DRAWS = 500
+"""Bootstrap resamples of an interval that nothing is decided by alone."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a release answered to n questions: which item did this user take next?
+
+    Attributes:
+        k: how many candidates were asked for.
+        users: whose question each is.
+        ranks: of the item that was taken, from 0; k where it was not among the candidates. Shape (n,).
+        weights: what each question counts, by the surface's policy; shape (n,).
+        found: the candidates of each question, best first.
+    """
+
+    k: int
+    users: tuple[str, ...]
+    ranks: Ints
+    weights: Floats
+    found: tuple[tuple[str, ...], ...] = ()
+
+    def __len__(self) -> int:
+        """The number of questions."""
+        return len(self.users)
+
+    @property
+    def hits(self) -> Floats:
+        """1 where the item was among the candidates, else 0; shape (n,)."""
+        return (self.ranks < self.k).astype(np.float64)
+
+    @property
+    def gains(self) -> Floats:
+        """1 / log2(2 + rank) where the item was among the candidates, else 0: DCG of one relevant item; shape (n,)."""
+        return np.where(self.ranks < self.k, 1 / np.log2(2.0 + self.ranks), 0.0)
+
+    def where(self, chosen: Truths) -> "Answers":
+        """The answers to some of the questions."""
+        kept = np.flatnonzero(chosen).tolist()
+        users = tuple(self.users[place] for place in kept)
+        found = tuple(self.found[place] for place in kept) if self.found else ()
+        return Answers(self.k, users, self.ranks[chosen], self.weights[chosen], found)
+
+    @property
+    def offers(self) -> dict[str, int]:
+        """Item -> among how many questions' candidates it is."""
+        return dict(Counter(item for items in self.found for item in items))
+
+    def mean(self, values: Floats) -> float:
+        """The weighted mean of a value per question; 0 without questions."""
+        total = float(self.weights.sum())
+        return float(values @ self.weights) / total if total else 0.0
+
+
+def effective(offers: Mapping[str, int]) -> float:
+    """How many items share the answers, were they offered equally often: the exponential of the entropy (Hill 1973)."""
+    counts = np.array(list(offers.values()), np.float64)
+    if not counts.sum():
+        return 0.0
+    shares = counts[counts > 0] / counts.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One slice.
+
+    Attributes:
+        rows: questions.
+        recall: of the k candidates, with the bounds of its 95 % interval, users resampled.
+        ndcg: at k, one relevant item per question.
+    """
+
+    rows: int
+    recall: float
+    low: float
+    high: float
+    ndcg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a release was worth on a window before anything had learnt it (Dawid 1984, prequential).
+
+    Attributes:
+        k: the depth of recall, ranking and coverage.
+        slices: `all`, `warm` (user and item known), `new users`, `new items`; those without questions are left out.
+        coverage: the share of the release's items that were offered at all.
+        effective: see `effective`.
+    """
+
+    k: int
+    slices: Mapping[str, Measure]
+    coverage: float
+    effective: float
+
+
+def truth(answers: Answers, slices: Mapping[str, Truths], items: int, rng: np.random.Generator) -> Truth:
+    """The figures of some answers, by slice.
+
+    Args:
+        slices: name -> which questions are in it; shape (n,) each.
+        items: how many could have been offered.
+    """
+    measured = {name: _measure(answers.where(chosen), rng) for name, chosen in slices.items() if chosen.any()}
+    offers = answers.offers
+    return Truth(answers.k, measured, len(offers) / items if items else 0.0, effective(offers))
+
+
+def _measure(answers: Answers, rng: np.random.Generator) -> Measure:
+    zero = np.zeros(len(answers))
+    interval = clustered(answers.users, answers.hits, zero, draws=DRAWS, rng=rng, weights=answers.weights)
+    return Measure(len(answers), interval.mean, interval.low, interval.high, answers.mean(answers.gains))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a release says of those before it.
+
+    Attributes:
+        newest: what its parent was worth on its window; None for a first release.
+        fresh: what the first release after the shared layers were last taught was worth on the window after it; None before
+            there is one.
+    """
+
+    newest: Truth | None = None
+    fresh: Truth | None = None
+
+    def to_json(self) -> str:
+        """As JSON, keys sorted."""
+        return json.dumps({name: truth and asdict(truth) for name, truth in (("newest", self.newest), ("fresh", self.fresh))})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Record":
+        """The inverse of `to_json`."""
+        raw = json.loads(text)
+        return cls(*(raw[name] and _truth(raw[name]) for name in ("newest", "fresh")))
+
+
+def _truth(raw: dict[str, Any]) -> Truth:
+    return Truth(**raw | {"slices": {name: Measure(**row) for name, row in raw["slices"].items()}})
+
+
+def fallen(then: Truth, now: Truth, least: float) -> str:
+    """Why recall on warm questions has certainly fallen by more than the share `least`; empty if it has not."""
+    before, after = then.slices.get("warm"), now.slices.get("warm")
+    if before is None or after is None or after.high >= before.low * (1 - least):
+        return ""
+    return f"recall@{now.k} on new interactions fell from {before.recall:.3f} to {after.recall:.3f}"

@@ -1,0 +1,94 @@
+"""Whether a candidate may follow its parent, on rows that neither has learnt."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ratoon.domain import quality
+from ratoon.domain.drift import Drift
+from ratoon.domain.gate import GatePolicy, Verdict, judge
+from ratoon.domain.popularity import Timeline
+from ratoon.domain.quality import Answers, Record, truth
+from ratoon.judging.asking import answers, index_recall, skewed
+from ratoon.judging.pair import Pair
+from ratoon.judging.questions import Questions
+from ratoon.ports import EventLog
+
+SKEWS = (0.25, 0.5, 1.0)
+"""The shares of moved vectors that are left behind to see what a mixture is worth."""
+
+Slices = Mapping[str, Answers]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Jury:
+    """The rows that a candidate is judged by, and what its parent answers to them.
+
+    Attributes:
+        new: held-out rows of the window, answered with what was popular at their moment, as they were served.
+        past: held-out rows from before it, which a window of poison cannot change; see `remembered`.
+        live: what was popular at every moment of `new`.
+        before: slice -> the parent's answers; empty without a parent.
+    """
+
+    policy: GatePolicy
+    new: Questions
+    past: Questions
+    live: Timeline
+    parent: Pair | None
+    before: Slices
+
+    def hears(self, pair: Pair) -> Slices:
+        """What a candidate answers."""
+        new = answers(pair, self.new, self.policy.k, self.live)
+        return {"new": new, **remembered(pair, self.past, self.policy.k)}
+
+    def verdict(
+        self, pair: Pair, said: Slices, written: Sequence[str], drifts: Sequence[Drift], rng: np.random.Generator
+    ) -> Verdict:
+        """Whether `pair`, which answered `said`, may follow the parent.
+
+        Args:
+            written: the items that were embedded again in the parent's own space; none if the candidate has another.
+        """
+        recall = index_recall(pair, [self.new, self.past], self.policy.k)
+        pairs = {name: (self.before.get(name, after), after) for name, after in said.items()}
+        return judge(pairs, index_recall=recall, policy=self.policy, rng=rng, drifts=drifts, skew=self._skew(pair, written))
+
+    def again(self, before: Slices, pair: Pair, rng: np.random.Generator) -> Verdict:
+        """Whether what `pair` has become still answers as well as it did."""
+        after = self.hears(pair)
+        return judge({name: (before[name], after[name]) for name in before}, index_recall=1.0, policy=self.policy, rng=rng)
+
+    def _skew(self, pair: Pair, written: Sequence[str]) -> dict[str, tuple[Answers, Answers]]:
+        if self.parent is None or not written or not len(self.new):
+            return {}
+        return {
+            f"{share:.0%}": (
+                self.before["new"],
+                skewed(pair, self.parent, written, share, self.new, self.policy.k, self.live),
+            )
+            for share in SKEWS
+        }
+
+
+def remembered(pair: Pair, past: Questions, k: int) -> dict[str, Answers]:
+    """What a pair answers to rows from before the window: as anybody would be answered now, and by its towers alone."""
+    return {"past": answers(pair, past, k), "taste": answers(pair.alone(), past, k)}
+
+
+def recorded(log: EventLog, parent: Pair, asked: Questions, said: Answers, since: int, rng: np.random.Generator) -> Record:
+    """What `parent` was worth on a window that nothing has learnt yet.
+
+    Args:
+        since: the offset after which the window begins: a user without interactions up to it is new.
+    """
+    users = sorted(set(asked.column("user_id")))
+    old = {user for user, seen in zip(users, log.seen_by(users, [since + 1] * len(users)), strict=True) if seen}
+    known = np.array([user in old for user in asked.column("user_id")], np.bool_)
+    held = np.array([item in parent.index for item in asked.column("item_id")], np.bool_)
+    slices = {"all": known | True, "warm": known & held, "new users": ~known, "new items": ~held}
+    found = truth(said, slices, len(parent.index), rng)
+    before = Record.from_json(parent.model[quality.FILE].decode()) if quality.FILE in parent.model else Record()
+    return Record(found, before.fresh or found)

@@ -1,0 +1,93 @@
+"""What popularity is worth to a candidate's users: fitted on fit rows, and dropped where gate rows are better off without."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ratoon.answering import answered
+from ratoon.domain.embedding import Vectors
+from ratoon.domain.gate import compare
+from ratoon.domain.popularity import FILE, GRID, WIDTH, WINDOWS, Floats, Ints, Popularity, Timeline, ever_of, gains, traits
+from ratoon.judging.asking import answers, user_vectors
+from ratoon.judging.pair import Pair
+from ratoon.judging.questions import Questions
+
+CHUNK = 128
+"""Fit rows that weights are compared on at once: bounds memory at CHUNK * items * WIDTH * 16 bytes."""
+
+DRAWS = 500
+"""Bootstrap resamples that tell whether popularity costs recall."""
+
+
+def priced(pair: Pair, fit: Questions, held: Questions, live: Timeline, k: int, rng: np.random.Generator) -> Pair:
+    """The pair with what `fit` and the fit rows before say popularity is worth: nothing, if that certainly costs `held` recall.
+
+    Args:
+        live: of every moment that is asked about in both.
+    """
+    if FILE not in pair.model:
+        return pair
+    prior = learnt(Popularity.from_json(pair.model[FILE].decode()), pair, fit, live, k)
+    on, off = (_with(pair, replace(prior, active=active)) for active in (True, False))
+    without, within = (answers(some, held, k, live) for some in (off, on))
+    return off if compare(without, within, draws=DRAWS, rng=rng).high < 0 else on
+
+
+def _with(pair: Pair, prior: Popularity) -> Pair:
+    model = {**pair.model, FILE: prior.to_json().encode()}
+    return replace(pair, model=model, towers=pair.towers.weighed(prior.weights))
+
+
+def learnt(prior: Popularity, pair: Pair, asked: Questions, live: Timeline, k: int) -> Popularity:
+    """The prior with what some fit rows say about every point of GRID."""
+    for first in range(0, len(asked), CHUNK):
+        place = np.arange(len(asked))
+        some = asked.where((place >= first) & (place < first + CHUNK))
+        prior = prior.learnt(_gains(prior.unit, pair, some, live, k))
+    return prior
+
+
+def _gains(unit: float, pair: Pair, asked: Questions, live: Timeline, k: int) -> Floats:
+    """See `gains`; shape (questions, points of GRID), zero for an item that the index lacks.
+
+    Candidates are the best by the towers alone, by the weights so far, and with each trait weighed as heavily as any point does:
+    an item that is none of those is lifted into the best k by no point but for a mixture of traits.
+    """
+    queries = user_vectors(pair, asked)
+    corners = np.concatenate([np.zeros((1, WIDTH), np.float32), np.diag(GRID.max(axis=0)) * np.float32(unit)])
+    near = [answered(pair.index, queries, k, asked.hidden)]
+    for corner in corners:
+        turned = queries.copy()
+        turned[:, -WIDTH:] = corner
+        near.append(answered(pair.index, turned, k, asked.hidden))
+    listed = [{item for lists in near for item, _ in lists[row]} for row in range(len(asked))]
+    wanted = asked.column("item_id")
+    items = [item for item in sorted({*live.items, *wanted}.union(*listed)) if item in pair.index]
+    place = {item: number for number, item in enumerate(items)}
+    vectors = pair.index.vectors(items)
+    known = _traits_then(live, items, vectors, pair.upto, asked.offsets)
+    scores = queries[:, :-WIDTH] @ vectors[:, :-WIDTH].T
+    boosted = scores[:, :, None] + known * corners.max(axis=0)
+    then = np.argpartition(-boosted, min(k, len(items) - 1), axis=1)[:, :k].reshape(len(asked), -1)
+    found = np.zeros((len(asked), len(GRID)))
+    for row, item in enumerate(wanted):
+        if item in place:
+            hidden = {place[name] for name in asked.hidden[row] if name in place}
+            chosen = ({place[name] for name in listed[row]} | set(then[row].tolist())) - hidden | {place[item]}
+            order = np.array(sorted(chosen))
+            own = int(np.searchsorted(order, place[item]))
+            found[row] = gains(scores[row, order], known[row, order], own, unit, k)
+    return found
+
+
+def _traits_then(live: Timeline, items: Sequence[str], vectors: Vectors, upto: int, offsets: Sequence[int]) -> Vectors:
+    """The traits of some items at each of some moments; shape (offsets, items, WIDTH)."""
+    codes = {item: code for code, item in enumerate(live.items)}
+    met = np.array([codes.get(item, -1) for item in items], np.int64)
+    known, chosen, moments = met >= 0, met[met >= 0], np.array(offsets, np.int64)
+    ever: Ints = np.repeat(ever_of(vectors[:, -WIDTH:])[None, :], len(moments), axis=0)
+    ever[:, known] += live.counted(moments, chosen) - live.counted(np.array([upto + 1]), chosen)
+    recent: Ints = np.zeros((len(moments), len(items), len(WINDOWS)), np.int64)
+    recent[:, known] = live.recent(moments, chosen)
+    return traits(recent, ever)

@@ -1,0 +1,169 @@
+"""What a refresh works with: the rooms and policies of a surface, one run's task, and the steps that no order is in."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from ratoon.answering import set_traits, traited
+from ratoon.domain import popularity
+from ratoon.domain.caps import Caps
+from ratoon.domain.delta import FeatureDelta, Split, part
+from ratoon.domain.drift import Drift, from_json, to_json
+from ratoon.domain.embedding import EmbeddingBatch
+from ratoon.domain.gate import GatePolicy, Verdict
+from ratoon.domain.labels import LabelPolicy, Untaught, taught
+from ratoon.domain.plan import PlanPolicy, RefreshPlan
+from ratoon.domain.popularity import Popularity, Timeline
+from ratoon.domain.quality import Answers, Record
+from ratoon.domain.release import Release
+from ratoon.domain.replay import Draw, to_replay
+from ratoon.domain.schema import TowerSchema
+from ratoon.domain.window import Window
+from ratoon.judging import Pair, Questions
+from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, Towers, Trainer
+
+PROFILE = "profile.json"
+"""The file of a release that says what its inputs looked like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The rooms that make one surface's releases, opened by `wiring`, and the surface's policies.
+
+    Attributes:
+        labels: what each interaction counts, and which can be right answers.
+        caps: how much one person can teach.
+        scored: the most interactions of a window that the release before it is scored on, the newest ones.
+        gate_rows: the most interactions judged per slice, the newest ones.
+        fit_rows: the most interactions that the weights of popularity are fitted on, the newest ones.
+        negatives: the most catalogue items whose features are fetched to draw negatives from under `rows`.
+        half_life: the seconds of age that halve the odds of a past interaction to be replayed; None for the same odds.
+    """
+
+    surface: str
+    log: EventLog
+    features: Features
+    trainer: Trainer
+    open_towers: Callable[[Files], Towers]
+    indexes: Indexes
+    registry: Registry
+    gate: GatePolicy
+    seed: int
+    plan: PlanPolicy = field(default_factory=PlanPolicy)
+    labels: LabelPolicy = field(default_factory=LabelPolicy)
+    caps: Caps = field(default_factory=Caps)
+    unit: float = 0.1
+    scored: int = 5_000
+    gate_rows: int = 1_000
+    fit_rows: int = 1_000
+    negatives: int = 5_000
+    half_life: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one run works on; all of the past under `dense` and `full` only.
+
+    Attributes:
+        asked: the window's interactions as questions: those that the parent is scored on, and the gate's.
+        said: what the parent answered to them; None without a parent.
+        live: what was popular at every moment that is asked about.
+        record: what the parent was worth on the window.
+        taught: the watermark of the last release whose shared layers moved, this one included.
+    """
+
+    plan: RefreshPlan
+    window: Window
+    schema: TowerSchema
+    delta: FeatureDelta
+    past: pa.Table
+    parent: Pair | None
+    asked: Questions
+    said: Answers | None
+    live: Timeline
+    record: Record
+    drifts: tuple[Drift, ...]
+    taught: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a task, and what of its window was not learnt."""
+
+    pair: Pair
+    verdict: Verdict
+    untaught: Untaught
+
+
+def drifts(shop: Workshop, parent: Pair | None, delta: FeatureDelta) -> tuple[Drift, ...]:
+    """How far the window's inputs are from what the parent's shared layers learnt."""
+    known = from_json(parent.model[PROFILE].decode()) if parent and PROFILE in parent.model else ()
+    return shop.features.drifts(known, delta.interactions)
+
+
+def profile(shop: Workshop, task: Task) -> bytes:
+    """What the shared layers have learnt: under `rows` they do not move, so what the parent's learnt still holds."""
+    if task.plan.scope == "rows" and task.parent and PROFILE in task.parent.model:
+        return task.parent.model[PROFILE]
+    past = shop.features.past(task.window) if task.plan.scope == "rows" else task.past
+    return to_json(shop.features.profiles(pa.concat_tables([past, task.delta.interactions]))).encode()
+
+
+def lesson(
+    shop: Workshop, task: Task, parts: Sequence[Split], catalogue: pa.Table, rng: np.random.Generator
+) -> tuple[Lesson, Untaught]:
+    """The rows of some parts: under `full` of all history, else of the window; and train rows from before it, replayed."""
+    rows = task.delta.interactions
+    if task.plan.scope == "full":
+        rows = pa.concat_tables([task.past, rows])
+    new, untaught = taught(part(rows, *parts), shop.labels, shop.caps)
+    count = to_replay(task.plan.scope, new.num_rows, learns_train="train" in parts)
+    draw = Draw(count, int(rng.integers(2**62)), task.window.as_of, shop.half_life)
+    replay, _ = taught(shop.features.replay(task.window, draw), shop.labels, shop.caps)
+    fit, _ = taught(part(rows, "fit"), shop.labels, shop.caps)
+    return Lesson(new, replay, fit, catalogue), untaught
+
+
+def negatives(shop: Workshop, task: Task) -> pa.Table:
+    """The items that negatives are drawn from, with their features; all of them when everything is learnt anew."""
+    ids = shop.log.catalogue(task.window.end)
+    if task.plan.scope == "rows" and len(ids) > shop.negatives:
+        drawn = np.random.default_rng([shop.seed, task.window.end, 2]).choice(len(ids), shop.negatives, replace=False)
+        ids = sorted({*(ids[place] for place in drawn), *task.plan.writable})
+    return shop.features.items(ids, task.window.as_of)
+
+
+def prior(shop: Workshop, task: Task) -> bytes | None:
+    """What popularity is worth so far; None while a chain of `rows` goes on from vectors without traits."""
+    if task.plan.scope != "full" and task.parent and popularity.FILE in task.parent.model:
+        return task.parent.model[popularity.FILE]
+    return None if task.plan.scope == "rows" else Popularity(shop.unit).to_json().encode()
+
+
+def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None) -> tuple[Pair, int]:
+    """The candidate pair, and how many items were written: under `rows` exactly those that moved, into the parent's index."""
+    model = model if worth is None else {**model, popularity.FILE: worth}
+    towers, upto = shop.open_towers(model), task.window.end
+    if task.plan.scope == "rows" and task.parent:
+        index, ids = task.parent.index.copy(), list(task.plan.writable)
+        index.remove(task.delta.removed_items)
+    else:
+        index, ids = shop.indexes.empty(towers.dim, towers.metric), shop.log.catalogue(upto)
+    items = shop.features.items(ids, task.window.as_of)
+    columns = items.select(list(dict.fromkeys(["item_id", *task.schema.display, *task.schema.filters])))
+    index.upsert(EmbeddingBatch(tuple(ids), towers.items(items), columns))
+    pair = Pair(model, towers, index, upto)
+    if worth is None:
+        return pair, len(ids)
+    if task.plan.scope == "rows" and task.parent:
+        return pair, traited(index, ids, task.live, upto, task.parent.index, task.parent.upto)
+    counts = popularity.ever(ids, pa.concat_tables([task.past, task.delta.interactions]))
+    return pair, set_traits(index, ids, counts, task.live, upto)
+
+
+def opened(shop: Workshop, current: Release) -> Pair:
+    """A published release as a pair."""
+    files = shop.registry.load(current)
+    return Pair(files, shop.open_towers(files), shop.indexes.load(files), current.window.end)

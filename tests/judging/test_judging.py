@@ -1,0 +1,195 @@
+"""A release is judged by rows it has not learnt, as it would have been served when they happened."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ratoon.answering import set_traits
+from ratoon.domain.delta import split_of
+from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.gate import GatePolicy
+from ratoon.domain.labels import LabelPolicy
+from ratoon.domain.popularity import FILE, GRID, WIDTH, Popularity
+from ratoon.domain.release import Metric
+from ratoon.domain.schema import Feature, TowerSchema
+from ratoon.domain.window import Window
+from ratoon.events import SqliteEventLog
+from ratoon.index import ExactIndexes
+from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, remembered, timeline
+from ratoon.judging.asking import skewed
+from tests.fakes.events import START, at, batch, event
+
+DIM = 2
+SCHEMA = TowerSchema("test", (Feature("taste", view="v", entity="user", kind="vector", dim=DIM),), (), ())
+ITEMS = [f"i{number:02}" for number in range(30)]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Users are what their taste says."""
+
+    popularity: Vectors
+    dim: int = DIM + WIDTH
+    metric: Metric = "dot"
+
+    def weighed(self, popularity: Vectors) -> "Mirror":
+        return replace(self, popularity=popularity)
+
+    def users(self, table: pa.Table) -> Vectors:
+        taste = np.array(table.column("taste").to_pylist(), np.float32).reshape(-1, DIM)
+        return np.concatenate([taste, np.broadcast_to(self.popularity, (len(taste), WIDTH))], axis=1).astype(np.float32)
+
+    def items(self, table: pa.Table) -> Vectors:
+        raise NotImplementedError(table)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteEventLog]:
+    """120 interactions: first everybody takes i00, i01, ... in turn, from the 61st on i29 and i28 only."""
+    made = SqliteEventLog(tmp_path / "events.sqlite", "log", lambda: START)
+    items = [ITEMS[number % 20] if number < 60 else ITEMS[29 - number % 2] for number in range(120)]
+    made.append(batch(*(event(f"e{n}", user_id=f"u{n}", item_id=item, event_timestamp=at(n)) for n, item in enumerate(items))))
+    yield made
+    made.close()
+
+
+def pair(log: SqliteEventLog, upto: int, weights: Vectors, model: dict[str, bytes] | None = None) -> Pair:
+    """Items on a half circle, i00 to the east, with the traits of an offset."""
+    index = ExactIndexes().empty(DIM + WIDTH, "dot")
+    angles = np.linspace(0, np.pi, len(ITEMS))
+    vectors = np.zeros((len(ITEMS), DIM + WIDTH), np.float32)
+    vectors[:, :DIM] = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    index.upsert(EmbeddingBatch(tuple(ITEMS), vectors, pa.table({"item_id": ITEMS})))
+    lately = timeline(log, Window(0, upto, START), 0)
+    counted = dict.fromkeys(ITEMS, 0)
+    for _, _, item in log.recent(upto, 1_000):
+        counted[item] += 1
+    set_traits(index, ITEMS, np.array([counted[item] for item in ITEMS]), lately, upto)
+    return Pair({"schema.json": SCHEMA.to_json().encode()} | (model or {}), Mirror(weights), index, upto)
+
+
+def rows(log: SqliteEventLog, start: int, stop: int) -> pa.Table:
+    """The interactions at offsets above `start` up to `stop`, all of users who look east."""
+    read = log.read(start, stop).select(["offset", "user_id", "item_id", "type", "value", "event_timestamp"])
+    return read.append_column("taste", pa.array([[1.0, 0.0]] * read.num_rows, pa.list_(pa.float32())))
+
+
+def everything(log: SqliteEventLog, start: int, stop: int) -> Questions:
+    return questions(log, rows(log, start, stop), LabelPolicy())
+
+
+NOTHING = np.zeros(WIDTH, np.float32)
+LATELY = np.array([5.0, 0.0, 0.0, 0.0], np.float32)
+
+
+def test_what_a_user_had_is_neither_asked_for_nor_answered(log: SqliteEventLog) -> None:
+    """A repeat is no question where repeats are masked, and hides nothing where they are allowed."""
+    log.append(
+        batch(*(event(f"r{n}", user_id="u0", item_id=item, event_timestamp=at(200 + n)) for n, item in enumerate(["i00", "i05"])))
+    )
+    masked = questions(log, rows(log, 120, 122), LabelPolicy())
+    assert (masked.column("item_id"), masked.hidden) == (["i05"], ({"i00"},))
+    allowed = questions(log, rows(log, 120, 122), LabelPolicy(repeat="allow"))
+    assert (allowed.column("item_id"), allowed.hidden) == (["i00", "i05"], (set(), set()))
+
+
+def test_the_newest_are_asked_about(log: SqliteEventLog) -> None:
+    """Of all rows the newest few, and of the held ones the newest that are asked for, in order and once each."""
+    given = rows(log, 0, 120)
+    chosen = askable(given, scored=5, held=3).column("offset").to_pylist()
+    held = [
+        o
+        for o, user in zip(*(given.column(c).to_pylist() for c in ("offset", "user_id")), strict=True)
+        if split_of(user) in ("gate", "reserve")
+    ]
+    assert chosen == sorted({*range(116, 121), *held[-3:]})
+
+
+def test_answers_know_what_was_popular_then(log: SqliteEventLog) -> None:
+    """An index made before the fashion changed answers with the new one as far as it had shown at each moment."""
+    stale, asked = pair(log, 60, LATELY), everything(log, 60, 120)
+    live = timeline(log, Window(60, 120, START), 60)
+    said = answers(stale, asked, 3, live)
+    assert said.hits[:2].tolist() == [0.0, 0.0]
+    assert said.hits[20:].all()
+    assert not answers(stale, asked, 3).hits.any()
+
+
+def test_the_past_is_also_asked_of_the_towers_alone(log: SqliteEventLog) -> None:
+    """Alone a pair answers by taste: the east is answered with the east, whatever the fashion."""
+    past = everything(log, 0, 40)
+    said = remembered(pair(log, 120, LATELY), past, 3)
+    east = [item in ("i00", "i01", "i02") for item in past.column("item_id")]
+    assert said["taste"].hits.tolist() == [float(is_east) for is_east in east]
+    assert said["past"].hits.sum() < said["taste"].hits.sum()
+
+
+def test_nothing_asked_nothing_answered(log: SqliteEventLog) -> None:
+    """Without questions there are answers without rows."""
+    assert len(answers(pair(log, 60, LATELY), everything(log, 120, 120), 3)) == 0
+
+
+def test_weights_are_fitted_on_fit_rows_and_dropped_by_gate_rows(log: SqliteEventLog) -> None:
+    """Where the newest rows follow a fashion popularity is worth something; where held rows are worse off by it, nothing."""
+    model = {FILE: Popularity(5.0).to_json().encode()}
+    made, live, rng = pair(log, 120, NOTHING, model), timeline(log, Window(0, 120, START), 0), np.random.default_rng(0)
+    fitted = priced(made, everything(log, 80, 100), everything(log, 100, 120), live, 3, rng)
+    assert fitted.towers.popularity.any()
+    kept = Popularity.from_json(fitted.model[FILE].decode())
+    assert kept.active
+    assert np.array_equal(fitted.towers.popularity, kept.weights)
+    east = rows(log, 100, 120)
+    east = east.set_column(east.column_names.index("item_id"), "item_id", pa.array(["i02"] * east.num_rows))
+    dropped = priced(made, everything(log, 80, 100), questions(log, east, LabelPolicy()), live, 3, rng)
+    assert not dropped.towers.popularity.any()
+    assert max(Popularity.from_json(dropped.model[FILE].decode()).evidence) > 0
+    without = replace(made, model={"schema.json": made.model["schema.json"]})
+    assert priced(without, everything(log, 80, 100), everything(log, 100, 120), live, 3, rng) is without
+
+
+def test_a_mixture_is_asked_and_put_back(log: SqliteEventLog) -> None:
+    """With all moved vectors left behind the candidate's users find what the parent's index says; its own is as before."""
+    parent, candidate = pair(log, 120, NOTHING), pair(log, 120, NOTHING)
+    turned = candidate.index.vectors(ITEMS)
+    turned[:, 0] *= -1
+    candidate.index.overwrite(ITEMS, turned)
+    asked, live = everything(log, 0, 10), timeline(log, Window(0, 120, START), 0)
+    old, new = (answers(each, asked, 5, live) for each in (parent, candidate))
+    assert set(old.found) != set(new.found)
+    assert skewed(candidate, parent, ITEMS, 1.0, asked, 5, live).found == old.found
+    assert skewed(candidate, parent, ITEMS, 0.0, asked, 5, live).found == new.found
+    assert np.array_equal(candidate.index.vectors(ITEMS), turned)
+
+
+def test_the_jury_refuses_what_lost_and_what_narrowed(log: SqliteEventLog) -> None:
+    """Losing recall against the parent, answering everybody with the same few, and a bad mixture are each a reason."""
+    live, asked = timeline(log, Window(0, 120, START), 0), everything(log, 60, 120)
+    past = Questions(asked.rows.slice(0, 0), ())
+    good, bad = pair(log, 60, LATELY), pair(log, 60, NOTHING)
+    before = {"new": answers(good, asked, 3, live), **remembered(good, past, 3)}
+    jury = Jury(GatePolicy(k=3, variety=0.9), asked, past, live, good, before)
+    rng = np.random.default_rng(0)
+    assert jury.verdict(good, jury.hears(good), ITEMS, (), rng).publish
+    verdict = jury.verdict(bad, jury.hears(bad), ITEMS, (), rng)
+    assert not verdict.publish
+    assert set(verdict.skew) == {"25%", "50%", "100%"}
+    assert any("on new held-out rows fell" in reason for reason in verdict.reasons)
+    assert any("of the moved vectors not yet replaced" in reason for reason in verdict.reasons)
+    assert any("are spread over" in reason for reason in verdict.reasons)
+    assert not jury.again(jury.before, bad, rng).publish
+
+
+def test_a_parent_is_recorded_by_who_was_new(log: SqliteEventLog) -> None:
+    """Everyone here comes once: all are new users, so nothing is warm; items the release lacks are a slice of their own."""
+    parent, asked = pair(log, 60, LATELY), everything(log, 60, 120)
+    parent.index.remove(["i28"])
+    said = answers(parent, asked, 3, timeline(log, Window(60, 120, START), 60))
+    record = recorded(log, parent, asked, said, 60, np.random.default_rng(0))
+    assert record.newest is not None
+    assert {name: measure.rows for name, measure in record.newest.slices.items()} == {"all": 60, "new users": 60, "new items": 30}
+    assert record.fresh == record.newest
+    assert len(GRID) > 1

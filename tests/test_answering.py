@@ -1,0 +1,120 @@
+"""Answers at any moment are those of an index made for that moment."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ratoon.answering import answered, set_traits, shift, traited
+from ratoon.domain import popularity
+from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.popularity import WIDTH, Timeline
+from ratoon.index import FaissIndexes
+from ratoon.ports import Index
+
+DIM = 6
+ITEMS = [f"i{number:02}" for number in range(40)]
+
+
+def events(count: int, seed: int) -> list[tuple[int, str, str]]:
+    """Interactions of which the later ones are with other items than the earlier ones."""
+    rng = np.random.default_rng(seed)
+    centre = np.linspace(0, len(ITEMS) - 8, count).astype(int)
+    items = centre + rng.integers(0, 8, count)
+    return [(number + 1, f"u{rng.integers(200)}", ITEMS[item]) for number, item in enumerate(items)]
+
+
+def filled(ids: list[str], seed: int) -> Index:
+    """An index of random vectors, the same for the same items, without traits."""
+    index = FaissIndexes().empty(DIM + WIDTH, "dot")
+    rng = np.random.default_rng(seed)
+    vectors = np.zeros((len(ids), DIM + WIDTH), np.float32)
+    vectors[:, :DIM] = [rng.standard_normal(DIM) for _ in ids]
+    index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids})))
+    return index
+
+
+def made_for(ids: list[str], seed: int, timeline: Timeline, rows: list[tuple[int, str, str]], upto: int) -> Index:
+    index = filled(ids, seed)
+    firsts = {(user, item): offset for offset, user, item in reversed(rows)}
+    ever = [sum(had == item and offset <= upto for (_, had), offset in firsts.items()) for item in ids]
+    set_traits(index, ids, np.array(ever), timeline, upto)
+    return index
+
+
+def asked(count: int, worth: Vectors, seed: int) -> Vectors:
+    queries = np.random.default_rng(seed).standard_normal((count, DIM)).astype(np.float32)
+    return np.concatenate([queries, np.broadcast_to(worth, (count, WIDTH))], axis=1).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(popularity, "WINDOWS", (10, 60))
+
+
+WORTH = np.array([0.7, 0.3, 0.2, 1.5], np.float32)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.integers(20, 180), st.lists(st.integers(2, 200), min_size=1, max_size=4), st.integers(1, 12))
+def test_a_shifted_index_answers_like_one_made_for_the_moment(seed: int, upto: int, moments: list[int], k: int) -> None:
+    """For a moment before or after that of the index, and with items hidden, ids and scores are those of an index made then."""
+    rows = events(200, seed)
+    timeline = Timeline.of(rows)
+    index = made_for(ITEMS, seed, timeline, rows, upto)
+    queries, hidden = asked(len(moments), WORTH, seed), [{ITEMS[(seed + place) % 40]} for place in range(len(moments))]
+    moved = shift(index, WORTH, timeline, upto, moments)
+    found = answered(index, queries, k, hidden, moved)
+    for place, moment in enumerate(moments):
+        then = made_for(ITEMS, seed, timeline, rows, moment - 1)
+        (wanted,) = then.search(queries[place : place + 1], k, [hidden[place]])
+        assert [score for _, score in found[place]] == pytest.approx([score for _, score in wanted], abs=1e-4)
+        ours, theirs = dict(found[place]), dict(wanted)
+        assert all(theirs.get(item, wanted[-1][1]) == pytest.approx(score, abs=1e-4) for item, score in ours.items())
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.integers(20, 120), st.integers(0, 60))
+def test_traits_that_grew_are_traits_counted_anew(seed: int, since: int, more: int) -> None:
+    """Bringing an index forward writes few items and gives the bytes of one whose traits were counted from nothing."""
+    rows = events(200, seed)
+    timeline = Timeline.of(rows)
+    before = made_for(ITEMS[:30], seed, timeline, rows, since)
+    index = made_for(ITEMS[:30], seed, timeline, rows, since)
+    fresh = filled(ITEMS, seed)
+    written = [*ITEMS[30:], ITEMS[3]]
+    index.upsert(EmbeddingBatch(tuple(written), fresh.vectors(written), pa.table({"item_id": written})))
+    moved = traited(index, written, timeline, since + more, before, since)
+    assert moved <= len(ITEMS)
+    wanted = made_for(ITEMS, seed, timeline, rows, since + more)
+    known = [item for item in ITEMS[:30] if item != ITEMS[3]]
+    assert np.array_equal(index.vectors(known)[:, :DIM], before.vectors(known)[:, :DIM])
+    # An item that is new to the index is counted from then on.
+    assert np.array_equal(index.vectors(ITEMS[:30])[:, DIM:], wanted.vectors(ITEMS[:30])[:, DIM:])
+
+
+def test_nothing_moves_where_popularity_is_worth_nothing() -> None:
+    """Without weights, or at the index's own moment, there is no shift, and answers are the index's."""
+    rows = events(100, 1)
+    timeline = Timeline.of(rows)
+    index = made_for(ITEMS, 1, timeline, rows, 50)
+    assert shift(index, np.zeros(WIDTH, np.float32), timeline, 50, [90]) is None
+    assert shift(index, WORTH[:0], timeline, 50, [90]) is None
+    assert shift(index, WORTH, timeline, 50, [51]) is None
+    queries = asked(3, WORTH, 2)
+    assert answered(index, queries, 5) == index.search(queries, 5)
+
+
+def test_a_shift_without_an_item_leaves_it_out() -> None:
+    """What was taken out of the index is not answered by its shift either."""
+    rows = events(100, 1)
+    timeline = Timeline.of(rows)
+    index = made_for(ITEMS, 1, timeline, rows, 20)
+    moved = shift(index, WORTH, timeline, 20, [101])
+    assert moved is not None
+    best = moved.items[int(np.argmax(moved.amounts[0]))]
+    index.remove([best])
+    (found,) = answered(index, asked(1, WORTH * 100, 3), 40, [set()], moved.without({best}))
+    assert best not in {item for item, _ in found}
+    assert len(found) == len(ITEMS) - 1
