@@ -12,7 +12,7 @@ from ratoon.bench.refreshes.rows import Baselines
 from ratoon.bench.refreshes.worlds import World, past_of
 
 SASREC = "SASRec"
-SASREC_CPU_SECONDS = 1_500
+SASREC_CPU_SECONDS = 400
 LIMIT_SECONDS = 7_200
 
 
