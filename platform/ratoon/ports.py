@@ -54,6 +54,9 @@ class EventLog(Protocol):
     def removed(self, after: int) -> list[str]:
         """The items removed at offsets above `after` and not posted again since."""
 
+    def posted(self, after: int) -> list[tuple[str, bool]]:
+        """The items posted at offsets above `after` and not removed since, and whether they had been removed above it too."""
+
     def recent(self, upto: int, count: int) -> list[tuple[int, str, str]]:
         """Offset, user and item of the newest `count` interactions at offsets <= `upto`, by offset."""
 
@@ -75,6 +78,9 @@ class WholeLog(EventLog, Protocol):
         """As `EventLog`, as if there were no events at the offsets `without`."""
 
     def removed(self, after: int, without: Sequence[int] = ()) -> list[str]:
+        """As `EventLog`, as if there were no events at the offsets `without`."""
+
+    def posted(self, after: int, without: Sequence[int] = ()) -> list[tuple[str, bool]]:
         """As `EventLog`, as if there were no events at the offsets `without`."""
 
     def recent(self, upto: int, count: int, without: Sequence[int] = ()) -> list[tuple[int, str, str]]:
@@ -270,3 +276,10 @@ class OnlineFeatures(Protocol):
 
     def user(self, user_id: str, schema: TowerSchema) -> pa.Table | None:
         """One row of the user tower's inputs, or None for a user without a single stored feature."""
+
+
+PostedItems = Callable[[Sequence[str], TowerSchema], pa.Table]
+"""Items -> what their own events say: one row each of `item_id`, the item tower's inputs, display and filter columns.
+
+A column of which no event says anything may be missing; so are the rows of items whose events say nothing that can be used.
+"""

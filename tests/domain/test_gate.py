@@ -175,3 +175,53 @@ def test_a_window_unlike_anything_learnt_is_refused() -> None:
     verdict = judged({"new": good}, index_recall=1.0, policy=policy, rng=rng(), drifts=[far, near])
     assert (verdict.publish, verdict.reasons) == (False, ("age drifted by PSI 3.50 beyond chance over 500 rows, 3 is let pass",))
     assert judged({"new": good}, index_recall=1.0, policy=policy, rng=rng(), drifts=[near]).publish
+
+
+def spread(items: int, questions: int = 200) -> Answers:
+    """Answers that all miss, spread evenly over so many items."""
+    found = tuple((f"i{place % items}",) for place in range(questions))
+    return Answers(50, tuple(f"u{place}" for place in range(questions)), np.full(questions, 50), np.ones(questions), found)
+
+
+def test_answers_that_narrow_are_refused() -> None:
+    """Answers spread over less than half the items are a reason; over half of them, or where none are known, not."""
+    refused = judge({"new": (spread(100), spread(40))}, index_recall=1.0, policy=POLICY, rng=rng())
+    assert refused.reasons == ("answers to new held-out rows are spread over 40 items instead of 100, 0.5 of that is asked",)
+    assert judge({"new": (spread(100), spread(50))}, index_recall=1.0, policy=POLICY, rng=rng()).publish
+    assert judged({"new": (hits(0.3, 100, 1), hits(0.3, 100, 1))}, index_recall=1.0, policy=POLICY, rng=rng()).publish
+
+
+def test_the_towers_alone_may_lose_more() -> None:
+    """A tenth less recall is let pass where the towers answer alone, and only there; a quarter less is refused there too."""
+    parent = np.ones(2_000, np.bool_)
+    tenth, quarter = parent.copy(), parent.copy()
+    tenth[:200], quarter[:500] = False, False
+    for name, candidate, publish in (("past", tenth, False), ("taste", tenth, True), ("taste", quarter, False)):
+        assert judged({name: (parent, candidate)}, index_recall=1.0, policy=POLICY, rng=rng()).publish == publish
+    (reason,) = judged({"taste": (parent, quarter)}, index_recall=1.0, policy=POLICY, rng=rng()).reasons
+    assert reason.startswith("recall@50 on past held-out rows, answered by the towers alone, fell from 1.0000 to 0.7500")
+
+
+def test_a_mixture_must_not_break() -> None:
+    """New users over old vectors may be a little worse than the parent; beyond the limit, for certain, it is refused."""
+    parent = np.ones(1_000, np.bool_)
+    little, much = parent.copy(), parent.copy()
+    little[:150], much[:400] = False, False
+    same = {"new": (said(parent), said(parent))}
+    for candidate, publish in ((little, True), (much, False)):
+        skew = {"50%": (said(parent), said(candidate))}
+        verdict = judge(same, index_recall=1.0, policy=POLICY, rng=rng(), skew=skew)
+        assert verdict.publish == publish
+        assert verdict.skew["50%"].candidate == candidate.mean()
+
+
+def test_users_are_resampled_and_not_rows() -> None:
+    """What many users lost is certain; the same loss of rows that belong to two users is not."""
+    parent = np.ones(400, np.bool_)
+    candidate = parent.copy()
+    candidate[:80] = False
+    alone = (said(parent), said(candidate))
+    users = tuple("a" if place < 200 else "b" for place in range(400))
+    two = tuple(Answers(50, users, one.ranks, one.weights) for one in alone)
+    assert not judge({"past": alone}, index_recall=1.0, policy=POLICY, rng=rng()).publish
+    assert judge({"past": (two[0], two[1])}, index_recall=1.0, policy=POLICY, rng=rng()).publish

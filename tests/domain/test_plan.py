@@ -5,7 +5,8 @@ import pytest
 
 from ratoon.domain.delta import FeatureDelta
 from ratoon.domain.drift import Drift
-from ratoon.domain.plan import RefreshPlan, Scope, decide
+from ratoon.domain.plan import PlanPolicy, RefreshPlan, Scope, decide
+from ratoon.domain.quality import Measure, Record, Truth
 
 EMPTY = FeatureDelta(pa.table({"user_id": pa.array([], pa.string())}), (), (), ())
 SOME = FeatureDelta(pa.table({"user_id": ["u1", "u2"]}), ("b", "c"), ("c",), ("x", "z"))
@@ -98,3 +99,33 @@ def test_strong_drift_is_learnt_anew() -> None:
     assert decide(SOME, has_parent=True, schema_changed=True, gained=True, drift=drift) == plan
     assert decide(SOME, has_parent=True, schema_changed=True, gained=True, drift=drift, forced="rows").scope == "dense"
     assert decide(SOME, has_parent=True, schema_changed=False, drift=drift, forced="rows").scope == "rows"
+
+
+def truth(recall: float) -> Truth:
+    return Truth(50, {"warm": Measure(900, recall, recall - 0.01, recall + 0.01, 0.1)}, 0.5, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("taught", "end", "record", "reason"),
+    [
+        (1_000, 1_249, Record(), ""),
+        (1_000, 1_250, Record(), "the log has grown by 25% since the shared layers last learnt"),
+        (0, 5_000, Record(), ""),
+        (1_000, 1_100, Record(truth(0.3), truth(0.5)), "recall@50 on new interactions fell from 0.500 to 0.300"),
+        (1_000, 1_049, Record(truth(0.3), truth(0.5)), ""),
+        (1_000, 1_100, Record(truth(0.45), truth(0.5)), ""),
+        (1_000, 1_100, Record(truth(0.3), None), ""),
+    ],
+)
+def test_ageing(taught: int, end: int, record: Record, reason: str) -> None:
+    """Layers have aged by enough growth, or by less where recall has certainly fallen; by nothing where none of it is known."""
+    assert PlanPolicy(ageing=0.25, settled=0.05, fallen=0.2).aged(taught, end, record) == reason
+
+
+@pytest.mark.parametrize(("forced", "scope"), [(None, "dense"), ("rows", "rows"), ("full", "full")])
+def test_aged_layers_learn_again(forced: Scope | None, scope: Scope) -> None:
+    """Where the shared layers have aged the plan is dense and says why, unless something else is asked for."""
+    plan = decide(SOME, has_parent=True, schema_changed=False, aged="they are old", forced=forced)
+    assert plan.scope == scope
+    assert (plan.reason == "they are old") == (forced is None)
+    assert decide(EMPTY, has_parent=True, schema_changed=False, aged="they are old").scope == "skip"

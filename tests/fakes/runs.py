@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ratoon.domain.drift import Drift
 from ratoon.domain.gate import Comparison, Verdict
 from ratoon.domain.plan import RefreshPlan
+from ratoon.domain.quality import Measure, Truth
 from ratoon.domain.report import RefreshReport, Run, Stage
 from ratoon.domain.window import Window
 
@@ -19,6 +20,13 @@ VERDICT = Verdict(
         "past": Comparison(2_000, 0.2876, 0.2869, -0.0058, 0.0046),
     },
     0.9987,
+)
+
+TRUTH = Truth(
+    50,
+    {"all": Measure(480, 0.3017, 0.2811, 0.3229, 0.1123), "new users": Measure(61, 0.2131, 0.1, 0.33, 0.08)},
+    coverage=0.41,
+    effective=213.4,
 )
 
 STAGES = (
@@ -51,6 +59,7 @@ def report(sequence: int = 7, **changed: object) -> RefreshReport:
         verdict=VERDICT,
         stages=STAGES,
         drift=DRIFTS,
+        truth=TRUTH,
         losses={"train": (3.5123, 3.1234), "fit": (3.61, 3.2987)},
     )
     return replace(published, **changed)  # type: ignore[arg-type]

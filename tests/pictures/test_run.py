@@ -98,6 +98,22 @@ def test_a_first_release_is_judged_alone() -> None:
     assert text(section(page, "Loss")) == "Loss after each pass train 2.5000 One pass: a point, not a curve."
 
 
+def test_what_the_parent_was_worth_is_on_the_page() -> None:
+    """Each slice of the window has its recall, interval and ranking; without a release before it the page says so."""
+    part = section(opened(run()), "What the release before it was worth")
+    assert rows(part)[1] == ["new users", "61", "0.2131", "0.1000 – 0.3300", "0.0800"]
+    assert "41.0% of its items were offered at all; answers were spread over 213 of them." in text(part)
+    assert "There was no release before it." in text(section(opened(run(truth=None)), "What the release before it"))
+
+
+def test_a_mixture_stands_beside_the_slices() -> None:
+    """The table of the gate also has what a mixture of old and new vectors is worth, and calls slices what they are."""
+    one = Comparison(9, 0.1, 0.2, 0.0, 0.1)
+    taste = replace(VERDICT, slices=dict(VERDICT.slices) | {"taste": one}, skew={"50%": one})
+    names = [row[0] for row in rows(section(opened(run(verdict=taste)), "Gate"))]
+    assert names[-2:] == ["past, by the towers alone", "new, 50% of the old vectors left"]
+
+
 def test_every_drift_is_on_the_page() -> None:
     """The strongest are seen at once, the rest unfold; too few entities are never red."""
     drifts = tuple(Drift(f"f{number:02d}", 9, 9, 0.1 * number, 0.0, None, 0.0) for number in range(SHOWN + 4))

@@ -44,6 +44,9 @@ _REMOVED = """
 SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" > ? {gone} AND NOT EXISTS (
     SELECT 1 FROM events AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
 ) ORDER BY item_id"""
+_POSTED = """
+SELECT item_id, max(kind = 'remove') FROM events WHERE kind IN ('item', 'remove') AND "offset" > ? {events} GROUP BY item_id
+HAVING max("offset" * (kind = 'item')) > max("offset" * (kind = 'remove')) ORDER BY item_id"""
 _RECENT = """
 SELECT "offset", user_id, item_id FROM events WHERE kind = 'interaction' AND "offset" <= ? {events}
 ORDER BY "offset" DESC LIMIT ?"""
@@ -224,6 +227,11 @@ class SqliteEventLog:
         """The items removed at offsets above `after` and not posted again since, sorted; see `catalogue` for `without`."""
         (gone, offsets), (back, _) = _apart("gone", without), _apart("back", without)
         return [str(row[0]) for row in self._select(_REMOVED.format(gone=gone, back=back), after, *offsets, *offsets)]
+
+    def posted(self, after: int, without: Sequence[int] = ()) -> list[tuple[str, bool]]:
+        """The items posted above `after` and not removed since, sorted, and whether removed above it too; see `catalogue`."""
+        apart, offsets = _apart("events", without)
+        return [(str(item), bool(gone)) for item, gone in self._select(_POSTED.format(events=apart), after, *offsets)]
 
     def recent(self, upto: int, count: int, without: Sequence[int] = ()) -> list[tuple[int, str, str]]:
         """Offset, user and item of the newest `count` interactions at offsets <= `upto`, by offset; see `catalogue`."""

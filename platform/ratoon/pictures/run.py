@@ -6,6 +6,7 @@ from html import escape
 
 from ratoon.domain.drift import Drift, DriftPolicy
 from ratoon.domain.gate import Comparison, Verdict
+from ratoon.domain.quality import Truth
 from ratoon.domain.report import Outcome, RefreshReport, Run
 from ratoon.pictures.cells import bar, interval
 from ratoon.pictures.chain import chain
@@ -13,6 +14,9 @@ from ratoon.pictures.lines import chart
 from ratoon.pictures.sheet import section, sheet, table
 
 COLOURS: dict[Outcome, str] = {"published": "good", "refused": "bad", "held": "wait", "skipped": "soft"}
+
+SLICES = {"taste": "past, by the towers alone"}
+"""How slices are called, if not by their own names."""
 
 FEW = 5
 """Passes that are named in words; of more, only the numbers fit."""
@@ -31,6 +35,7 @@ def run_page(run: Run, runs: Sequence[Run]) -> str:
     parts = [
         section("seven", f"Gate: recall@{report.gate.k} on held-out rows", _gate(run)),
         section("five", "Loss after each pass", _losses(report)),
+        section("twelve", "What the release before it was worth on the window, before anything learnt it", _truth(report.truth)),
         section("four", "Stages", _stages(report)),
         section("four", "Drift of the inputs: PSI beyond chance", _drift(report.drift, report.gate.drift)),
         section("four", "Files of the release", _files(run)),
@@ -92,7 +97,11 @@ def _gate(run: Run) -> str:
     if report.verdict is None:
         return _nothing("Nothing was judged.")
     reach = _reach(report.verdict)
-    rows = [[escape(name), *_compared(one, reach)] for name, one in report.verdict.slices.items()]
+    slices = {
+        **{SLICES.get(name, name): one for name, one in report.verdict.slices.items()},
+        **{f"new, {share} of the old vectors left": one for share, one in report.verdict.skew.items()},
+    }
+    rows = [[escape(name), *_compared(one, reach)] for name, one in slices.items()]
     heads = ["slice", "rows", "parent", "candidate", "difference", "95 % interval", "from", "to"]
     limit = f"a certain loss beyond {100 * report.gate.tolerance:g} % of the parent's recall is refused"
     told = (
@@ -109,7 +118,20 @@ def _compared(one: Comparison, reach: float) -> list[str]:
 
 
 def _reach(verdict: Verdict) -> float:
-    return max((abs(end) for one in verdict.slices.values() for end in (one.low, one.difference, one.high)), default=0.0) or 1.0
+    every = (*verdict.slices.values(), *verdict.skew.values())
+    return max((abs(end) for one in every for end in (one.low, one.difference, one.high)), default=0.0) or 1.0
+
+
+def _truth(truth: Truth | None) -> str:
+    if truth is None:
+        return _nothing("There was no release before it.")
+    rows = [
+        [escape(name), f"{one.rows:,}", f"{one.recall:.4f}", f"{one.low:.4f} – {one.high:.4f}", f"{one.ndcg:.4f}"]
+        for name, one in truth.slices.items()
+    ]
+    heads = ["interactions", "rows", f"recall@{truth.k}", "95 % interval", f"NDCG@{truth.k}"]
+    offered = f"{truth.coverage:.1%} of its items were offered at all; answers were spread over {truth.effective:,.0f} of them."
+    return table(heads, rows) + f'<p class="soft small">{offered}</p>'
 
 
 def _losses(report: RefreshReport) -> str:

@@ -106,6 +106,10 @@ class Accepted:
         """The items removed at offsets above `after` and not posted again since, by accepted events."""
         return self.log.removed(after, self._aside())
 
+    def posted(self, after: int) -> list[tuple[str, bool]]:
+        """The items posted at offsets above `after` and not removed since, by accepted events; see the log."""
+        return self.log.posted(after, self._aside())
+
     def recent(self, upto: int, count: int) -> list[tuple[int, str, str]]:
         """Offset, user and item of the newest `count` accepted interactions at offsets <= `upto`, by offset."""
         return self.log.recent(min(upto, self.end()), count, self._aside())
