@@ -1,22 +1,26 @@
 """Flow 2: swapping a release in."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from ratoon.adopt import Slot, adopt, apply_item_event, replay
+from ratoon.adopt import Slot, adopt, apply_item_event, arrivals, replay, take_in
+from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event, Kind
 from ratoon.domain.release import Release, release_id
+from ratoon.domain.schema import TowerSchema
 from ratoon.durable import sha256
+from ratoon.features.views import save
 from ratoon.registry import FileRegistry
 from tests.fakes.events import START, batch, event
-from tests.fakes.serving_world import World, release_files
+from tests.fakes.serving_world import VIEW, World, release_files
 
 
 @pytest.fixture
@@ -27,12 +31,17 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def adopted(world: World) -> Release | None:
-    return adopt(world.live, world.registry, world.log, world.rooms.open_towers, world.rooms.indexes)
+    return world.adopt()
 
 
 def served(world: World) -> Slot:
     assert world.live.slot is not None
     return world.live.slot
+
+
+def found(world: World) -> list[tuple[str, float]]:
+    """Every item and the mean of its vector, largest first."""
+    return served(world).index.search(np.full((1, 2), 0.5, dtype=np.float32), 100)[0]
 
 
 def removal(item_id: str, kind: Kind = "remove") -> Event:
@@ -80,14 +89,16 @@ def test_towers_of_another_shape_are_refused(world: World) -> None:
 
 
 def test_removals_since_the_window_are_replayed(world: World) -> None:
-    """An item removed after the release's window is gone when the release is adopted, unless it was posted again."""
+    """An item removed after the release's window is gone when it is adopted; posted again it is known by its features alone."""
     world.log.append(batch(event("a", kind="remove", item_id="r1-i0")))  # inside the window: the refresh has seen it
     world.log.append(batch(event("b", kind="remove", item_id="r1-i1"), event("c", kind="remove", item_id="r1-i2")))
-    world.log.append(batch(event("d", kind="item", item_id="r1-i2")))
+    world.post("d", "r1-i2", worth=50)
     world.registry.release(1, end=1)
     adopted(world)
     assert {"r1-i0", "r1-i2"} <= served(world).items
     assert "r1-i1" not in {*served(world).items, *served(world).index.ids()}
+    assert served(world).posted == {"r1-i2"}
+    assert found(world)[0] == ("r1-i2", 50.0)
 
 
 def test_a_removal_acts_at_once(world: World) -> None:
@@ -102,11 +113,11 @@ def test_a_removal_acts_at_once(world: World) -> None:
 
 def test_removals_by_others_are_followed(world: World) -> None:
     """What another process removes through the log is taken away at the next look, once."""
-    replay(world.live, world.log)
+    world.look()
     world.registry.release(1)
     adopted(world)
     world.log.append(batch(event("a", kind="remove", item_id="r1-i3")))
-    replay(world.live, world.log)
+    world.look()
     assert len(served(world).index) == len(served(world).items) == 9
     assert world.live.replayed == world.log.end() == 1
 
@@ -126,7 +137,7 @@ def test_a_removal_during_adoption_is_not_lost(world: World) -> None:
 
     adopting = threading.Thread(
         target=adopt,
-        args=(world.live, world.registry, world.log, slowly, world.rooms.indexes),
+        args=(world.live, world.registry, world.log, slowly, world.rooms.indexes, world.rooms.posted_items),
     )
     adopting.start()
     assert opening.wait(10)
@@ -136,8 +147,7 @@ def test_a_removal_during_adoption_is_not_lost(world: World) -> None:
     adopting.join()
     assert served(world).release.sequence == 2
     assert "r2-i5" not in served(world).items
-    found = served(world).index.search(np.ones((1, 2), dtype=np.float32), 10)[0]
-    assert "r2-i5" not in dict(found)
+    assert "r2-i5" not in dict(found(world))
 
 
 def test_damaged_files_are_noticed(world: World, tmp_path: Path) -> None:
@@ -153,11 +163,148 @@ def test_damaged_files_are_noticed(world: World, tmp_path: Path) -> None:
         return registry.publish(replace(plain, id=whole), files)
 
     first = published(1)
-    assert adopt(world.live, registry, world.log, world.rooms.open_towers, world.rooms.indexes) == first
+    assert adopt(world.live, registry, world.log, world.rooms.open_towers, world.rooms.indexes, world.rooms.posted_items) == first
     published(2)
     (towers,) = (tmp_path / "releases").glob("default/*2-*/towers.json")
     towers.chmod(0o644)
     towers.write_text(towers.read_text().replace("2", "3", 1))
     with pytest.raises(StoreError, match=r"towers\.json"):
-        adopt(world.live, registry, world.log, world.rooms.open_towers, world.rooms.indexes)
+        adopt(world.live, registry, world.log, world.rooms.open_towers, world.rooms.indexes, world.rooms.posted_items)
     assert served(world).release == first
+
+
+def test_a_posted_item_is_there_at_the_next_look(world: World) -> None:
+    """What another process posts is served by its features, follows what is posted of it later, and is the index's once learnt.
+
+    What an event leaves out stays as it was.
+    """
+    world.registry.release(1)
+    adopted(world)
+    world.post("a", "new", worth=7.5, title="New")
+    world.look()
+    assert found(world)[3] == ("new", 7.5)
+    assert served(world).index.columns(["new"]) == [{"title": "New"}]
+    world.post("b", "new", worth=99)
+    world.look()
+    assert found(world)[0] == ("new", 99.0)
+    assert served(world).index.columns(["new"]) == [{"title": "New"}]
+    assert served(world).posted == {"new"} == served(world).items - {f"r1-i{place}" for place in range(10)}
+    files = dict(release_files(2))
+    learnt = world.rooms.indexes.load(files)
+    learnt.upsert(EmbeddingBatch(("new",), np.full((1, 2), 3, np.float32), pa.table({"item_id": ["new"], "title": ["Learnt"]})))
+    release = world.registry.release(2, end=world.log.end())
+    world.registry.stored[release.id] = files | dict(learnt.snapshot())
+    adopted(world)
+    assert served(world).posted == set()
+    assert ("new", 3.0) in found(world)
+
+
+def test_posts_since_the_window_are_embedded_on_adoption(world: World) -> None:
+    """A release is adopted with what was posted after its window; what it has learnt keeps the learnt vector."""
+    world.post("a", "old news", worth=60)  # inside the window, and not in the release: it is none of its items
+    world.post("b", "new", worth=70)
+    world.post("c", "r1-i9", worth=80)
+    world.registry.release(1, end=1)
+    adopted(world)
+    assert found(world)[0] == ("new", 70.0)
+    assert found(world)[-1] == ("r1-i9", 1.0)
+    assert "old news" not in served(world).items
+
+
+def test_removed_and_posted_again(world: World) -> None:
+    """A posted item can be removed and posted again; a look in between, or a restart, makes no difference."""
+    world.registry.release(1)
+    adopted(world)
+    for turn, look in enumerate((False, True)):
+        world.post(f"a{turn}", "new", worth=20)
+        world.look()
+        world.log.append(
+            batch(event(f"b{turn}", kind="remove", item_id="new"), event(f"c{turn}", kind="remove", item_id="r1-i0"))
+        )
+        if look:
+            world.look()
+            assert not {"new", "r1-i0"} & served(world).items
+        world.post(f"d{turn}", "new", worth=30 + turn)
+        world.post(f"e{turn}", "r1-i0", worth=40 + turn)
+        world.look()
+        assert found(world)[:2] == [("r1-i0", 40.0 + turn), ("new", 30.0 + turn)]
+    before = found(world)
+    world.live.slot = None
+    adopted(world)
+    assert found(world) == before
+    assert served(world).posted == {"new", "r1-i0"}
+
+
+def test_what_says_nothing_usable_waits(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Values of a wrong type and infinity are logged and leave the item to the next refresh, others are served; good ones heal."""
+    world.registry.release(1)
+    adopted(world)
+    world.post("a", "text", worth="much")
+    world.log.append(batch(event("b", kind="item", user_id=None, item_id="infinite", features='{"worth": 1e999}')))
+    world.post("c", "nothing")
+    world.post("d", "elsewhere", colour="red")
+    world.post("e", "huge", worth=1e300)
+    world.post("f", "good", worth=5, colour="red", unlearnt="?")
+    world.look()
+    assert served(world).posted == {"good"}
+    assert (
+        "item 'text' waits for the next refresh: expected features.worth to be double, found 'much' in event 'a'" in caplog.text
+    )
+    assert "item 'infinite' waits" in caplog.text
+    assert "item 'huge' waits for the next refresh: its features give no vector" in caplog.text
+    world.post("g", "text", worth=6)
+    world.look()
+    assert served(world).posted == {"good", "text"}
+
+
+def test_columns_that_do_not_fit_the_release_wait(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where views have changed since the release, what its towers or columns cannot take is logged, and all goes on."""
+    world.registry.release(1)
+    adopted(world)
+    for dtype, value, name in (("STRING_LIST", ["a"], "worth"), ("INT64", 3, "title")):
+        fields = tuple(replace(field, dtype=dtype) if field.name == name else field for field in VIEW.fields)
+        save(tmp_path / "views.json", [replace(VIEW, fields=fields)])
+        world.post(name, f"new {name}", **{name: value})
+        world.look()
+        assert len(served(world).items) == len(served(world).index) == 10
+    assert "an item's columns do not fit the release's item tower" in caplog.text
+    assert "items 'new title' and 0 more wait for the next refresh" in caplog.text
+
+
+def test_what_changed_while_it_was_embedded(world: World) -> None:
+    """An item removed, or a release adopted, between embedding and serving: the item stays away, or waits for the next look."""
+    world.registry.release(1)
+    adopted(world)
+    world.post("a", "gone", worth=20)
+    world.post("b", "new", worth=30)
+    coming = arrivals(world.live, world.log, world.rooms.posted_items)
+    world.log.append(batch(event("c", kind="remove", item_id="gone")))
+    take_in(world.live, world.log, coming)
+    assert served(world).posted == {"new"}
+    replay(world.live, world.log, coming)
+    assert served(world).posted == {"new"}
+    world.post("d", "newer", worth=50)
+    coming = arrivals(world.live, world.log, world.rooms.posted_items, {"newer"})
+    assert coming is not None
+    assert coming.batch is not None
+    assert coming.batch.ids == ("newer",)
+    world.registry.release(2, end=world.log.end())
+    adopted(world)
+    take_in(world.live, world.log, coming)
+    replay(world.live, world.log, coming)
+    assert served(world).posted == set()
+
+
+def test_an_item_posted_during_adoption_is_not_lost(world: World) -> None:
+    """What is posted while a release is being opened is served at the first look after it."""
+    world.registry.release(1)
+
+    def slowly(ids: Sequence[str], schema: TowerSchema) -> pa.Table:
+        world.post("b", "later", worth=30)
+        return world.rooms.posted_items(ids, schema)
+
+    world.post("a", "early", worth=20)
+    adopt(world.live, world.registry, world.log, world.rooms.open_towers, world.rooms.indexes, slowly)
+    assert served(world).posted == {"early"}
+    world.look()
+    assert served(world).posted == {"early", "later"}

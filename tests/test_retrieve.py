@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.adopt import Slot, adopt
+from ratoon.adopt import Slot
 from ratoon.domain.query import Answer, Query
 from ratoon.retrieve import retrieve
 from tests.fakes.events import START, batch, event
@@ -16,7 +16,7 @@ from tests.fakes.serving_world import World
 def world(tmp_path: Path) -> Iterator[World]:
     made = World.at(tmp_path)
     made.registry.release(2)
-    adopt(made.live, made.registry, made.log, made.rooms.open_towers, made.rooms.indexes)
+    made.adopt()
     made.online.known.add("known")
     yield made
     made.log.close()
@@ -87,3 +87,17 @@ def test_k_beyond_the_catalogue_gives_all_of_it(world: World) -> None:
     for user in ("known", "cold"):
         answer = found(ask(world, Query(user, 1_000)))
         assert (len(answer), set(answer)) == (10, slot(world).items)
+
+
+def test_a_posted_item_is_told_apart(world: World) -> None:
+    """An item that came after the release is answered with its title and its features as the source, whoever asks."""
+    world.post("p", "new", worth=9.5, title="Just out")
+    world.look()
+    best, new, *_ = ask(world, Query("known", 3)).candidates
+    assert (best.item_id, best.source) == ("r2-i0", "index")
+    assert (new.item_id, new.score, new.display["title"], new.source) == ("new", 38.0, "Just out", "features")
+    (first, *_) = ask(world, Query("cold", 1)).candidates
+    assert (first.item_id, first.source) == ("new", "features")
+    interactions(world, "others", "r2-i7", "new")
+    popular = ask(world, Query("known", 3, popular=True)).candidates
+    assert [(one.item_id, one.source) for one in popular] == [("new", "features"), ("r2-i7", "index")]

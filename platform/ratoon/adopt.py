@@ -1,22 +1,23 @@
 """Flow 2, swap: a published release into the live slot. Readers never wait, and never see parts of two releases.
 
-What is served = the current release, less the items that the log says were removed after that release's window, ranked by
-what is popular now.
+What is served = the current release and what happened to items after its window, by the log: removed ones are gone, posted
+ones that it does not know are found by their features; ranked by what is popular now.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
 
 from ratoon.answering import Shift, shift
+from ratoon.arrivals import Arrivals, embedded, put
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event
 from ratoon.domain.popularity import KEPT, Timeline
 from ratoon.domain.release import Release
 from ratoon.domain.schema import TowerSchema
-from ratoon.ports import EventLog, Files, Index, Indexes, Registry, Towers
+from ratoon.ports import EventLog, Files, Index, Indexes, PostedItems, Registry, Towers
 
 SCHEMA = "schema.json"
 """The file of a release that says what its towers are fed."""
@@ -27,7 +28,8 @@ class Slot:
     """One release, opened. Everything an answer is made of comes from one slot.
 
     Attributes:
-        items: the ids in `index`; both only ever lose items while the slot is live.
+        items: the ids in `index`; both change while the slot is live, in the thread that answers.
+        posted: those of them that were posted after the release and are embedded from their features alone.
         shift: what has become of popularity since the release was made; None if that changes no score.
     """
 
@@ -37,13 +39,18 @@ class Slot:
     index: Index
     items: set[str]
     shift: Shift | None = None
+    posted: set[str] = field(default_factory=set)
 
 
 class Live:
     """What one surface serves now. A reader takes `slot` once and uses it to the end.
 
-    The slot is replaced by one attribute assignment. `lock` orders replacing it and removing items from it, so that an
-    item removed while a release is being opened is missing from the new slot too; readers do not take it.
+    The slot is replaced by one attribute assignment. `lock` orders replacing it and changing its items, so that an
+    item removed while a release is being opened is missing from the new slot too; readers do not take it. What is slow,
+    to open a release and to embed what was posted, happens outside it and in any thread.
+
+    Attributes:
+        replayed: the slot has all item events up to this offset, and may have later ones.
     """
 
     def __init__(self) -> None:
@@ -53,7 +60,12 @@ class Live:
 
 
 def adopt(
-    live: Live, registry: Registry, log: EventLog, open_towers: Callable[[Files], Towers], indexes: Indexes
+    live: Live,
+    registry: Registry,
+    log: EventLog,
+    open_towers: Callable[[Files], Towers],
+    indexes: Indexes,
+    described: PostedItems,
 ) -> Release | None:
     """Serve the current release if it is not served yet; return it, or None if there is nothing new.
 
@@ -64,34 +76,68 @@ def adopt(
     if release is None or (served is not None and served.release.id == release.id):
         return None
     slot = _opened(release, registry.load(release), open_towers, indexes)
+    coming = _embedded(slot, log, release.window.end, described)
     with live.lock:
-        live.replayed = log.end()
-        _take_away(slot, log.removed(release.window.end))
-        live.slot = replace(slot, shift=_shifted(slot, log, live.replayed))
+        _bring_forward(live, slot, log, coming)
     return release
 
 
-def replay(live: Live, log: EventLog) -> None:
-    """Take away what others removed through the log since the last look, and see what is popular now.
+def arrivals(live: Live, log: EventLog, described: PostedItems, only: Collection[str] | None = None) -> Arrivals | None:
+    """Embed what was posted through the log since the last look, or `only` some of it; None if there is nothing to look at.
 
-    Call it from the thread that answers.
+    Nothing is changed: call it from any thread, then `replay`, or `take_in` for a part, from the thread that answers.
     """
-    end = log.end()
     with live.lock:
-        if live.slot is not None and end > live.replayed:
-            _take_away(live.slot, log.removed(live.replayed))
-            live.slot = replace(live.slot, shift=_shifted(live.slot, log, end))
-            live.replayed = end
+        slot, since = live.slot, live.replayed
+    return None if slot is None or log.end() == since else _embedded(slot, log, since, described, only)
+
+
+def replay(live: Live, log: EventLog, coming: Arrivals | None) -> None:
+    """Bring what is served up to the log: what others removed and posted since the last look, and what is popular now.
+
+    Call it from the thread that answers. What was embedded for another release is left to the next look.
+    """
+    with live.lock:
+        if live.slot is not None and coming is not None and coming.release == live.slot.release.id:
+            _bring_forward(live, live.slot, log, coming)
+
+
+def take_in(live: Live, log: EventLog, coming: Arrivals | None) -> None:
+    """Serve items that were just posted here, without waiting for a look. Call it from the thread that answers."""
+    with live.lock:
+        if live.slot is not None and coming is not None and coming.release == live.slot.release.id:
+            _add(live.slot, put(live.slot.index, coming.batch, dict(log.posted(coming.start))))
 
 
 def apply_item_event(live: Live, event: Event) -> None:
     """Take an item away the moment its removal is acknowledged. Call it from the thread that answers.
 
-    Other events change nothing here: a posted item has no vector before the next refresh.
+    Other events change nothing here: what is posted has to be embedded first, see `take_in`.
     """
     with live.lock:
         if event.kind == "remove" and event.item_id is not None and live.slot is not None:
             _take_away(live.slot, [event.item_id])
+
+
+def _embedded(slot: Slot, log: EventLog, since: int, described: PostedItems, only: Collection[str] | None = None) -> Arrivals:
+    """The items posted after `since` that the release does not know, or no longer; one that it knows keeps its learnt vector."""
+    end = log.end()  # before anything is read: what comes in between is in the next look too
+    wanted = [
+        item
+        for item, removed in log.posted(since)
+        if (only is None or item in only) and (removed or item not in slot.items or item in slot.posted)
+    ]
+    batch = embedded(slot.towers, slot.schema, described(wanted, slot.schema)) if wanted else None
+    return Arrivals(slot.release.id, since, end, batch)
+
+
+def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> None:
+    alive = dict(log.posted(coming.start))
+    returned = (item for item, removed in alive.items() if removed and item not in slot.posted)
+    _take_away(slot, [*log.removed(coming.start), *returned])
+    _add(slot, put(slot.index, coming.batch, alive))
+    live.slot = replace(slot, shift=_shifted(slot, log, coming.end))
+    live.replayed = coming.end
 
 
 def _opened(release: Release, files: Files, open_towers: Callable[[Files], Towers], indexes: Indexes) -> Slot:
@@ -114,7 +160,13 @@ def _shifted(slot: Slot, log: EventLog, end: int) -> Shift | None:
     return shift(slot.index, slot.towers.popularity, lately, window.end, [end + 1])
 
 
+def _add(slot: Slot, ids: Iterable[str]) -> None:
+    slot.items.update(ids)
+    slot.posted.update(ids)
+
+
 def _take_away(slot: Slot, ids: Iterable[str]) -> None:
     gone = list(ids)
     slot.items.difference_update(gone)
+    slot.posted.difference_update(gone)
     slot.index.remove(gone)

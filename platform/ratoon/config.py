@@ -107,10 +107,14 @@ class Plan(_Section):
     settled: float = Field(0.05, ge=0, description="Growth before which a fall in recall is not taken for ageing.")
     fallen: float = Field(0.2, gt=0, lt=1, description="Share of recall on new interactions whose certain loss is ageing.")
 
+    full: Literal["scratch", "window", "warm"] = Field(
+        "scratch", description="What `full` learns: all from nothing, the newer half from nothing, or all on top of the release."
+    )
+
     @property
     def policy(self) -> PlanPolicy:
         """The same for those who plan."""
-        return PlanPolicy(self.ageing, self.settled, self.fallen)
+        return PlanPolicy(self.ageing, self.settled, self.fallen, self.full)
 
 
 class Drift(_Section):

@@ -22,7 +22,7 @@ from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
 from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, remembered, timeline
-from ratoon.workshop import PROFILE, Made, Task, Workshop, drifts, embed, lesson, negatives, opened, prior, profile
+from ratoon.workshop import PROFILE, Made, Task, Workshop, drifts, embed, lesson, negatives, opened, prior, profile, start
 
 
 def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> RefreshReport:
@@ -94,7 +94,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     with watch.stage("train") as rows:
         taught, untaught = lesson(shop, task, ("train",), catalogue, rng)
         rows.count = taught.new.num_rows + taught.replay.num_rows
-        model = shop.trainer.train(task.plan, task.schema, task.parent.model if task.parent else None, taught)
+        model = shop.trainer.train(start(shop, task), task.schema, task.parent.model if task.parent else None, taught)
     durable.fault_point("refresh.trained")
     with watch.stage("embed") as rows:
         candidate, rows.count = embed(shop, task, model, prior(shop, task))
@@ -103,8 +103,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
         jury = _jury(shop, task)
         candidate = _priced(shop, task, candidate, jury.new, rng)
         said, rows.count = jury.hears(candidate), len(jury.new) + len(jury.past)
-        written = task.plan.writable if task.plan.scope == "rows" else ()
-        verdict = jury.verdict(candidate, said, written, task.drifts, rng)
+        verdict = jury.verdict(candidate, said, task.plan, task.drifts, rng)
     durable.fault_point("refresh.judged")
     if not verdict.publish:
         return Made(candidate, verdict, untaught)

@@ -39,6 +39,10 @@ class Slot(Protocol):
         """Their ids."""
 
     @property
+    def posted(self) -> Set[str]:
+        """Those of them that came after the release and are known by their features alone."""
+
+    @property
     def shift(self) -> Shift | None:
         """What has become of popularity since the release was made."""
 
@@ -77,6 +81,9 @@ def _others(count: int, slot: Slot, excluded: Set[str]) -> Found:
 
 def _answer(slot: Slot, source: Source, found: Found) -> Answer:
     displays = slot.index.columns([item for item, _ in found])
-    candidates = tuple(Candidate(item, score, shown) for (item, score), shown in zip(found, displays, strict=True))
+    candidates = tuple(
+        Candidate(item, score, shown, "features" if item in slot.posted else "index")
+        for (item, score), shown in zip(found, displays, strict=True)
+    )
     release = slot.release
     return Answer(candidates, source, release.id, release.sequence, release.window.as_of)

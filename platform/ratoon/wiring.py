@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ratoon.features.store import FeastFeatures
     from ratoon.features.vectors.publishing import Vectored
     from ratoon.features.views import View
+    from ratoon.ports import PostedItems
     from ratoon.training import Group
     from ratoon.workshop import Workshop
 
@@ -125,23 +126,13 @@ class House:
         from ratoon.features.evolution import evolve
         from ratoon.features.repository import FeastRepository
 
-        defined, applied, releases = (
-            FeastRepository(self.settings.paths.feature_repo, self.home).parsed(),
-            self._applied(),
-            self._retained(),
-        )
+        defined = FeastRepository(self.settings.paths.feature_repo, self.home).parsed()
+        applied, releases = self._applied(), self._retained()
         lost = retained.drops(applied, defined.views, releases)
+        current = {release.surface: release for release in releases if release.current}
         return [
-            evolve(
-                surface,
-                (policy.user_service, policy.item_service),
-                defined,
-                applied or (),
-                next((release for release in releases if release.current and release.surface == surface), None),
-                self.accepted,
-                lost,
-            )
-            for surface, policy in self.settings.surfaces.items()
+            evolve(name, (one.user_service, one.item_service), defined, applied or (), current.get(name), self.accepted, lost)
+            for name, one in self.settings.surfaces.items()
         ]
 
     def parity(self, n: int, seed: int) -> "Parity":
@@ -233,6 +224,13 @@ class House:
         applied = self.home / "features" / "views.json"
         if applied.exists():
             derive.check(features, views.load(applied))
+
+    @property
+    def posted_items(self) -> "PostedItems":
+        """What items' own events say of them."""
+        from ratoon.features.online.posted import posted
+
+        return partial(posted, self.home / "features" / "views.json", self.accepted)
 
     def changed(self, view: str, since: str | None) -> "Changed":
         """What came and went in a view of the applied repository since a position (JSON), or since the beginning."""

@@ -1,7 +1,7 @@
 """What a refresh works with: the rooms and policies of a surface, one run's task, and the steps that no order is in."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from ratoon.domain.release import Release
 from ratoon.domain.replay import Draw, to_replay
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
-from ratoon.judging import Pair, Questions
+from ratoon.judging import SCHEMA, Pair, Questions
 from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, Towers, Trainer
 
 PROFILE = "profile.json"
@@ -118,12 +118,19 @@ def lesson(
     rows = task.delta.interactions
     if task.plan.scope == "full":
         rows = pa.concat_tables([task.past, rows])
+        rows = rows.slice(rows.num_rows // 2) if shop.plan.full == "window" else rows
     new, untaught = taught(part(rows, *parts), shop.labels, shop.caps)
     count = to_replay(task.plan.scope, new.num_rows, learns_train="train" in parts)
     draw = Draw(count, int(rng.integers(2**62)), task.window.as_of, shop.half_life)
     replay, _ = taught(shop.features.replay(task.window, draw), shop.labels, shop.caps)
     fit, _ = taught(part(rows, "fit"), shop.labels, shop.caps)
     return Lesson(new, replay, fit, catalogue), untaught
+
+
+def start(shop: Workshop, task: Task) -> RefreshPlan:
+    """The plan as the trainer is told it: a warm `full` goes on from the parent, with all of history for its lesson."""
+    same = task.parent and TowerSchema.from_json(task.parent.model[SCHEMA].decode()).hash == task.schema.hash
+    return replace(task.plan, scope="dense") if task.plan.scope == "full" and shop.plan.full == "warm" and same else task.plan
 
 
 def negatives(shop: Workshop, task: Task) -> pa.Table:

@@ -154,6 +154,17 @@ class LogMachine(RuleBasedStateMachine):
                 gone.discard(row["item_id"])
         assert self.log.removed(after) == sorted(gone)
 
+    @rule(after=st.integers(0, 30))
+    def posted(self, after: int) -> None:
+        alive, gone = set(), set()
+        for row in self.rows[after:]:
+            if row["kind"] == "remove":
+                alive.discard(row["item_id"])
+                gone.add(row["item_id"])
+            elif row["kind"] == "item":
+                alive.add(row["item_id"])
+        assert self.log.posted(after) == [(item, item in gone) for item in sorted(alive)]
+
     @rule(upto=st.integers(0, 30), count=st.integers(0, 5))
     def recent(self, upto: int, count: int) -> None:
         mine = [row for row in self.rows if row["kind"] == "interaction" and row["offset"] <= upto]
@@ -185,8 +196,10 @@ def test_only_an_item_event_brings_an_item_back(name: str, tmp_path: Path) -> No
     log.append(batch(*(event(f"e{n}", kind=kind, item_id="i1", user_id="u1") for n, kind in enumerate(kinds))))
     assert [log.catalogue(upto) for upto in range(6)] == [[], ["i1"], [], [], [], ["i1"]]
     assert (log.removed(0), log.removed(2)) == ([], [])
+    assert [log.posted(after) for after in (0, 2, 5)] == [[("i1", True)], [("i1", False)], []]
     log.append(batch(event("again", kind="remove", item_id="i1"), event("late", item_id="i1")))
     assert (log.removed(0), log.removed(5), log.removed(6), log.catalogue(9)) == (["i1"], ["i1"], [], [])
+    assert log.posted(0) == []
     log.close()
 
 

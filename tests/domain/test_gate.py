@@ -225,3 +225,14 @@ def test_users_are_resampled_and_not_rows() -> None:
     two = tuple(Answers(50, users, one.ranks, one.weights) for one in alone)
     assert not judge({"past": alone}, index_recall=1.0, policy=POLICY, rng=rng()).publish
     assert judge({"past": (two[0], two[1])}, index_recall=1.0, policy=POLICY, rng=rng()).publish
+
+
+def test_what_stands_beside_a_release_has_to_win() -> None:
+    """Asked to win, a candidate that is only as good is refused and one that is better passes; otherwise both pass."""
+    same = hits(0.3, 500, 1)
+    better = same | hits(0.2, 500, 2)
+    for candidate, must_win, publish in ((same, True, False), (better, True, True), (same, False, True)):
+        verdict = judged({"new": (same, candidate)}, index_recall=1.0, policy=POLICY, rng=rng(), must_win=must_win)
+        assert verdict.publish == publish
+    empty = np.zeros(0, np.bool_)
+    assert judged({"new": (empty, empty)}, index_recall=1.0, policy=POLICY, rng=rng(), must_win=True).publish

@@ -129,3 +129,16 @@ def test_aged_layers_learn_again(forced: Scope | None, scope: Scope) -> None:
     assert plan.scope == scope
     assert (plan.reason == "they are old") == (forced is None)
     assert decide(EMPTY, has_parent=True, schema_changed=False, aged="they are old").scope == "skip"
+
+
+def test_a_retrain_that_was_asked_for_has_to_win() -> None:
+    """Full beside a release that could go on must win; where it could not, or under another scope, nothing has to."""
+    asked = decide(SOME, has_parent=True, schema_changed=False, forced="full")
+    assert asked.must_win
+    others = [
+        decide(SOME, has_parent=False, schema_changed=False, forced="full"),
+        decide(SOME, has_parent=True, schema_changed=True, forced="full"),
+        decide(SOME, has_parent=True, schema_changed=False, forced="dense"),
+        decide(SOME, has_parent=True, schema_changed=False),
+    ]
+    assert not any(plan.must_win for plan in others)

@@ -158,6 +158,7 @@ QUESTIONS: dict[str, Callable[[SqliteEventLog], object]] = {
     "item": lambda log: log.history("item", ["i1"], 9),
     "catalogue": lambda log: log.catalogue(9),
     "removed": lambda log: log.removed(5),
+    "posted": lambda log: log.posted(5),
     "popular": lambda log: log.popular(5),
 }
 

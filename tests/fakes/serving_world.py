@@ -1,7 +1,7 @@
 """A small world behind the API: a real log, a real exact index, and towers and releases made so that a mix of two shows.
 
 Release n serves the items `rN-i0` ... `rN-i9`; item i of release n scores exactly n * n * (10 - i) for every known user,
-n from the tower and n from the index.
+n from the tower and n from the index. An item posted with the feature `worth` scores n * n * worth.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from fastapi import FastAPI
 
-from ratoon.adopt import Live
+from ratoon.adopt import Live, adopt, arrivals, replay
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric, Release
@@ -26,19 +27,27 @@ from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.domain.window import Window
 from ratoon.events import SqliteEventLog
 from ratoon.events.arrival import Clock
+from ratoon.features.online.posted import posted
+from ratoon.features.views import View, ViewField, save
 from ratoon.index import ExactIndexes
 from ratoon.ports import Files
 from ratoon.serving import Policy, Rooms, Surface
-from tests.fakes.events import START
+from tests.fakes.events import START, batch, event
 
 DIM = 2
 ITEMS = 10
 SCHEMA = TowerSchema(
     project="test",
     user=(Feature("taste", view="user_profile", entity="user", kind="number"),),
-    item=(Feature("item_id", view="", entity="item", kind="id", vocabulary="item_id"),),
+    item=(
+        Feature("item_id", view="", entity="item", kind="id", vocabulary="item_id"),
+        Feature("worth", view="item_profile", entity="item", kind="number"),
+        Feature("clicks", view="item_clicks", entity="item", kind="count"),
+    ),
     display=("title",),
 )
+FIELDS = (ViewField("title", "STRING"), ViewField("worth", "DOUBLE"), ViewField("unlearnt", "DOUBLE"))
+VIEW = View("test", "item_profile", "item", "item", "", "event_timestamp", FIELDS)
 
 
 @dataclass
@@ -61,7 +70,10 @@ class FakeTowers:
         return np.full((table.num_rows, DIM), self.number / DIM, dtype=np.float32)
 
     def items(self, table: pa.Table) -> Vectors:
-        return np.zeros((table.num_rows, DIM), dtype=np.float32)
+        assert table.column_names == ["item_id", "title", "worth", "clicks"]
+        assert table.column("clicks").null_count == table.num_rows
+        worth = table.column("worth").fill_null(0).to_numpy()
+        return np.repeat(self.number * worth.astype(np.float32)[:, None], DIM, axis=1)
 
 
 def open_fake_towers(files: Files) -> FakeTowers:
@@ -169,17 +181,30 @@ class World:
     def at(cls, folder: Path, clock: Clock = "wall", policy: Policy | None = None, **changes: Any) -> "World":
         log = SqliteEventLog(folder / "events.sqlite", clock, lambda: START)
         registry, online, live = MemoryRegistry(), MemoryOnline(), Live()
+        save(folder / "views.json", [VIEW])
         rooms = Rooms(
             log=log,
             surfaces={"default": Surface(live, registry, policy or Policy())},
             online=online,
             open_towers=open_fake_towers,
             indexes=ExactIndexes(),
+            posted_items=partial(posted, folder / "views.json", log),
             clock=log.now,
             apply_user_events=online.apply,
             poll_seconds=0.01,
         )
         return cls(log, registry, online, live, replace(rooms, **changes))
+
+    def adopt(self) -> Release | None:
+        return adopt(self.live, self.registry, self.log, self.rooms.open_towers, self.rooms.indexes, self.rooms.posted_items)
+
+    def look(self) -> None:
+        replay(self.live, self.log, arrivals(self.live, self.log, self.rooms.posted_items))
+
+    def post(self, event_id: str, item_id: str, **features: object) -> None:
+        """Another process posts an item."""
+        given = json.dumps(features)
+        self.log.append(batch(event(event_id, kind="item", user_id=None, item_id=item_id, features=given)))
 
 
 Ask = Callable[..., httpx.Response]

@@ -152,7 +152,7 @@ def found(house: House, user: str, k: int) -> Answer:
     """What a server answers this user, as the surface's policy says."""
     house.features("default").materialize()
     live = Live()
-    adopt(live, house.registry("default"), house.accepted, open_towers, house.indexes)
+    adopt(live, house.registry("default"), house.accepted, open_towers, house.indexes, house.posted_items)
     assert live.slot is not None
     seen = house.settings.surface("default").labels("softmax").masks_seen
     return retrieve(Query(user, k, exclude_seen=seen), live.slot, house.online(), house.accepted)

@@ -19,7 +19,7 @@ from ratoon.bench.api import asking, server
 from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.errors import Conflict
 from ratoon.domain.event import EVENT_SCHEMA
-from ratoon.domain.plan import RefreshPlan
+from ratoon.domain.plan import Full, PlanPolicy, RefreshPlan
 from ratoon.domain.popularity import WIDTH
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
@@ -277,3 +277,18 @@ def test_an_item_that_only_quarantined_events_know_is_not_served(house: House) -
     release = shop.registry.current()
     assert release is not None
     assert "junk" not in house.indexes.load(shop.registry.load(release)).ids()
+
+
+def test_a_full_refresh_learns_what_the_policy_says(house: House) -> None:
+    """Beside a release, `window` learns half of what `scratch` does, and `warm` goes on from the parent's rows and layers."""
+    shop, counts = house.workshop("default"), dict[Full, int]()
+    kinds: tuple[Full, ...] = ("scratch", "window", "warm")
+    for full in kinds:
+        report = refresh(replace(shop, plan=PlanPolicy(full=full)), house.stopwatch(), "full")
+        assert report.plan.must_win
+        counts[full] = next(stage.rows for stage in report.stages if stage.name == "train")
+        if report.outcome == "refused":
+            assert report.verdict is not None
+            assert any("has to win" in reason or "fell" in reason for reason in report.verdict.reasons)
+    assert counts["warm"] == counts["scratch"]
+    assert 0.4 < counts["window"] / counts["scratch"] < 0.6

@@ -13,6 +13,7 @@ from ratoon.domain.delta import split_of
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.gate import GatePolicy
 from ratoon.domain.labels import LabelPolicy
+from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import FILE, GRID, WIDTH, Popularity
 from ratoon.domain.release import Metric
 from ratoon.domain.schema import Feature, TowerSchema
@@ -83,6 +84,7 @@ def everything(log: SqliteEventLog, start: int, stop: int) -> Questions:
 
 
 NOTHING = np.zeros(WIDTH, np.float32)
+PLAN = RefreshPlan("rows", "a test", tuple(ITEMS))
 LATELY = np.array([5.0, 0.0, 0.0, 0.0], np.float32)
 
 
@@ -173,14 +175,17 @@ def test_the_jury_refuses_what_lost_and_what_narrowed(log: SqliteEventLog) -> No
     before = {"new": answers(good, asked, 3, live), **remembered(good, past, 3)}
     jury = Jury(GatePolicy(k=3, variety=0.9), asked, past, live, good, before)
     rng = np.random.default_rng(0)
-    assert jury.verdict(good, jury.hears(good), ITEMS, (), rng).publish
-    verdict = jury.verdict(bad, jury.hears(bad), ITEMS, (), rng)
+    assert jury.verdict(good, jury.hears(good), PLAN, (), rng).publish
+    verdict = jury.verdict(bad, jury.hears(bad), PLAN, (), rng)
     assert not verdict.publish
     assert set(verdict.skew) == {"25%", "50%", "100%"}
     assert any("on new held-out rows fell" in reason for reason in verdict.reasons)
     assert any("of the moved vectors not yet replaced" in reason for reason in verdict.reasons)
     assert any("are spread over" in reason for reason in verdict.reasons)
     assert not jury.again(jury.before, bad, rng).publish
+    shadow = replace(PLAN, scope="full", writable=(), must_win=True)
+    assert any("has to win" in reason for reason in jury.verdict(good, jury.hears(good), shadow, (), rng).reasons)
+    assert jury.verdict(good, jury.hears(good), replace(shadow, must_win=False), (), rng).publish
 
 
 def test_a_parent_is_recorded_by_who_was_new(log: SqliteEventLog) -> None:

@@ -3,7 +3,7 @@
 import re
 
 from ratoon.adopt import Live
-from ratoon.serving import Rooms, Surface
+from ratoon.serving import Surface
 from ratoon.serving.page import page
 from tests.fakes.serving_world import Ask, MemoryRegistry, World
 
@@ -24,15 +24,6 @@ def test_the_page_loads_nothing_from_elsewhere(ask: Ask) -> None:
 def test_names_are_escaped(world: World) -> None:
     """A surface's name cannot inject markup."""
     bad = '<script>alert("x")</script>'
-    rooms = world.rooms
-    odd = Rooms(
-        rooms.log,
-        {bad: Surface(Live(), MemoryRegistry(bad))},
-        rooms.online,
-        rooms.open_towers,
-        rooms.indexes,
-        rooms.clock,
-        rooms.apply_user_events,
-    )
+    odd = replace(world.rooms, surfaces={bad: Surface(Live(), MemoryRegistry(bad))})
     assert bad not in page(odd)
     assert "&lt;script&gt;alert" in page(odd)

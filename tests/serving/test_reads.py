@@ -31,7 +31,13 @@ def test_a_known_user_gets_a_ranked_answer(world: World, ask: Ask) -> None:
         "sequence": 1,
         "watermark": "2026-03-01T00:00:00Z",
         "candidates": [
-            {"item_id": f"r1-i{place}", "score": 10.0 - place, "rank": place + 1, "item": {"title": f"Title r1-i{place}"}}
+            {
+                "item_id": f"r1-i{place}",
+                "score": 10.0 - place,
+                "rank": place + 1,
+                "item": {"title": f"Title r1-i{place}"},
+                "source": "index",
+            }
             for place in range(2)
         ],
     }

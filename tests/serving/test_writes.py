@@ -1,6 +1,7 @@
 """The routes that write."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ratoon.domain.errors import StoreError
+from ratoon.domain.schema import TowerSchema
 from ratoon.serving import create_app
 from tests.fakes.events import START, at, batch, event
 from tests.fakes.serving_world import Ask, World, asking, ids
@@ -112,7 +114,59 @@ def test_an_invalid_event_is_pointed_at(world: World, ask: Ask, body: Any, point
     assert world.log.end() == 0
 
 
-def test_a_posted_item_waits_for_a_refresh(world: World, ask: Ask) -> None:
+def test_a_posted_item_is_served_at_once(world: World, ask: Ask) -> None:
+    """A new item with features is in the next answer, told apart by its source, and the acknowledgement says so."""
+    body = {"item_id": "new", "features": {"worth": 9.5, "title": "New"}}
+    assert ask("POST", "/v1/items", json=body).json() == {"item_id": "new", "offset": 1, "retrievable": "now"}
+    first, second = ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 2}).json()["candidates"]
+    assert (first["item_id"], first["source"]) == ("r1-i0", "index")
+    assert second == {"item_id": "new", "score": 9.5, "rank": 2, "item": {"title": "New"}, "source": "features"}
+    changed = {"kind": "item", "item_id": "new", "features": {"worth": 99}}
+    ask(
+        "POST", "/v1/events", json={"events": [WATCHED, changed, {"kind": "item", "item_id": "r1-i9", "features": {"worth": 50}}]}
+    )
+    assert ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 10})) == ["new", *(f"r1-i{n}" for n in range(9))]
+    assert ask("POST", "/v1/items", json={"item_id": "r1-i9"}).json()["retrievable"] == "now"
+    world.live.slot = None
+    with asking(create_app(world.rooms)) as restarted:
+        assert ids(restarted("POST", "/v1/retrieve", json={"user_id": "known", "k": 1})) == ["new"]
+
+
+def test_a_removed_item_comes_back_when_posted(ask: Ask) -> None:
+    """Removed and posted in one batch counts in its order; an item that ends removed is in no answer."""
+    post, remove = {"kind": "item", "item_id": "new", "features": {"worth": 50}}, {"kind": "remove", "item_id": "new"}
+    known = {"user_id": "known", "k": 1}
+    for events, best in (([post, remove], "r1-i0"), ([remove, post], "new"), ([remove], "r1-i0"), ([post], "new")):
+        assert ask("POST", "/v1/events", json={"events": events}).status_code == 202
+        assert ids(ask("POST", "/v1/retrieve", json=known)) == [best]
+    ask("POST", "/v1/events", json={"events": [{"kind": "remove", "item_id": "r1-i0"}, post | {"item_id": "r1-i0"}]})
+    (back,) = ask("POST", "/v1/retrieve", json=known | {"exclude_ids": ["new"]}).json()["candidates"]
+    assert (back["item_id"], back["source"]) == ("r1-i0", "features")
+
+
+def test_an_item_that_cannot_be_embedded_is_acknowledged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever fails on the way from the log to the index, the item is in the log, and it is served once that works again."""
+    failing = [True]
+
+    def breaking(items: Sequence[str], schema: TowerSchema) -> pa.Table:
+        if failing[0]:
+            raise StoreError("views.json", expected="a disk", found="none", fix="Buy one.")
+        return given(items, schema)
+
+    world = World.at(tmp_path)
+    given = world.rooms.posted_items
+    world.registry.release(1)
+    with asking(create_app(replace(world.rooms, posted_items=breaking))) as ask:
+        answer = ask("POST", "/v1/items", json={"item_id": "new", "features": {"worth": 99}})
+        assert (answer.status_code, answer.json()["retrievable"]) == (202, "after the next refresh")
+        assert "surface default: 1 posted items are durable, but not served yet" in caplog.text
+        failing[0] = False
+        while ids(ask("POST", "/v1/retrieve", json={"user_id": "nobody", "k": 1})) != ["new"]:
+            pass
+    world.log.close()
+
+
+def test_an_item_without_features_waits_for_a_refresh(world: World, ask: Ask) -> None:
     """An item is acknowledged with its offset and when it can be retrieved, and its features are in the log."""
     answer = ask("POST", "/v1/items", json={"item_id": "new/1", "features": {"genres": ["a"]}})
     expected = {"item_id": "new/1", "offset": 1, "retrievable": "after the next refresh"}

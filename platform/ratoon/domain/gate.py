@@ -95,6 +95,7 @@ def judge(
     rng: np.random.Generator,
     drifts: Iterable[Drift] = (),
     skew: Mapping[str, tuple[Answers, Answers]] | None = None,
+    must_win: bool = False,
 ) -> Verdict:
     """Refuse a candidate whose loss against its parent is beyond both chance and tolerance on any slice of the gate rows.
 
@@ -108,6 +109,7 @@ def judge(
         index_recall: share of the exact top k that the candidate's index returns.
         drifts: of the window's inputs, against what the current release learnt: what differs too much is not taken for
             a new fashion, however well the candidate does on rows of that same window.
+        must_win: refuse also what is not better on the first slice that has rows.
         skew: share of vectors that are still the parent's -> (parent's answers, those of the candidate's user tower over both).
     """
     compared = {name: compare(*pair, draws=policy.draws, rng=rng) for name, pair in slices.items()}
@@ -124,6 +126,13 @@ def judge(
         if result.high < -policy.skew * result.parent
     ]
     reasons += _narrowed(slices, policy.variety)
+    first = next(((name, result) for name, result in compared.items() if result.rows), None)
+    if must_win and first and first[1].difference <= 0:
+        name, result = first
+        figures = f"from {result.parent:.4f} to {result.candidate:.4f} on {name} held-out rows"
+        reasons.append(
+            f"recall@{policy.k} did not rise ({figures}), and beside a release that could go on a candidate has to win"
+        )
     if index_recall < policy.index_recall:
         reasons.append(f"the index returns {index_recall:.4f} of the exact top {policy.k}, {policy.index_recall} is asked")
     reasons += [f"{drift}, {policy.drift.refuse:g} is let pass" for drift in policy.drift.beyond(policy.drift.refuse, drifts)]

@@ -8,6 +8,7 @@ from ratoon.domain.drift import Drift
 from ratoon.domain.quality import Record, fallen
 
 Scope = Literal["skip", "rows", "dense", "full"]
+Full = Literal["scratch", "window", "warm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class RefreshPlan:
             only `writable` items are embedded again; `dense` the shared layers move as well, so that the whole catalogue is
             embedded again; `full` starts again from all history.
         writable: the items whose rows may move under `rows`; sorted, empty otherwise.
+        must_win: whether the candidate stands beside a release that could go on as it is, and so has to be better than it.
     """
 
     scope: Scope
     reason: str
     writable: tuple[str, ...] = ()
+    must_win: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,14 @@ class PlanPolicy:
             MovieTweetings-100k: rows alone are ahead of a scratch retrain up to about a fifth and behind it from a third.
         settled: the growth before which a fall in recall is not yet taken for ageing.
         fallen: the share of recall on new interactions that must have been lost for certain to be taken for it.
+        full: what `full` learns from: all of history from nothing (`scratch`), its newer half from nothing (`window`), or all of
+            it once more on top of the release before (`warm`), where the feature services are the same.
     """
 
     ageing: float = 0.25
     settled: float = 0.05
     fallen: float = 0.2
+    full: Full = "scratch"
 
     def aged(self, taught: int, end: int, record: Record) -> str:
         """Why the shared layers should learn again; empty if they should not.
@@ -87,7 +93,7 @@ def decide(
     if schema_changed and not gained:
         return RefreshPlan("full", "the feature services changed since the current release")
     if forced in ("full", "dense"):
-        return RefreshPlan(forced, "asked for")
+        return RefreshPlan(forced, "asked for", must_win=forced == "full")
     if schema_changed and drift is not None and forced is None:
         return RefreshPlan("full", str(drift))
     if schema_changed:

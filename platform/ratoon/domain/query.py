@@ -7,6 +7,9 @@ from typing import Literal
 Source = Literal["tower", "cold", "popular"]
 """Where candidates come from: the user's own vector; popularity because the user is unknown; popularity as asked for."""
 
+Known = Literal["index", "features"]
+"""Where a candidate's vector comes from: the release; what was posted of the item since, which no release has learnt yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -33,6 +36,7 @@ class Candidate:
     item_id: str
     score: float
     display: dict[str, object]
+    source: Known = "index"
 
 
 @dataclass(frozen=True, slots=True)

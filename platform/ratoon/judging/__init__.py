@@ -1,9 +1,21 @@
 """How good a release is on interactions that it has not learnt: what refreshes are planned, refused and published by."""
 
-from ratoon.judging.asking import answers, timeline
+from ratoon.judging.asking import SCHEMA, answers, timeline
 from ratoon.judging.jury import Jury, recorded, remembered
 from ratoon.judging.pair import Pair
 from ratoon.judging.pricing import priced
 from ratoon.judging.questions import Questions, askable, questions
 
-__all__ = ["Jury", "Pair", "Questions", "answers", "askable", "priced", "questions", "recorded", "remembered", "timeline"]
+__all__ = [
+    "SCHEMA",
+    "Jury",
+    "Pair",
+    "Questions",
+    "answers",
+    "askable",
+    "priced",
+    "questions",
+    "recorded",
+    "remembered",
+    "timeline",
+]

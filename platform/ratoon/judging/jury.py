@@ -8,6 +8,7 @@ import numpy as np
 from ratoon.domain import quality
 from ratoon.domain.drift import Drift
 from ratoon.domain.gate import GatePolicy, Verdict, judge
+from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import Timeline
 from ratoon.domain.quality import Answers, Record, truth
 from ratoon.judging.asking import answers, index_recall, skewed
@@ -44,17 +45,13 @@ class Jury:
         new = answers(pair, self.new, self.policy.k, self.live)
         return {"new": new, **remembered(pair, self.past, self.policy.k)}
 
-    def verdict(
-        self, pair: Pair, said: Slices, written: Sequence[str], drifts: Sequence[Drift], rng: np.random.Generator
-    ) -> Verdict:
-        """Whether `pair`, which answered `said`, may follow the parent.
-
-        Args:
-            written: the items that were embedded again in the parent's own space; none if the candidate has another.
-        """
+    def verdict(self, pair: Pair, said: Slices, plan: RefreshPlan, drifts: Sequence[Drift], rng: np.random.Generator) -> Verdict:
+        """Whether `pair`, which answered `said`, may follow the parent; what `plan` wrote of its items can be mixed with it."""
         recall = index_recall(pair, [self.new, self.past], self.policy.k)
         pairs = {name: (self.before.get(name, after), after) for name, after in said.items()}
-        return judge(pairs, index_recall=recall, policy=self.policy, rng=rng, drifts=drifts, skew=self._skew(pair, written))
+        skew = self._skew(pair, plan.writable)
+        must_win = plan.must_win and self.parent is not None
+        return judge(pairs, index_recall=recall, policy=self.policy, rng=rng, drifts=drifts, skew=skew, must_win=must_win)
 
     def again(self, before: Slices, pair: Pair, rng: np.random.Generator) -> Verdict:
         """Whether what `pair` has become still answers as well as it did."""

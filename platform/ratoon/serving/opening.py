@@ -57,6 +57,7 @@ def open_app(house: House) -> FastAPI:
         online=online,
         open_towers=open_towers,
         indexes=house.indexes,
+        posted_items=house.posted_items,
         clock=house.accepted.now,
         apply_user_events=online.refresh,
         check_features=house.check_features,

@@ -69,8 +69,8 @@ class Reads:
         answer = retrieve(asked, _slot(body.surface, surface), self._rooms.online, self._rooms.log)
         self._metrics.retrievals.labels(body.surface, answer.source).inc()
         candidates = [
-            {"item_id": candidate.item_id, "score": candidate.score, "rank": rank, "item": candidate.display}
-            for rank, candidate in enumerate(answer.candidates, 1)
+            {"item_id": one.item_id, "score": one.score, "rank": rank, "item": one.display, "source": one.source}
+            for rank, one in enumerate(answer.candidates, 1)
         ]
         return _json(
             request_id=request.state.request_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ratoon.adopt import Live
-from ratoon.ports import EventLog, Files, Indexes, OnlineFeatures, Registry, Towers
+from ratoon.ports import EventLog, Files, Indexes, OnlineFeatures, PostedItems, Registry, Towers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Rooms:
     Attributes:
         surfaces: name -> surface.
         clock: the present by the configured clock; dates events that come without a time.
+        posted_items: what items' own events say of them.
         apply_user_events: values these users' online features anew; called after their events are durable.
         check_features: refuses features that no view has or whose values do not fit, with a DataError.
         catch_up: brings online features up to the log where others moved them; called at each poll, once there is a release.
@@ -51,6 +52,7 @@ class Rooms:
     online: OnlineFeatures
     open_towers: Callable[[Files], Towers]
     indexes: Indexes
+    posted_items: PostedItems
     clock: Callable[[], datetime]
     apply_user_events: Callable[[list[str]], object]
     check_features: Callable[[Mapping[str, object]], object] = lambda _: None

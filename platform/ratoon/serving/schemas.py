@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from ratoon.domain.event import Kind
-from ratoon.domain.query import Source
+from ratoon.domain.query import Known, Source
 
 MOST_EVENTS = 5_000
 ONE, MANY = "{one}", "{many}"
@@ -83,6 +83,9 @@ class RetrievedItem(BaseModel):
     score: float = Field(description="Inner product with the user's vector, or how many recent interactions the item had.")
     rank: int = Field(description="1 for the best.")
     item: dict[str, JsonValue] = Field(description="The item's display and filter columns.")
+    source: Known = Field(
+        description="`index`: the release has learnt its vector; `features`: it was posted since, and is placed by its features."
+    )
 
 
 class RetrieveAnswer(BaseModel):
@@ -150,7 +153,10 @@ class ItemAnswer(BaseModel):
 
     item_id: str
     offset: int = Field(description="Its position in the log.")
-    retrievable: Literal["after the next refresh"] = "after the next refresh"
+    retrievable: Literal["now", "after the next refresh"] = Field(
+        description="`now`: in the answers of every surface, a new item by its features (`source` of the candidate); what is "
+        "known already is told apart by new features from the next refresh on."
+    )
 
 
 class RemovalAnswer(BaseModel):

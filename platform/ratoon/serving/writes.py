@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Path
 from fastapi.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 
-from ratoon.adopt import apply_item_event
+from ratoon.adopt import apply_item_event, arrivals, take_in
 from ratoon.domain.errors import DataError
 from ratoon.domain.event import EVENT_SCHEMA, Event
 from ratoon.serving.metrics import Metrics
@@ -92,12 +92,14 @@ class Writes:
         return EventsAnswer(accepted=len(new), duplicates=len(rows) - len(new), offset=offset, applied=applied)
 
     async def post_item(self, body: ItemRequest) -> ItemAnswer:
-        """Add an item, or change its features; it is retrievable after the next refresh."""
+        """Add an item, or change its features; a new one is retrievable by its features from now on."""
         (new,) = await self._append([self._row(0, kind="item", **dict(body))], "#")
-        return ItemAnswer(item_id=body.item_id, offset=new["offset"])
+        slots = [surface.live.slot for surface in self._rooms.surfaces.values()]
+        served = all(slot is not None and body.item_id in slot.items for slot in slots)
+        return ItemAnswer(item_id=body.item_id, offset=new["offset"], retrievable="now" if served else "after the next refresh")
 
     async def delete_item(self, item_id: Annotated[Id, Path(description="The item.")]) -> RemovalAnswer:
-        """Remove an item: it is in no answer from now on, until it is posted again and a refresh has run."""
+        """Remove an item: it is in no answer from now on, until it is posted again."""
         (new,) = await self._append([self._row(0, kind="remove", item_id=item_id)], "")
         return RemovalAnswer(item_id=item_id, offset=new["offset"])
 
@@ -125,12 +127,23 @@ class Writes:
         for row in new:
             if row["kind"] == "remove":
                 self._remove(row)
+        if posted := {row["item_id"] for row in new if row["kind"] == "item"}:
+            await self._take_in(posted)
         return new
 
     def _remove(self, row: Row) -> None:
         event = Event(row["event_id"], "remove", row["event_timestamp"], item_id=row["item_id"])
         for surface in self._rooms.surfaces.values():
             apply_item_event(surface.live, event)
+
+    async def _take_in(self, items: set[str]) -> None:
+        rooms = self._rooms
+        for name, surface in rooms.surfaces.items():
+            try:
+                coming = await run_in_threadpool(arrivals, surface.live, rooms.log, rooms.posted_items, items)
+                take_in(surface.live, rooms.log, coming)  # here, in the thread that answers
+            except Exception:  # they are in the log: the next look tries again
+                logger.exception("surface %s: %d posted items are durable, but not served yet", name, len(items))
 
     async def _apply(self, users: list[str]) -> bool:
         # Duplicates' users too: sending the same events again is how a caller heals an answer with `applied: false`.

@@ -74,16 +74,18 @@ def test_what_is_put_aside_moves_nothing(log: SqliteEventLog, tmp_path: Path) ->
     sift(RULES, log, tmp_path / "quarantine")
     quarantine = Quarantine(log, tmp_path / "quarantine")
     far = [event(f"far{n}", user_id=f"x{n}", item_id="junk", event_timestamp=at(9e8 + n)) for n in range(20)]
-    log.append(batch(*far, event("gone", kind="remove", user_id=None, item_id="good", event_timestamp=at(9e8))))
+    made = event("made", kind="item", user_id=None, item_id="junk", event_timestamp=at(9e8))
+    log.append(batch(*far, made, event("gone", kind="remove", user_id=None, item_id="good", event_timestamp=at(9e8))))
     assert (server.now(), server.popular(1), server.removed(0)) == (at(9e8 + 19), [("junk", 20)], ["good"])
-    assert quarantine.put_aside(4, 24, "junk") == 21
+    assert server.posted(0) == [("junk", False)]
+    assert quarantine.put_aside(4, 25, "junk") == 22
     log.append(batch(person("old", "w", 1e9, age=500)))
     for _ in range(2):
         assert (server.now(), shop.now()) == (at(1), at(1))
         assert server.popular(9) == shop.popular(9) == [("good", 2), ("other", 1)]
         assert server.recent(99, 2) == shop.recent(99, 2) == [(2, "u", "good"), (3, "v", "other")]
         assert server.catalogue(99) == shop.catalogue(99) == ["good", "other"]
-        assert server.removed(0) == shop.removed(0) == []
+        assert server.removed(0) == shop.removed(0) == server.posted(0) == shop.posted(0) == []
         sift(RULES, log, tmp_path / "quarantine")
     assert {row["when"] for row in quarantine.listed("profile")} == {at(1e9).isoformat()}
     assert log.now() == at(1e9)

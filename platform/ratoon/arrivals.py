@@ -1,0 +1,93 @@
+"""Items that were posted after a release was made: its item tower gives them vectors from what they say of themselves.
+
+Such an item has no learned row yet, as if its id had never been seen: what is known of it are its features, and that nobody
+has had it.
+"""
+
+import logging
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.encoding import completed
+from ratoon.domain.errors import RatoonError
+from ratoon.domain.popularity import WIDTH, WINDOWS, traits
+from ratoon.domain.schema import TowerSchema
+from ratoon.ports import Index, Towers
+
+NORM = 1e-3
+"""How far from 1 the length of a vector may be that is compared by cosine."""
+
+logger = logging.getLogger("ratoon.serving")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Posted items, embedded and not yet to be seen.
+
+    Attributes:
+        release: the id of the release that they were embedded for.
+        start, end: they were posted at offsets above `start`; everything up to `end` is among them, if it can be embedded.
+        batch: None if there are none.
+    """
+
+    release: str
+    start: int
+    end: int
+    batch: EmbeddingBatch | None
+
+
+def embedded(towers: Towers, schema: TowerSchema, table: pa.Table) -> EmbeddingBatch:
+    """The items of `table` that can be embedded, as items that nobody has had; the others are logged.
+
+    Args:
+        table: see `ratoon.ports.PostedItems`.
+    """
+    ids = table.column("item_id").to_pylist()
+    with np.errstate(all="ignore"):
+        vectors = _vectors(towers, completed(schema.item, table))
+        lengths = np.linalg.norm(vectors, axis=1)
+    good = np.isfinite(vectors).all(axis=1) & ((towers.metric != "cosine") | (np.abs(lengths - 1) < NORM))
+    for place in np.flatnonzero(~good):
+        logger.warning("item %r waits for the next refresh: its features give no vector", ids[place])
+    if len(towers.popularity):
+        vectors[:, -WIDTH:] = traits(np.zeros((1, len(WINDOWS)), np.int64), np.zeros(1, np.int64))
+    kept = pa.array(good)
+    shown = list(dict.fromkeys([*schema.display, *schema.filters]))
+    for name in shown:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows))
+    return _only(EmbeddingBatch(tuple(ids), np.where(good[:, None], vectors, 0), table.select(["item_id", *shown])), kept)
+
+
+def put(index: Index, batch: EmbeddingBatch | None, alive: Container[str]) -> Sequence[str]:
+    """Insert those items of a batch that are alive; which ones those are."""
+    kept = pa.array([item in alive for item in batch.ids] if batch else [], pa.bool_())
+    if batch is None or not kept.true_count:
+        return ()
+    batch = _only(batch, kept)
+    try:
+        index.upsert(batch)
+    except RatoonError:  # a display column, say, of a type that the release's column cannot be read as
+        logger.exception("items %r and %d more wait for the next refresh", batch.ids[0], len(batch.ids) - 1)
+        return ()
+    return batch.ids
+
+
+def _vectors(towers: Towers, table: pa.Table) -> Vectors:
+    """Their vectors, shape (n, dim); NaN for an item whose columns do not fit the tower, which spoils no other."""
+    try:
+        return towers.items(table)
+    except (pa.ArrowException, ValueError, TypeError, KeyError):
+        if table.num_rows == 1:
+            logger.exception("an item's columns do not fit the release's item tower")
+            return np.full((1, towers.dim), np.nan, np.float32)
+    return np.concatenate([_vectors(towers, table.slice(place, 1)) for place in range(table.num_rows)])
+
+
+def _only(batch: EmbeddingBatch, kept: pa.Array) -> EmbeddingBatch:
+    places = np.flatnonzero(kept.to_numpy(zero_copy_only=False))
+    return EmbeddingBatch(tuple(batch.ids[place] for place in places), batch.vectors[places], batch.columns.filter(kept))
