@@ -141,7 +141,7 @@ def traited(index: Index, written: Sequence[str], timeline: Timeline, upto: int,
         before: an index with the traits of the earlier moment.
     """
     codes = {item: code for code, item in enumerate(timeline.items)}
-    touched = [timeline.items[code] for code in timeline.touched(since + 1, upto + 1)]
+    touched = [timeline.items[code] for code in timeline.touched(*sorted((since + 1, upto + 1)))]
     ids = [item for item in dict.fromkeys([*written, *touched]) if item in index]
     known = np.array([item in before for item in ids], np.bool_)
     ever = np.zeros(len(ids), np.int64)

@@ -126,9 +126,9 @@ def _jury(shop: Workshop, task: Task) -> Jury:
     held &= np.cumsum(held[::-1])[::-1] <= shop.gate_rows
     past = questions(shop.log, shop.features.newest(task.window, "reserve", shop.gate_rows), shop.labels)
     past = past.hiding(task.delta.new_items)  # nobody could be offered them then
-    parent, said = task.parent, task.said
-    before = {"new": said.where(held), **remembered(parent, past, shop.gate.k)} if parent and said else {}
-    return Jury(shop.gate, task.asked.where(held), past, task.live, parent, before)
+    parent, said, since = task.parent, task.said, task.window.start
+    before = {"new": said.where(held), **remembered(parent, past, shop.gate.k, task.live, since)} if parent and said else {}
+    return Jury(shop.gate, task.asked.where(held), past, task.live, since, parent, before)
 
 
 def _priced(shop: Workshop, task: Task, candidate: Pair, held: Questions, rng: np.random.Generator) -> Pair:

@@ -122,12 +122,16 @@ def test_answers_know_what_was_popular_then(log: SqliteEventLog) -> None:
 
 
 def test_the_past_is_also_asked_of_the_towers_alone(log: SqliteEventLog) -> None:
-    """Alone a pair answers by taste: the east is answered with the east, whatever the fashion."""
+    """Alone a pair answers by taste; otherwise with what was popular when the window began, and its index is as before."""
     past = everything(log, 0, 40)
-    said = remembered(pair(log, 120, LATELY), past, 3)
+    candidate, live = pair(log, 120, LATELY), timeline(log, Window(0, 120, START), 0)
+    held = candidate.index.vectors(ITEMS)
+    said = remembered(candidate, past, 3, live, 60)
     east = [item in ("i00", "i01", "i02") for item in past.column("item_id")]
     assert said["taste"].hits.tolist() == [float(is_east) for is_east in east]
-    assert said["past"].hits.sum() < said["taste"].hits.sum()
+    assert said["past"].ranks.tolist() == answers(pair(log, 60, LATELY), past, 3).ranks.tolist()
+    assert said["past"].ranks.tolist() != answers(candidate, past, 3).ranks.tolist()
+    assert np.array_equal(candidate.index.vectors(ITEMS), held)
 
 
 def test_nothing_asked_nothing_answered(log: SqliteEventLog) -> None:
@@ -172,8 +176,8 @@ def test_the_jury_refuses_what_lost_and_what_narrowed(log: SqliteEventLog) -> No
     live, asked = timeline(log, Window(0, 120, START), 0), everything(log, 60, 120)
     past = Questions(asked.rows.slice(0, 0), ())
     good, bad = pair(log, 60, LATELY), pair(log, 60, NOTHING)
-    before = {"new": answers(good, asked, 3, live), **remembered(good, past, 3)}
-    jury = Jury(GatePolicy(k=3, variety=0.9), asked, past, live, good, before)
+    before = {"new": answers(good, asked, 3, live), **remembered(good, past, 3, live, 60)}
+    jury = Jury(GatePolicy(k=3, variety=0.9), asked, past, live, 60, good, before)
     rng = np.random.default_rng(0)
     assert jury.verdict(good, jury.hears(good), PLAN, (), rng).publish
     verdict = jury.verdict(bad, jury.hears(bad), PLAN, (), rng)

@@ -1,10 +1,11 @@
 """What a pair answers to questions, as it would have been served at their moment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
-from ratoon.answering import Found, answered, shift
+from ratoon.answering import Found, answered, shift, traited
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import completed
 from ratoon.domain.popularity import KEPT, Timeline
@@ -42,6 +43,22 @@ def answers(pair: Pair, asked: Questions, k: int, live: Timeline | None = None) 
     found = answered(pair.index, vectors, k, asked.hidden, moved)
     ranks = [_rank(row, item, k) for row, item in zip(found, wanted, strict=True)]
     return Answers(k, users, np.array(ranks), weights, tuple(tuple(item for item, _ in row) for row in found))
+
+
+@contextmanager
+def as_of(pair: Pair, live: Timeline, moment: int) -> Iterator[None]:
+    """While the body runs, the pair's index has the traits of the moment just after the offset `moment`."""
+    if moment == pair.upto or not len(pair.towers.popularity):
+        yield
+        return
+    codes = live.touched(*sorted((moment + 1, pair.upto + 1)))
+    items = [live.items[code] for code in codes if live.items[code] in pair.index]
+    kept = pair.index.vectors(items)
+    traited(pair.index, (), live, moment, pair.index, pair.upto)
+    try:
+        yield
+    finally:
+        pair.index.overwrite(items, kept)
 
 
 def index_recall(pair: Pair, asked: Sequence[Questions], k: int) -> float:

@@ -11,7 +11,7 @@ from ratoon.domain.gate import GatePolicy, Verdict, judge
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import Timeline
 from ratoon.domain.quality import Answers, Record, truth
-from ratoon.judging.asking import answers, index_recall, skewed
+from ratoon.judging.asking import answers, as_of, index_recall, skewed
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
 from ratoon.ports import EventLog
@@ -29,7 +29,8 @@ class Jury:
     Attributes:
         new: held-out rows of the window, answered with what was popular at their moment, as they were served.
         past: held-out rows from before it, which a window of poison cannot change; see `remembered`.
-        live: what was popular at every moment of `new`.
+        live: what was popular at every moment of `new`, and when the window began.
+        since: the offset after which it did.
         before: slice -> the parent's answers; empty without a parent.
     """
 
@@ -37,13 +38,14 @@ class Jury:
     new: Questions
     past: Questions
     live: Timeline
+    since: int
     parent: Pair | None
     before: Slices
 
     def hears(self, pair: Pair) -> Slices:
         """What a candidate answers."""
         new = answers(pair, self.new, self.policy.k, self.live)
-        return {"new": new, **remembered(pair, self.past, self.policy.k)}
+        return {"new": new, **remembered(pair, self.past, self.policy.k, self.live, self.since)}
 
     def verdict(self, pair: Pair, said: Slices, plan: RefreshPlan, drifts: Sequence[Drift], rng: np.random.Generator) -> Verdict:
         """Whether `pair`, which answered `said`, may follow the parent; what `plan` wrote of its items can be mixed with it."""
@@ -70,9 +72,14 @@ class Jury:
         }
 
 
-def remembered(pair: Pair, past: Questions, k: int) -> dict[str, Answers]:
-    """What a pair answers to rows from before the window: as anybody would be answered now, and by its towers alone."""
-    return {"past": answers(pair, past, k), "taste": answers(pair.alone(), past, k)}
+def remembered(pair: Pair, past: Questions, k: int, live: Timeline, since: int) -> dict[str, Answers]:
+    """What a pair answers to rows from before the window: with what was popular when it began, and by its towers alone.
+
+    What has become popular in the window is no answer to what was asked before it, and would make every candidate look worse.
+    """
+    with as_of(pair, live, since):
+        served = answers(pair, past, k)
+    return {"past": served, "taste": answers(pair.alone(), past, k)}
 
 
 def recorded(log: EventLog, parent: Pair, asked: Questions, said: Answers, since: int, rng: np.random.Generator) -> Record:
