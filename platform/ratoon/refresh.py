@@ -6,6 +6,7 @@ Every step can be killed. Nothing is visible before the publication, which is on
 run again over the same pinned window and gives the same release.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from ratoon.domain import popularity, quality
 from ratoon.domain.delta import part
 from ratoon.domain.evolution import effect
 from ratoon.domain.plan import RefreshPlan, Scope, decide
-from ratoon.domain.quality import Record
+from ratoon.domain.quality import Answers, Record
 from ratoon.domain.release import Release, release_id
 from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
 from ratoon.domain.schema import TowerSchema
@@ -47,6 +48,9 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> Ref
             shop.registry.unpin()
             return _report(shop, watch, "skipped", current, task.plan, task)
         made = _make(shop, watch, task)
+        if not made.verdict.publish and task.plan.instead:
+            task = _instead(task, task.plan.instead, made.verdict.reasons)
+            made = _make(shop, watch, task)
         if not made.verdict.publish:
             shop.registry.refuse(window, made.verdict.reasons)
             return _report(shop, watch, "refused", current, task.plan, task, made)
@@ -87,6 +91,12 @@ def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | N
     return Task(plan, window, schema, delta, past, parent, asked, said, live, record, drifted, last)
 
 
+def _instead(task: Task, plan: RefreshPlan, reasons: Sequence[str]) -> Task:
+    """The same task by the plan kept for a refusal. The shared layers have had their try and are not old again at once."""
+    said = f"{plan.reason}; {task.plan.scope} was tried, because {task.plan.reason}, and refused: {reasons[0]}"
+    return replace(task, plan=replace(plan, reason=said), past=task.past.slice(0, 0))
+
+
 def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     """A candidate that has learnt the train rows, judged by the gate rows; if it passes, one that has learnt all rows."""
     rng = np.random.default_rng([shop.seed, task.window.end])
@@ -101,8 +111,8 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     durable.fault_point("refresh.embedded")
     with watch.stage("judge") as rows:
         jury = _jury(shop, task)
-        candidate = _priced(shop, task, candidate, jury.new, rng)
-        said, rows.count = jury.hears(candidate), len(jury.new) + len(jury.past)
+        candidate, new = _priced(shop, task, candidate, jury.new, rng)
+        said, rows.count = jury.hears(candidate, new), len(jury.new) + len(jury.past)
         verdict = jury.verdict(candidate, said, task.plan, task.drifts, rng)
     durable.fault_point("refresh.judged")
     if not verdict.publish:
@@ -131,8 +141,8 @@ def _jury(shop: Workshop, task: Task) -> Jury:
     return Jury(shop.gate, task.asked.where(held), past, task.live, since, parent, before)
 
 
-def _priced(shop: Workshop, task: Task, candidate: Pair, held: Questions, rng: np.random.Generator) -> Pair:
-    """The candidate with what the newest fit rows say popularity is worth; of all history where it starts from nothing."""
+def _priced(shop: Workshop, task: Task, candidate: Pair, held: Questions, rng: np.random.Generator) -> tuple[Pair, Answers]:
+    """The candidate with what the newest fit rows say popularity is worth, of all history where it starts from nothing."""
     fit = part(task.delta.interactions, "fit")
     if task.plan.scope == "full":
         earlier = shop.features.newest(task.window, "fit", shop.fit_rows)

@@ -71,7 +71,7 @@ class Task:
         said: what the parent answered to them; None without a parent.
         live: what was popular at every moment that is asked about.
         record: what the parent was worth on the window.
-        taught: the watermark of the last release whose shared layers moved, this one included.
+        taught: the watermark of the last release whose shared layers moved or should have, this one included.
     """
 
     plan: RefreshPlan

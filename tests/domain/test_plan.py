@@ -128,6 +128,8 @@ def test_aged_layers_learn_again(forced: Scope | None, scope: Scope) -> None:
     plan = decide(SOME, has_parent=True, schema_changed=False, aged="they are old", forced=forced)
     assert plan.scope == scope
     assert (plan.reason == "they are old") == (forced is None)
+    rows = decide(SOME, has_parent=True, schema_changed=False)
+    assert plan.instead == (rows if forced is None else None)
     assert decide(EMPTY, has_parent=True, schema_changed=False, aged="they are old").scope == "skip"
 
 

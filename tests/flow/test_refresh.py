@@ -292,3 +292,25 @@ def test_a_full_refresh_learns_what_the_policy_says(house: House) -> None:
             assert any("has to win" in reason or "fell" in reason for reason in report.verdict.reasons)
     assert counts["warm"] == counts["scratch"]
     assert 0.4 < counts["window"] / counts["scratch"] < 0.6
+
+
+class Clumsy(TwoTowerTrainer):
+    """Loses the user tower whenever the shared layers learn."""
+
+    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+        files = super().train(plan, schema, parent, lesson)
+        if plan.scope != "dense":
+            return files
+        lost = {name: np.zeros_like(old) for name, old in load(files["user.safetensors"]).items()}
+        return {**files, "user.safetensors": save(lost)}
+
+
+def test_where_aged_layers_cannot_learn_rows_go_on(house: House) -> None:
+    """A dense refresh that ageing asked for and the gate refused gives way to rows, says so, and is not tried again at once."""
+    shop = replace(house.workshop("default"), trainer=Clumsy(TrainingSettings(dim=16), 0), plan=PlanPolicy(ageing=0.01))
+    report = refresh(shop, house.stopwatch())
+    assert (report.outcome, report.plan.scope) == ("published", "rows")
+    assert "dense was tried, because the log has grown by" in report.plan.reason
+    release = house.registry("default").current()
+    assert release is not None
+    assert (release.scope, release.taught) == ("rows", release.window.end)

@@ -20,6 +20,7 @@ class RefreshPlan:
             only `writable` items are embedded again; `dense` the shared layers move as well, so that the whole catalogue is
             embedded again; `full` starts again from all history.
         writable: the items whose rows may move under `rows`; sorted, empty otherwise.
+        instead: what to do where this is refused; None for nothing.
         must_win: whether the candidate stands beside a release that could go on as it is, and so has to be better than it.
     """
 
@@ -27,6 +28,7 @@ class RefreshPlan:
     reason: str
     writable: tuple[str, ...] = ()
     must_win: bool = False
+    instead: "RefreshPlan | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,8 @@ def decide(
         return RefreshPlan("skip", "nothing changed since the current release")
     if drift is not None and forced is None:
         return RefreshPlan("full", str(drift))
-    if aged and forced is None:
-        return RefreshPlan("dense", aged)
     removed = set(delta.removed_items)
     writable = tuple(sorted({*delta.changed_items, *recent_items, *reshown} - removed))
-    rows = delta.interactions.num_rows
-    return RefreshPlan("rows", f"{rows} interactions, {len(writable)} writable items, {len(removed)} removed", writable)
+    reason = f"{delta.interactions.num_rows} interactions, {len(writable)} writable items, {len(removed)} removed"
+    rows = RefreshPlan("rows", reason, writable)
+    return RefreshPlan("dense", aged, instead=rows) if aged and forced is None else rows

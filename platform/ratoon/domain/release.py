@@ -30,7 +30,7 @@ class Release:
         written_items: the items whose change a `rows` refresh learnt; the next one may write them again. Empty otherwise.
         files: file name -> SHA-256.
         space: the vector space that a `rows` refresh stayed in; empty if the release began its own. See `vector_space`.
-        taught: the watermark of the release that last moved the shared layers, this one included; 0 in older manifests.
+        taught: the watermark of the release that last moved the shared layers or tried to, this one included; 0 in older ones.
         published: the first moment, by the configured clock, at which it can have been served: later than all it has seen and
             than its parent's. None in manifests that are older than this field.
     """

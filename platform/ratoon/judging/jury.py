@@ -16,7 +16,7 @@ from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
 from ratoon.ports import EventLog
 
-SKEWS = (0.25, 0.5, 1.0)
+SKEWS = (0.5, 1.0)
 """The shares of moved vectors that are left behind to see what a mixture is worth."""
 
 Slices = Mapping[str, Answers]
@@ -42,9 +42,9 @@ class Jury:
     parent: Pair | None
     before: Slices
 
-    def hears(self, pair: Pair) -> Slices:
-        """What a candidate answers."""
-        new = answers(pair, self.new, self.policy.k, self.live)
+    def hears(self, pair: Pair, new: Answers | None = None) -> Slices:
+        """What a candidate answers; `new`, if it is known already, to the window's rows."""
+        new = new or answers(pair, self.new, self.policy.k, self.live)
         return {"new": new, **remembered(pair, self.past, self.policy.k, self.live, self.since)}
 
     def verdict(self, pair: Pair, said: Slices, plan: RefreshPlan, drifts: Sequence[Drift], rng: np.random.Generator) -> Verdict:

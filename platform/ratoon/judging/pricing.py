@@ -9,6 +9,7 @@ from ratoon.answering import answered
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.gate import compare
 from ratoon.domain.popularity import FILE, GRID, WIDTH, WINDOWS, Floats, Ints, Popularity, Timeline, ever_of, gains, traits
+from ratoon.domain.quality import Answers
 from ratoon.judging.asking import answers, user_vectors
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
@@ -20,18 +21,20 @@ DRAWS = 500
 """Bootstrap resamples that tell whether popularity costs recall."""
 
 
-def priced(pair: Pair, fit: Questions, held: Questions, live: Timeline, k: int, rng: np.random.Generator) -> Pair:
-    """The pair with what `fit` and the fit rows before say popularity is worth: nothing, if that certainly costs `held` recall.
+def priced(pair: Pair, fit: Questions, held: Questions, live: Timeline, k: int, rng: np.random.Generator) -> tuple[Pair, Answers]:
+    """The pair with what `fit` and the fit rows before say popularity is worth, and what it answers to `held`.
+
+    It is worth nothing where that certainly costs `held` recall.
 
     Args:
         live: of every moment that is asked about in both.
     """
     if FILE not in pair.model:
-        return pair
+        return pair, answers(pair, held, k, live)
     prior = learnt(Popularity.from_json(pair.model[FILE].decode()), pair, fit, live, k)
     on, off = (_with(pair, replace(prior, active=active)) for active in (True, False))
     without, within = (answers(some, held, k, live) for some in (off, on))
-    return off if compare(without, within, draws=DRAWS, rng=rng).high < 0 else on
+    return (off, without) if compare(without, within, draws=DRAWS, rng=rng).high < 0 else (on, within)
 
 
 def _with(pair: Pair, prior: Popularity) -> Pair:
