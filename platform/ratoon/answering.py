@@ -6,6 +6,7 @@ moment that is asked about, moves the scores of few items: those are scored agai
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,9 @@ def _merged(pairs: Found, own: npt.NDArray[Any], items: Sequence[str], apart: Se
     best = np.argpartition(-own, wanted - 1)[:wanted]
     merged = [pair for pair in pairs if pair[0] not in apart]
     merged += [(items[place], float(own[place])) for place in best.tolist() if items[place] not in hidden]
-    return sorted(merged, key=lambda pair: (-pair[1], pair[0]))[:k]
+    merged.sort(key=itemgetter(0))
+    merged.sort(key=itemgetter(1), reverse=True)  # stable, so that equals stay in the order of their ids
+    return merged[:k]
 
 
 def set_traits(index: Index, ids: Sequence[str], ever: Ints, timeline: Timeline, upto: int) -> int:

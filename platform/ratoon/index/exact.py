@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from threading import RLock
 
 import numpy as np
@@ -31,7 +32,9 @@ def exact_scores(queries: Vectors, vectors: Vectors) -> npt.NDArray[np.float32]:
 
 def best(ids: Sequence[str], scored: Iterable[tuple[int, float]], k: int) -> Found:
     """The k best of the given slots and their scores, best first, ties by id."""
-    return sorted(((ids[slot], score) for slot, score in scored), key=lambda pair: (-pair[1], pair[0]))[:k]
+    found = sorted(((ids[slot], score) for slot, score in scored), key=itemgetter(0))
+    found.sort(key=itemgetter(1), reverse=True)  # stable, so that equals stay in the order of their ids
+    return found[:k]
 
 
 def recall_of(found: Sequence[Found], queries: Vectors, vectors: Vectors, slots: Slots, k: int) -> float:
