@@ -223,7 +223,7 @@ def test_removed_and_posted_again(world: World) -> None:
         )
         if look:
             world.look()
-            assert not {"new", "r1-i0"} & served(world).items
+            assert not {"new", "r1-i0"} & (served(world).items | served(world).posted)
         world.post(f"d{turn}", "new", worth=30 + turn)
         world.post(f"e{turn}", "r1-i0", worth=40 + turn)
         world.look()
@@ -236,7 +236,7 @@ def test_removed_and_posted_again(world: World) -> None:
 
 
 def test_what_says_nothing_usable_waits(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Values of a wrong type and infinity are logged and leave the item to the next refresh, others are served; good ones heal."""
+    """A value of a wrong type or infinite is logged, and its item waits for a refresh or a good value; others are served."""
     world.registry.release(1)
     adopted(world)
     world.post("a", "text", worth="much")

@@ -1,6 +1,7 @@
 """The page for people."""
 
 import re
+from dataclasses import replace
 
 from ratoon.adopt import Live
 from ratoon.serving import Surface
