@@ -95,9 +95,11 @@ class Gate(_Section):
     variety: float = Field(0.5, ge=0, le=1, description="Least share left of the items that answers are spread over.")
     skew: float = Field(0.2, ge=0, lt=1, description="Relative loss let pass while old and new vectors are mixed.")
 
+    win: float = Field(0.0, ge=-1, le=1, description="Gain in recall that `full` needs beside a good release; -1: none.")
+
     def policy(self, drift: DriftPolicy) -> GatePolicy:
         """What the gate asks for."""
-        return GatePolicy(self.k, self.tolerance, self.taste, self.index_recall, self.variety, self.skew, drift=drift)
+        return GatePolicy(self.k, self.tolerance, self.taste, self.index_recall, self.variety, self.skew, self.win, drift=drift)
 
 
 class Plan(_Section):

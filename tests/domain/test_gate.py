@@ -236,3 +236,5 @@ def test_what_stands_beside_a_release_has_to_win() -> None:
         assert verdict.publish == publish
     empty = np.zeros(0, np.bool_)
     assert judged({"new": (empty, empty)}, index_recall=1.0, policy=POLICY, rng=rng(), must_win=True).publish
+    any_will_do = GatePolicy(win=-1.0)
+    assert judged({"new": (same, same)}, index_recall=1.0, policy=any_will_do, rng=rng(), must_win=True).publish

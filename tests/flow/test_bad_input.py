@@ -243,7 +243,7 @@ def test_a_window_without_a_positive_is_survived(house: House) -> None:
     """Where clicks are learnt, a window in which nobody clicked is learnt beside replayed clicks and judged by older ones."""
     clicking = TrainingSettings(dim=16, epochs=2, objective="bce", metric="dot")
     shop = house.workshop("default")
-    shop = replace(shop, trainer=TwoTowerTrainer(clicking, 0), gate=replace(shop.gate, tolerance=0.9))
+    shop = replace(shop, trainer=TwoTowerTrainer(clicking, 0), gate=replace(shop.gate, tolerance=0.9, taste=0.99, win=-1.0))
     assert run(house, "full", shop).outcome == "published"
     before = served(house)
     shown = house.log.catalogue(house.log.end())[:40]

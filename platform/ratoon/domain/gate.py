@@ -65,6 +65,7 @@ class GatePolicy:
         index_recall: the least share of the exact top k that the index must return.
         variety: the least share that must be left of how many items the parent's answers are spread over.
         skew: the relative loss that is let pass while parts of parent and candidate are mixed.
+        win: by more than this a candidate that stands beside a release that could go on has to be better; -1 for any.
         draws: bootstrap resamples.
         drift: how far a window's inputs may be from what the current release learnt.
     """
@@ -75,6 +76,7 @@ class GatePolicy:
     index_recall: float = 0.95
     variety: float = 0.5
     skew: float = 0.2
+    win: float = 0.0
     draws: int = 1000
     drift: DriftPolicy = field(default_factory=DriftPolicy)
 
@@ -109,7 +111,7 @@ def judge(
         index_recall: share of the exact top k that the candidate's index returns.
         drifts: of the window's inputs, against what the current release learnt: what differs too much is not taken for
             a new fashion, however well the candidate does on rows of that same window.
-        must_win: refuse also what is not better on the first slice that has rows.
+        must_win: refuse also what is not better, by `win`, on the first slice that has rows.
         skew: share of vectors that are still the parent's -> (parent's answers, those of the candidate's user tower over both).
     """
     compared = {name: compare(*pair, draws=policy.draws, rng=rng) for name, pair in slices.items()}
@@ -127,7 +129,7 @@ def judge(
     ]
     reasons += _narrowed(slices, policy.variety)
     first = next(((name, result) for name, result in compared.items() if result.rows), None)
-    if must_win and first and first[1].difference <= 0:
+    if must_win and first and first[1].difference <= policy.win:
         name, result = first
         figures = f"from {result.parent:.4f} to {result.candidate:.4f} on {name} held-out rows"
         reasons.append(
