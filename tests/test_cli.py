@@ -35,7 +35,7 @@ def test_a_life_by_hand(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["outcome"] == "published"
 
-    assert json.loads(ratoon(folder, "refresh", "--scope", "full", "--json").stdout)["sequence"] == 2
+    assert json.loads(ratoon(folder, "refresh", "--scope", "dense", "--json").stdout)["sequence"] == 2
     rolled = json.loads(ratoon(folder, "rollback", "--reason", "to see", "--json").stdout)
     assert rolled["sequence"] == 3
     assert rolled["scope"] == "rollback"

@@ -4,20 +4,22 @@ What is served = the current release and what happened to items after its window
 ones that it does not know are found by their features; ranked by what is popular now.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
 
-from ratoon.answering import Shift, shift
+from ratoon.answering import Shift, lately, shift
 from ratoon.arrivals import Arrivals, embedded, put
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event
-from ratoon.domain.popularity import KEPT, Timeline
 from ratoon.domain.release import Release
 from ratoon.domain.schema import TowerSchema
 from ratoon.ports import EventLog, Files, Index, Indexes, PostedItems, Registry, Towers
+
+FOREVER = 2**63 - 1
+"""An offset that no event reaches."""
 
 SCHEMA = "schema.json"
 """The file of a release that says what its towers are fed."""
@@ -51,12 +53,14 @@ class Live:
 
     Attributes:
         replayed: the slot has all item events up to this offset, and may have later ones.
+        left_out: the ranges of offsets that must not be learnt from, nor followed; all from the watermark on while on hold.
     """
 
     def __init__(self) -> None:
         self.slot: Slot | None = None
         self.lock = Lock()
         self.replayed = 0
+        self.left_out: tuple[tuple[int, int], ...] = ()
 
 
 def adopt(
@@ -73,6 +77,9 @@ def adopt(
         RatoonError: the release cannot be read or does not fit together; the old slot goes on serving.
     """
     release, served = registry.current(), live.slot
+    live.left_out = registry.left_out()
+    if release is not None and registry.held():
+        live.left_out += ((release.window.end + 1, FOREVER),)
     if release is None or (served is not None and served.release.id == release.id):
         return None
     slot = _opened(release, registry.load(release), open_towers, indexes)
@@ -136,7 +143,7 @@ def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> N
     returned = (item for item, removed in alive.items() if removed and item not in slot.posted)
     _take_away(slot, [*log.removed(coming.start), *returned])
     _add(slot, put(slot.index, coming.batch, alive))
-    live.slot = replace(slot, shift=_shifted(slot, log, coming.end))
+    live.slot = replace(slot, shift=_shifted(slot, log, coming.end, live.left_out))
     live.replayed = coming.end
 
 
@@ -154,10 +161,10 @@ def _opened(release: Release, files: Files, open_towers: Callable[[Files], Tower
     return Slot(release, schema, towers, index, set(index.ids()))
 
 
-def _shifted(slot: Slot, log: EventLog, end: int) -> Shift | None:
+def _shifted(slot: Slot, log: EventLog, end: int, left_out: Sequence[tuple[int, int]]) -> Shift | None:
     window = slot.release.window
-    lately = Timeline.of(log.recent(end, KEPT + max(0, end - window.end)), window.left_out)
-    return shift(slot.index, slot.towers.popularity, lately, window.end, [end + 1])
+    live = lately(log, end, window.end, (*window.left_out, *left_out))
+    return shift(slot.index, slot.towers.popularity, live, window.end, [end + 1])
 
 
 def _add(slot: Slot, ids: Iterable[str]) -> None:

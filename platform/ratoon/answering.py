@@ -13,14 +13,25 @@ import numpy as np
 import numpy.typing as npt
 
 from ratoon.domain.embedding import Vectors
-from ratoon.domain.popularity import WIDTH, WINDOWS, Ints, Timeline, ever_of, traits
-from ratoon.ports import Index
+from ratoon.domain.popularity import KEPT, WIDTH, WINDOWS, Ints, Timeline, ever_of, traits
+from ratoon.ports import EventLog, Index
 
 Found = list[tuple[str, float]]
 """Item ids and scores, best first."""
 
 CHUNK = 128
 """Moments whose traits are made at once: bounds memory at CHUNK * items * WIDTH * 16 bytes."""
+
+
+def lately(log: EventLog, end: int, since: int, left_out: Sequence[tuple[int, int]] = ()) -> Timeline:
+    """What was popular at every moment from offset `since` to `end`: with KEPT interactions before it, if the log has them."""
+    count = KEPT + max(0, end - since) + 1
+    while True:
+        rows = log.recent(end, count)
+        made = Timeline.of(rows, left_out)
+        if len(rows) < count or np.searchsorted(made.offsets, since) >= KEPT:
+            return made
+        count *= 2  # repeats and what is left out count for nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +121,7 @@ def answered(
 def _merged(pairs: Found, own: npt.NDArray[Any], items: Sequence[str], apart: Set[str], hidden: Set[str], k: int) -> Found:
     """The k best of what the index returned and of the items scored apart."""
     wanted = min(k + len(hidden), len(own))
-    best = np.argpartition(-own, wanted - 1)[:wanted]
+    best = np.flatnonzero(own >= np.partition(own, -wanted)[-wanted])
     merged = [pair for pair in pairs if pair[0] not in apart]
     merged += [(items[place], float(own[place])) for place in best.tolist() if items[place] not in hidden]
     merged.sort(key=itemgetter(0))

@@ -15,6 +15,7 @@ import pyarrow as pa
 from ratoon import durable
 from ratoon.domain import popularity, quality
 from ratoon.domain.delta import part
+from ratoon.domain.errors import DataError
 from ratoon.domain.evolution import effect
 from ratoon.domain.plan import RefreshPlan, Scope, decide
 from ratoon.domain.quality import Answers, Record
@@ -43,14 +44,18 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> Ref
             rows.count = shop.features.ingest()
         window = shop.features.window(current.window if current else None)
         window = shop.registry.pin(replace(window, left_out=shop.registry.left_out()))
-        task = _task(shop, watch, window, current, scope)
-        if task.plan.scope == "skip":
-            shop.registry.unpin()
-            return _report(shop, watch, "skipped", current, task.plan, task)
-        made = _make(shop, watch, task)
-        if not made.verdict.publish and task.plan.instead:
-            task = _instead(task, task.plan.instead, made.verdict.reasons)
+        try:
+            task = _task(shop, watch, window, current, scope)
+            if task.plan.scope == "skip":
+                shop.registry.unpin()
+                return _report(shop, watch, "skipped", current, task.plan, task)
             made = _make(shop, watch, task)
+            if not made.verdict.publish and task.plan.instead:
+                task = _instead(task, task.plan.instead, made.verdict.reasons)
+                made = _make(shop, watch, task)
+        except DataError:
+            shop.registry.unpin()  # what corrects the data comes after this window
+            raise
         if not made.verdict.publish:
             shop.registry.refuse(window, made.verdict.reasons)
             return _report(shop, watch, "refused", current, task.plan, task, made)
@@ -68,11 +73,11 @@ def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | N
         drifted = drifts(shop, parent, delta)
     with watch.stage("score") as rows:
         few = askable(delta.interactions, scored=shop.scored if parent else 0, held=shop.gate_rows)
-        asked = questions(shop.log, few, shop.labels)
+        asked = questions(shop.log, few, shop.labels).without(delta.removed_items)
         live = timeline(shop.log, window, min([*asked.offsets, window.start + 1]))
         said = answers(parent, asked, shop.gate.k, live) if parent else None
         rng = np.random.default_rng([shop.seed, window.end, 1])
-        record = recorded(shop.log, parent, asked, said, window.start, rng) if parent and said else Record()
+        record = recorded(shop.log, parent, asked, said, window.start, rng) if parent and said is not None else Record()
         rows.count = len(asked)
     differs = effect(TowerSchema.from_json(parent.model["schema.json"].decode()), schema) if parent else "same"
     plan = decide(
@@ -135,9 +140,11 @@ def _jury(shop: Workshop, task: Task) -> Jury:
     held = task.asked.of("gate", "reserve")
     held &= np.cumsum(held[::-1])[::-1] <= shop.gate_rows
     past = questions(shop.log, shop.features.newest(task.window, "reserve", shop.gate_rows), shop.labels)
-    past = past.hiding(task.delta.new_items)  # nobody could be offered them then
+    past = past.without(task.delta.removed_items).hiding(task.delta.new_items)  # nobody could be offered them then
     parent, said, since = task.parent, task.said, task.window.start
-    before = {"new": said.where(held), **remembered(parent, past, shop.gate.k, task.live, since)} if parent and said else {}
+    before = {}
+    if parent and said is not None:
+        before = {"new": said.where(held), **remembered(parent, past, shop.gate.k, task.live, since)}
     return Jury(shop.gate, task.asked.where(held), past, task.live, since, parent, before)
 
 

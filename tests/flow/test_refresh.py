@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 from ratoon import config
 from ratoon.bench.api import asking, server
 from ratoon.domain.drift import DriftPolicy
-from ratoon.domain.errors import Conflict
+from ratoon.domain.errors import Conflict, DataError
 from ratoon.domain.event import EVENT_SCHEMA
 from ratoon.domain.plan import Full, PlanPolicy, RefreshPlan
 from ratoon.domain.popularity import WIDTH
@@ -108,14 +108,18 @@ def test_a_model_that_memorises_its_delta_is_refused(house: House) -> None:
     assert house.registry("default").current() == before
 
 
+def turned(files: Files) -> Files:
+    """The model with every user turned round: who liked something is kept away from it."""
+    last = ("user.p", "user.w2", "user.b2")
+    tensors = {name: -old if name in last else old for name, old in load(files["user.safetensors"]).items()}
+    return {**files, "user.safetensors": save(tensors)}
+
+
 class Forgetful(TwoTowerTrainer):
     """Learns as it should, then loses the user tower."""
 
     def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
-        files = super().train(plan, schema, parent, lesson)
-        rng = np.random.default_rng(0)
-        lost = {name: rng.standard_normal(old.shape).astype(old.dtype) for name, old in load(files["user.safetensors"]).items()}
-        return {**files, "user.safetensors": save(lost)}
+        return turned(super().train(plan, schema, parent, lesson))
 
 
 def test_a_candidate_that_forgot_is_refused_and_its_window_left_out(house: House) -> None:
@@ -299,10 +303,7 @@ class Clumsy(TwoTowerTrainer):
 
     def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
         files = super().train(plan, schema, parent, lesson)
-        if plan.scope != "dense":
-            return files
-        lost = {name: np.zeros_like(old) for name, old in load(files["user.safetensors"]).items()}
-        return {**files, "user.safetensors": save(lost)}
+        return turned(files) if plan.scope == "dense" else files
 
 
 def test_where_aged_layers_cannot_learn_rows_go_on(house: House) -> None:
@@ -314,3 +315,49 @@ def test_where_aged_layers_cannot_learn_rows_go_on(house: House) -> None:
     release = house.registry("default").current()
     assert release is not None
     assert (release.scope, release.taught) == ("rows", release.window.end)
+
+
+def test_a_window_without_rows_does_not_open_the_gate(house: House) -> None:
+    """Where nothing is new a candidate is still judged by the past: one that lost its user tower is refused."""
+    run(house)
+    before = house.registry("default").current()
+    report = refresh(
+        replace(house.workshop("default"), trainer=Forgetful(TrainingSettings(dim=16), 0)), house.stopwatch(), "dense"
+    )
+    assert report.outcome == "refused"
+    assert house.registry("default").current() == before
+
+
+class Choosy(TwoTowerTrainer):
+    """Finds the data wanting."""
+
+    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+        del plan, schema, parent, lesson
+        raise DataError("rows", expected="better ones", found="these", fix="Post others.")
+
+
+def test_what_corrects_the_data_is_in_the_next_window(house: House, events: pa.Table) -> None:
+    """A refresh that the data stopped does not pin its window: events that come after it are in the next one."""
+    with pytest.raises(DataError, match="better ones"):
+        refresh(replace(house.workshop("default"), trainer=Choosy(TrainingSettings(dim=16), 0)), house.stopwatch())
+    house.log.append(events.slice(3_500, 100))
+    report = run(house)
+    assert report.outcome == "published"
+    assert report.window is not None
+    assert report.window.end == house.log.end()
+
+
+def test_items_that_are_gone_are_no_right_answers(house: House) -> None:
+    """Taking the most popular items away is no loss of recall: the refresh is published and the index lacks them."""
+    gone = [item for item, _ in house.log.popular(8)]
+    when = house.log.now()
+    rows = [
+        {"event_id": f"gone-{item}", "kind": "remove", "item_id": item, "event_timestamp": when + timedelta(seconds=number)}
+        for number, item in enumerate(gone)
+    ]
+    house.log.append(pa.Table.from_pylist(rows, EVENT_SCHEMA))
+    assert run(house).outcome == "published"
+    registry = house.registry("default")
+    release = registry.current()
+    assert release is not None
+    assert not set(gone) & set(house.indexes.load(registry.load(release)).ids())

@@ -13,6 +13,9 @@ LEVEL = 0.95
 """Of the intervals: of equally good models one in forty seems worse for certain on a slice, and few of those by much."""
 
 
+FEWEST = 10
+"""With fewer rows, that none of them is hit any more says nothing."""
+
 WHERE = {"taste": "past held-out rows, answered by the towers alone,"}
 """How reasons call slices."""
 
@@ -144,7 +147,7 @@ def judge(
 def _worse(result: Comparison, tolerance: float, gained: bool) -> bool:
     let_pass = -tolerance * result.parent
     worse = result.high < let_pass if gained else result.high < 0 and result.difference < let_pass
-    return worse or (result.parent > 0 and result.candidate == 0)
+    return worse or (result.rows >= FEWEST and result.parent > 0 and result.candidate == 0)
 
 
 def _fell(where: str, result: Comparison, k: int) -> str:

@@ -56,7 +56,9 @@ def traits(recent: Ints, ever: Ints) -> Vectors:
 
 
 def _logs(counts: Ints) -> Vectors:
-    # Counts are small and many: looking logarithms up is several times faster than taking them.
+    # Counts are small and many: looking logarithms up is several times faster than taking them. One below zero is of a user
+    # who had the item before the timeline began.
+    counts = np.maximum(counts, 0)
     table = np.log1p(np.arange(counts.max(initial=0) + 1)).astype(np.float32)
     return table[counts]
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ratoon.answering import Found, answered, shift, traited
+from ratoon.answering import Found, answered, lately, shift, traited
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import completed
-from ratoon.domain.popularity import KEPT, Timeline
+from ratoon.domain.popularity import Timeline
 from ratoon.domain.quality import Answers
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.window import Window
@@ -16,14 +16,16 @@ from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
 from ratoon.ports import EventLog
 
+CHUNK = 256
+"""Questions answered at once: bounds memory at CHUNK * items whose popularity moved * 16 bytes."""
+
 SCHEMA = "schema.json"
 """The file of a release that says what its towers are fed."""
 
 
 def timeline(log: EventLog, window: Window, since: int) -> Timeline:
     """What was popular at every moment from offset `since` to the window's end."""
-    count = KEPT + max(0, window.end - since) + 1
-    return Timeline.of(log.recent(window.end, count), window.left_out)
+    return lately(log, window.end, since, window.left_out)
 
 
 def answers(pair: Pair, asked: Questions, k: int, live: Timeline | None = None) -> Answers:
@@ -39,8 +41,11 @@ def answers(pair: Pair, asked: Questions, k: int, live: Timeline | None = None) 
     vectors, wanted = user_vectors(pair, asked), asked.column("item_id")
     if live is None:
         return Answers(k, users, pair.index.ranks(vectors, wanted, k, asked.hidden), weights)
-    moved = shift(pair.index, pair.towers.popularity, live, pair.upto, asked.offsets)
-    found = answered(pair.index, vectors, k, asked.hidden, moved)
+    found: list[Found] = []
+    for first in range(0, len(asked), CHUNK):
+        some = slice(first, first + CHUNK)
+        moved = shift(pair.index, pair.towers.popularity, live, pair.upto, asked.offsets[some])
+        found += answered(pair.index, vectors[some], k, asked.hidden[some], moved)
     ranks = [_rank(row, item, k) for row, item in zip(found, wanted, strict=True)]
     return Answers(k, users, np.array(ranks), weights, tuple(tuple(item for item, _ in row) for row in found))
 

@@ -44,7 +44,7 @@ class Jury:
 
     def hears(self, pair: Pair, new: Answers | None = None) -> Slices:
         """What a candidate answers; `new`, if it is known already, to the window's rows."""
-        new = new or answers(pair, self.new, self.policy.k, self.live)
+        new = answers(pair, self.new, self.policy.k, self.live) if new is None else new
         return {"new": new, **remembered(pair, self.past, self.policy.k, self.live, self.since)}
 
     def verdict(self, pair: Pair, said: Slices, plan: RefreshPlan, drifts: Sequence[Drift], rng: np.random.Generator) -> Verdict:
@@ -56,9 +56,11 @@ class Jury:
         return judge(pairs, index_recall=recall, policy=self.policy, rng=rng, drifts=drifts, skew=skew, must_win=must_win)
 
     def again(self, before: Slices, pair: Pair, rng: np.random.Generator) -> Verdict:
-        """Whether what `pair` has become still answers as well as it did."""
-        after = self.hears(pair)
-        return judge({name: (before[name], after[name]) for name in before}, index_recall=1.0, policy=self.policy, rng=rng)
+        """Whether what `pair` has become still answers as well as it did, on rows that are never learnt."""
+        after, kept = self.hears(pair), self.new.of("reserve")
+        pairs = {name: (before[name], after[name]) for name in before}
+        pairs["new"] = before["new"].where(kept), after["new"].where(kept)
+        return judge(pairs, index_recall=1.0, policy=self.policy, rng=rng)
 
     def _skew(self, pair: Pair, written: Sequence[str]) -> dict[str, tuple[Answers, Answers]]:
         if self.parent is None or not written or not len(self.new):
@@ -95,4 +97,4 @@ def recorded(log: EventLog, parent: Pair, asked: Questions, said: Answers, since
     slices = {"all": known | True, "warm": known & held, "new users": ~known, "new items": ~held}
     found = truth(said, slices, len(parent.index), rng)
     before = Record.from_json(parent.model[quality.FILE].decode()) if quality.FILE in parent.model else Record()
-    return Record(found, before.fresh or found)
+    return Record(found, before.fresh or (found if len(asked) else None))

@@ -7,10 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ratoon.domain.caps import Caps, capped
 from ratoon.domain.delta import Split, part, split_of
 from ratoon.domain.labels import LabelPolicy, right_answers
 from ratoon.domain.quality import Truths
 from ratoon.ports import EventLog
+
+MOST = Caps(100, 100)
+"""Questions of one user and day, the newest: whoever did most of what happened does not judge alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +54,12 @@ class Questions:
         known = {user: split_of(user) in parts for user in set(self.column("user_id"))}
         return np.array([known[user] for user in self.column("user_id")], np.bool_)
 
+    def without(self, items: Iterable[str]) -> "Questions":
+        """The questions for other items than these, which may not be answered with them either: they are gone."""
+        gone = set(items)
+        kept = np.array([item not in gone for item in self.column("item_id")], np.bool_)
+        return self.where(kept).hiding(gone) if gone else self
+
     def hiding(self, items: Iterable[str]) -> "Questions":
         """The same questions, none of which may be answered with these items."""
         return Questions(self.rows, tuple(hidden.union(items) for hidden in self.hidden))
@@ -73,4 +83,5 @@ def askable(rows: pa.Table, *, scored: int, held: int) -> pa.Table:
     apart = part(rows, "gate", "reserve")
     parts = [rows.slice(max(0, rows.num_rows - scored)), apart.slice(max(0, apart.num_rows - held))]
     wanted = pa.concat_tables([each.select(["offset"]) for each in parts]).column("offset")
-    return rows.filter(pc.is_in(rows.column("offset"), value_set=wanted.combine_chunks()))
+    few, _ = capped(rows.filter(pc.is_in(rows.column("offset"), value_set=wanted.combine_chunks())), MOST)
+    return few
