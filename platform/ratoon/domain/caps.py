@@ -25,7 +25,7 @@ class Caps:
     """Interactions that are learnt from at most, of one day.
 
     Attributes:
-        per_user: of one user. The default is beyond every day of MovieTweetings-100k (124 at most) and MovieLens-100K (737).
+        per_user: of one user. The default is beyond every day of MovieTweetings-100k (124 at most).
         per_pair: of one user with one item. Where repeats say how much something is liked, `log1p` of a value says it better.
     """
 
