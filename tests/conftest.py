@@ -4,6 +4,11 @@ from collections.abc import Generator
 
 import prometheus_client as prometheus_client  # before Feast, which turns it to files shared by processes
 import pytest
+from hypothesis import settings
+
+# A deadline would make every property a timed test, and machines are loaded.
+settings.register_profile("ratoon", deadline=None)
+settings.load_profile("ratoon")
 
 pytest_plugins = ["tests.worlds"]
 
