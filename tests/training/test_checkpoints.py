@@ -21,7 +21,7 @@ DENSE = RefreshPlan("dense", "a test")
 
 
 def _lesson(seed: int = 0) -> Lesson:
-    fit = interactions(range(10), range(10), 60, seed=9)
+    fit = interactions(range(10), range(10), 60, seed=0)
     return lesson(interactions(range(12), range(12), 300, seed=seed), catalogue(range(12)), fit=fit)
 
 

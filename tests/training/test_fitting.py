@@ -60,13 +60,15 @@ def test_unknown_rows_learn_from_forgotten_ids() -> None:
 
 
 def test_a_pass_lowers_the_loss_and_measuring_it_teaches_nothing() -> None:
-    """`loss` repeats itself and moves no tensor; an `epoch` lowers it."""
+    """`judged` repeats itself and moves no tensor; an `epoch` lowers the loss and raises the gain."""
     model, examples, items = _world()
     fitting = _fitting(model, items)
-    before = fitting.loss(examples, generator(1))
-    assert fitting.loss(examples, generator(1)) == before
+    before = fitting.judged(examples, generator(1))
+    assert fitting.judged(examples, generator(1)) == before
     fitting.epoch(examples)
-    assert fitting.loss(examples, generator(1)) < before
+    after = fitting.judged(examples, generator(1))
+    assert after["fit"] < before["fit"]
+    assert after["gain"] > before["gain"]
 
 
 def test_no_catalogue_means_no_draws() -> None:
@@ -123,9 +125,9 @@ def test_a_loss_over_batches_is_the_weighted_mean() -> None:
     nothing = items.take(torch.tensor([], dtype=torch.int64))
     parts = [examples.take(torch.arange(start, start + 64)) for start in (0, 64)]
     fitting = _fitting(model, nothing)
-    first, second = (fitting.loss(part, generator(1)) for part in parts)
+    first, second = (fitting.judged(part, generator(1))["fit"] for part in parts)
     weighted = replace(examples, weight=torch.cat([torch.full((64,), 3.0), torch.ones(64)]))
-    assert fitting.loss(weighted, generator(1)) == pytest.approx((3 * first + second) / 4)
+    assert fitting.judged(weighted, generator(1))["fit"] == pytest.approx((3 * first + second) / 4)
 
 
 def _gradient_length(model: Model) -> float:
@@ -177,7 +179,7 @@ def test_hidden_units_are_left_out_only_while_learning() -> None:
     """Under dropout other weights are learnt, from masks of its own for each vector; measuring a loss leaves nothing out."""
     model, examples, items = _world()
     plain, thinned = (_fitting(model, items, settings=replace(SMALL, dropout=share)) for share in (0.0, 0.5))
-    assert plain.loss(examples, generator(1)) == thinned.loss(examples, generator(1))
+    assert plain.judged(examples, generator(1)) == thinned.judged(examples, generator(1))
     step = next(thinned._steps.shuffled(examples, generator(2)))
     kept = step.sides.users[KEPT]
     assert kept.shape == (SMALL.batch, SMALL.hidden)

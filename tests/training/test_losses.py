@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ratoon.training.losses import bce_loss, log_mixture, mse_loss, softmax_loss
+from ratoon.training.losses import bce_loss, gain, log_mixture, mse_loss, softmax_loss
 
 EYE = torch.eye(2)
 NONE = torch.zeros(2)
@@ -126,3 +126,12 @@ def test_draws_of_the_own_item_alone_cost_nothing_with_weights() -> None:
     alone = bce_loss(users, items[:1], LABELS[:1], codes[:1], codes[:1])
     for weight in (None, torch.tensor([0.25])):
         assert float(bce_loss(users, items, LABELS[:1], codes[:1], codes, weight)) == pytest.approx(float(alone))
+
+
+def test_gain_is_one_over_the_logarithm_of_the_rank() -> None:
+    """First among three is worth 1, third 1 / log2(4); copies of the own item push nothing down; rows have weights."""
+    items = torch.tensor([[0.5, 0.0], [1.0, 0.0], [2.0, 0.0], [9.0, 0.0]])
+    users, wanted, candidates = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([1, 2]), torch.tensor([1, 2, 3, 1])
+    third, second = 1 / math.log2(4), 1 / math.log2(3)
+    assert float(gain(users, items, wanted, candidates)) == pytest.approx((third + second) / 2)
+    assert float(gain(users, items, wanted, candidates, torch.tensor([3.0, 1.0]))) == pytest.approx((3 * third + second) / 4)

@@ -22,14 +22,15 @@ def _other_colour(table: pa.Table) -> pa.Table:
 
 
 def test_the_best_pass_is_kept_and_the_first_worse_one_is_the_last() -> None:
-    """With fit rows that contradict the lesson, learning stops after pass 2 and the files hold what pass 1 left."""
+    """With fit rows that contradict the lesson, learning stops when it is worse for them; the files hold the pass before."""
     table, live = interactions(range(20), range(20), 800), catalogue(range(20))
     judged = lesson(table, live, fit=_other_colour(interactions(range(30, 36), range(20), 100, seed=1)))
-    once = TwoTowerTrainer(replace(SMALL, epochs=1), seed=1).train(FULL, SCHEMA, None, judged)
-    stopped = TwoTowerTrainer(replace(SMALL, epochs=6), seed=1).train(FULL, SCHEMA, None, judged)
-    first, second = _losses(stopped)["fit"]
-    assert first < second
-    assert [stopped[name] == once[name] for name in ("user.safetensors", "item.safetensors")] == [True, True]
+    stopped = TwoTowerTrainer(replace(SMALL, epochs=12), seed=1).train(FULL, SCHEMA, None, judged)
+    losses, gains = (_losses(stopped)[name] for name in ("fit", "gain"))
+    worse = [losses[end] > min(losses[:end]) and gains[end] < max(gains[:end]) for end in range(1, len(losses))]
+    assert worse == [False] * (len(losses) - 2) + [True]
+    best = TwoTowerTrainer(replace(SMALL, epochs=len(losses) - 1), seed=1).train(FULL, SCHEMA, None, judged)
+    assert [stopped[name] == best[name] for name in ("user.safetensors", "item.safetensors")] == [True, True]
 
 
 def test_without_fit_rows_every_pass_is_made() -> None:

@@ -85,7 +85,7 @@ class Run:
 
 
 def losses(about: bytes, stages: Sequence[Stage]) -> dict[str, tuple[float, ...]]:
-    """The mean loss of each pass, `train` and `fit`, from a model's `model.json`.
+    """The mean loss of each pass, `train` and `fit`, and the `gain` of the fit rows, from a model's `model.json`.
 
     A model that was taught nothing carries the losses of its parent's refresh: none are given then.
     """

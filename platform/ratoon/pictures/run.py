@@ -135,11 +135,13 @@ def _truth(truth: Truth | None) -> str:
 
 
 def _losses(report: RefreshReport) -> str:
-    curves = {name: curve for name, curve in sorted(report.losses.items(), reverse=True) if curve}  # train before fit
+    curves = {name: report.losses[name] for name in ("train", "fit") if report.losses.get(name)}
     if not curves:
         return _nothing("Nothing was learnt.")
     passes = max(map(len, curves.values()))
-    last = ", ".join(f"{escape(name)} {curve[-1]:.4f}" for name, curve in curves.items())
+    last = ", ".join(f"{name} {curve[-1]:.4f}" for name, curve in curves.items())
+    if gains := report.losses.get("gain"):
+        last += "; gain of the fit rows after each pass " + ", ".join(f"{gain:.4f}" for gain in gains)
     if passes == 1:
         return f'<p>{last}</p><p class="soft small">One pass: a point, not a curve.</p>'
     labels = [f"pass {number}" for number in range(1, passes + 1)] if passes <= FEW else [str(at) for at in range(1, passes + 1)]

@@ -71,11 +71,12 @@ class Fitting:
             step = following
         return self._compute.agree(torch.stack(losses).mean())
 
-    def loss(self, examples: Examples, source: torch.Generator) -> float:
-        """The mean loss on `examples` without learning them; the same `source` draws the same negatives."""
+    def judged(self, examples: Examples, source: torch.Generator) -> dict[str, float]:
+        """The means of `Steps.judged` on `examples`, without learning them; the same `source` draws the same negatives."""
         with torch.no_grad():
-            losses = [self._steps.loss(step) * mass for step, mass in self._steps.ordered(examples, source)]
-        return self._compute.agree(torch.stack(losses).sum() / examples.mass)
+            told = [(self._steps.judged(step), mass) for step, mass in self._steps.ordered(examples, source)]
+        sums = {name: torch.stack([judged[name] * mass for judged, mass in told]).sum() for name in told[0][0]}
+        return {name: self._compute.agree(total / examples.mass) for name, total in sums.items()}
 
     def settle(self) -> None:
         """Bring what was learnt into the model, wherever it was computed."""

@@ -22,7 +22,8 @@ class Model:
 
     Attributes:
         tensors: see `ratoon.training.forward.Weights`; float32.
-        losses: `train` and `fit` loss after each pass of the refresh that made it.
+        losses: `train` and `fit` loss, and the fit rows' `gain` where items are ranked, after each pass of the refresh that
+            made it; see `ratoon.training.losses`.
         memory: what optimisers remember of it, where it is kept; see `ratoon.training.optimisers.State`.
         attendance: vocabulary under admission -> who has come, and when; see `ratoon.domain.admission`.
     """

@@ -54,9 +54,8 @@ class Passes:
     def teach(self, model: Model, mask: Mask, lesson: Lesson, course: Course) -> None:
         """Move what `mask` lets move, over the lesson's new and replayed rows shuffled together.
 
-        With fit rows the weights after the pass with their lowest loss are kept, and the first pass that does not lower it
-        is the last. The losses are written into the model; and, where it is kept, what the optimisers remember of the last
-        pass.
+        With fit rows the first pass that is worse for them is the last (see `_worse`), and the weights before it are kept. The
+        losses are written into the model; and, where it is kept, what the optimisers remember of the last pass.
         """
         codes = Codes.of(model.encoding, [lesson.catalogue, lesson.new, lesson.replay, lesson.fit])
         live = encode_items(model.schema, model.encoding, lesson.catalogue, self._place.selecting, codes)
@@ -89,7 +88,8 @@ class Passes:
             number = len(model.losses["train"])
             self._progress(f"{course.purpose} pass {number} of {course.passes}", number / course.passes)
             if fit is not None:
-                model.losses["fit"].append(fitting.loss(fit, generator(self._seed, "fit")))
+                for name, value in fitting.judged(fit, generator(self._seed, "fit")).items():
+                    model.losses[name].append(value)
                 best = best if _worse(model.losses) else fitting.origins.snapshot()
             if course.checkpoints:
                 course.checkpoints.write(Checkpoint(model.losses, fitting.origins.snapshot(), best, fitting.state()))
@@ -99,7 +99,7 @@ class Passes:
 
     def _resumed(self, model: Model, fitting: Fitting, course: Course) -> Snapshot | None:
         """Where a training that died has got to, brought into `fitting`; its best pass, if it had one."""
-        model.losses = {"train": [], "fit": []}
+        model.losses = {"train": [], "fit": [], "gain": []}
         found, reason = course.checkpoints.read() if course.checkpoints else (None, "")
         if reason:
             self._progress(f"{course.purpose} from the beginning: {reason}", 0.0)
@@ -124,5 +124,10 @@ def _over(losses: Losses, passes: int) -> bool:
 
 
 def _worse(losses: Losses) -> bool:
-    """Whether the last pass was not the best so far on the fit rows."""
-    return bool(losses["fit"]) and losses["fit"][-1] > min(losses["fit"])
+    """Whether the last pass was not the best so far on the fit rows.
+
+    The loss alone says so too early: it rises as soon as scores grow too sure, while users' own items still rise among others as
+    popular, which is what is left to the towers where popularity stands beside them. Gain alone is noisy where rows are few.
+    """
+    dearer = bool(losses["fit"]) and losses["fit"][-1] > min(losses["fit"])
+    return dearer and (not losses["gain"] or losses["gain"][-1] < max(losses["gain"]))

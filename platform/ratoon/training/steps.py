@@ -11,7 +11,7 @@ from ratoon.training.devices import sent
 from ratoon.training.examples import Encoded, Examples, Items
 from ratoon.training.forward import KEPT
 from ratoon.training.hosting import Compute, Sides
-from ratoon.training.losses import bce_loss, log_mixture, mse_loss, softmax_loss
+from ratoon.training.losses import bce_loss, gain, log_mixture, mse_loss, softmax_loss
 from ratoon.training.settings import TrainingSettings
 
 
@@ -69,7 +69,17 @@ class Steps:
 
     def loss(self, step: Step) -> Tensor:
         """What the step teaches; a scalar."""
+        return self._loss(step, *self._compute.vectors(step.sides))
+
+    def judged(self, step: Step) -> dict[str, Tensor]:
+        """Its loss by the name of `fit`, and under `softmax` its `gain`; scalars."""
         users, items = self._compute.vectors(step.sides)
+        judged = {"fit": self._loss(step, users, items)}
+        if self._settings.objective == "softmax":
+            judged["gain"] = gain(users, items, step.wanted, step.candidates, step.weight)
+        return judged
+
+    def _loss(self, step: Step, users: Tensor, items: Tensor) -> Tensor:
         if step.log_q is not None:
             temperature = self._settings.temperature
             return softmax_loss(users, items, step.wanted, step.candidates, step.log_q, temperature, step.weight)
