@@ -18,6 +18,9 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# What Python compiles is kept, also where the environment says not to: else every process of a test compiles all of Feast again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test check lint chaos soak bench clean
 
 help:
@@ -28,7 +31,7 @@ demo: $(INSTALLED) ## run the whole loop on MovieLens-100K and serve it [ONCE=1]
 	@.venv/bin/ratoon demo --port "$(PORT)" $(if $(filter-out 0,$(ONCE)),--once) $(if $(DATA),--data "$(DATA)")
 
 test: lint ## all checks, then all tests
-	@.venv/bin/python -m pytest -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: lint ## lint, format, types, import contracts and architecture, without the other tests
 	@.venv/bin/python -m pytest tests/architecture

@@ -12,9 +12,17 @@ settings.load_profile("ratoon")
 
 pytest_plugins = ["tests.worlds"]
 
+LONGEST = ("test_loop", "flow/test_refresh", "test_cli", "test_bad_input", "test_registry", "test_measuring", "test_join")
+"""The files that take longest, the longest first."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-gpu", action="store_true", help="fail the tests marked gpu where they would be skipped")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first: of several processes none is left alone with one at the end."""
+    items.sort(key=lambda item: next((place for place, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ratoon import data
+from tests.flow.children import ratoon_in_child
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +24,8 @@ def ratoon(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    tmp_path = tmp_path / "here"
+    tmp_path.mkdir()
     (tmp_path / "ratoon.toml").write_text(f'[paths]\nfeature_repo = "{ROOT / "feature_repo"}"\n[clock]\nmode = "log"\n')
     return tmp_path
 
@@ -31,21 +34,21 @@ def test_a_life_by_hand(folder: Path) -> None:
     """Import, bootstrap, refresh, status, releases, rollback, resume, doctor: each does its part and speaks JSON."""
     data.write_generic(folder / "world", data.synth(100, 160, 1_500, seed=1))
 
-    done = ratoon(folder, "bootstrap", "--data", "world", "--json")
+    done = ratoon_in_child(folder, "bootstrap", "--data", "world", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["outcome"] == "published"
 
-    assert json.loads(ratoon(folder, "refresh", "--scope", "dense", "--json").stdout)["sequence"] == 2
-    rolled = json.loads(ratoon(folder, "rollback", "--reason", "to see", "--json").stdout)
+    assert json.loads(ratoon_in_child(folder, "refresh", "--scope", "dense", "--json").stdout)["sequence"] == 2
+    rolled = json.loads(ratoon_in_child(folder, "rollback", "--reason", "to see", "--json").stdout)
     assert rolled["sequence"] == 3
     assert rolled["scope"] == "rollback"
-    status = json.loads(ratoon(folder, "status", "--json").stdout)
+    status = json.loads(ratoon_in_child(folder, "status", "--json").stdout)
     assert status["surfaces"][0]["on_hold"] == "to see"
-    assert json.loads(ratoon(folder, "resume", "--leave-out", "3:5", "--json").stdout) == {"left_out": [[3, 5]]}
-    releases = json.loads(ratoon(folder, "releases", "--json").stdout)
+    assert json.loads(ratoon_in_child(folder, "resume", "--leave-out", "3:5", "--json").stdout) == {"left_out": [[3, 5]]}
+    releases = json.loads(ratoon_in_child(folder, "releases", "--json").stdout)
     assert [one["sequence"] for one in releases] == [3, 2, 1]
     assert all(one["bytes"] > 10_000 for one in releases)
-    doctor = ratoon(folder, "doctor", "--json")
+    doctor = ratoon_in_child(folder, "doctor", "--json")
     assert doctor.returncode == 0, doctor.stdout
     assert {"event log", "online store", "releases of default", "tiny search"} <= {
         one["name"] for one in json.loads(doctor.stdout)

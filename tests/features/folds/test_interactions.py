@@ -109,7 +109,7 @@ def bits(rows: Sequence[Record]) -> list[str]:
 
 
 @given(drawn=WORLDS, cuts=st.sets(st.integers(1, 13)))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_steps_give_the_rows_of_one_go(drawn: list[tuple[str, int, bool, float | None, str | None, int]], cuts: set[int]) -> None:
     """Folded in any steps from carried states, every row has the bits it has when all events are folded at once."""
     events, kept, rows = world(drawn), Kept(), list[Record]()
@@ -120,7 +120,7 @@ def test_steps_give_the_rows_of_one_go(drawn: list[tuple[str, int, bool, float |
 
 
 @given(drawn=WORLDS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_rows_are_what_the_reference_says(drawn: list[tuple[str, int, bool, float | None, str | None, int]]) -> None:
     """Each arrival values the rows from it on, once a moment; each value is that of plain Python over the events known then."""
     events = world(drawn)
@@ -155,7 +155,7 @@ def near(value: object, field: ViewField) -> object:
 
 
 @given(drawn=WORLDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_server_computes_the_same_bits(drawn: list[tuple[str, int, bool, float | None, str | None, int]]) -> None:
     """What the server makes of a user's whole history has the bits of the newest row that ingestion wrote."""
     events = [one | {"user_id": "a"} for one in world(drawn)]

@@ -21,7 +21,8 @@ from ratoon.features.offline.spec import ENGINES, Engine, Source, ViewSide
 from tests.features.offline.reference import column, joined
 from tests.features.offline.worlds import World, worlds
 
-MANY = settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ARRIVALS = st.sampled_from([None, "at", "arrival"])
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("view")
 
 
-@given(worlds(), st.sampled_from([None, "at", "arrival"]))
-@MANY
-def test_the_engines_do_what_the_definition_says(folder: Path, world: World, arrival: str | None) -> None:
-    """DuckDB = Polars = plain Python: ties, duplicates, late rows, nulls, ttl edges, zones, units, any number of keys."""
+def agree(folder: Path, world: World, arrival: str | None) -> None:
+    """Both engines give what the definition says."""
     side, entities = world.write(folder), world.entities()
     expected = [
         joined(
@@ -50,6 +49,21 @@ def test_the_engines_do_what_the_definition_says(folder: Path, world: World, arr
         assert found.column("a").to_pylist() == column(expected, 0), engine
         assert found.column("b_y").to_pylist() == column(expected, 1), engine
         assert {one.num_chunks for one in found.columns} <= {0, 1}
+
+
+@given(worlds(), ARRIVALS)
+@settings(SHARED, max_examples=400)
+def test_the_engines_do_what_the_definition_says(folder: Path, world: World, arrival: str | None) -> None:
+    """DuckDB = Polars = plain Python: ties, duplicates, late rows, nulls, ttl edges, zones, units, any number of keys."""
+    agree(folder, world, arrival)
+
+
+@pytest.mark.soak
+@given(worlds(), ARRIVALS)
+@settings(SHARED, max_examples=5_000)
+def test_the_engines_do_what_the_definition_says_for_long(folder: Path, world: World, arrival: str | None) -> None:
+    """As above, 5,000 times."""
+    agree(folder, world, arrival)
 
 
 @given(st.data())

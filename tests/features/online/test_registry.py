@@ -1,8 +1,5 @@
 """Any number of writers of Feast's registry, and none destroys what another wrote."""
 
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.features.online.registry import FencedRegistryStore, merge
-from tests.features.worlds import ROOT
+from tests.features.online.loops import looping
+from tests.flow.children import ended, started
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -173,18 +171,6 @@ def test_a_merge_keeps_both_sides_changes(base: Objects, mine: Objects, theirs: 
     }
 
 
-LOOPING = """
-import sys, warnings
-warnings.simplefilter("ignore")
-from datetime import datetime, timedelta
-from feast import FeatureStore
-store = FeatureStore(repo_path=sys.argv[1])
-start = datetime.fromisoformat("2026-03-01T00:00:00+00:00")
-for step in range(int(sys.argv[3]), int(sys.argv[3]) + 6):
-    store.materialize_incremental(end_date=start + timedelta(hours=2 * step), feature_views=sys.argv[2].split(","))
-"""
-"""Its views, over and over, as a scheduler's process would."""
-
 YAML = """
 project: shop
 provider: local
@@ -215,19 +201,8 @@ def test_two_schedulers_at_once_destroy_nothing(tmp_path: Path) -> None:
         views.append(FeatureView(name=name, entities=[user], schema=schema, source=source, ttl=timedelta(0)))
     store.apply([user, *views])
     store.materialize(DAY, DAY + HOUR)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "platform"), "FEAST_USAGE": "False"}
-    loops = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", LOOPING, str(tmp_path), mine, first],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for mine, first in (("a,shared", "1"), ("b,shared", "2"))
-    ]
-    for loop in loops:
-        _, said = loop.communicate()
-        assert loop.returncode == 0, said.decode()
+    loops = [started(looping, tmp_path, *each) for each in ((("a", "shared"), 1), (("b", "shared"), 2))]
+    assert [ended(loop) for loop in loops] == [0, 0]
     after = FeatureStore(repo_path=str(tmp_path))
     ends = {one.name: [end for _, end in one.materialization_intervals] for one in after.list_feature_views()}
     assert ends == {"a": [DAY + 12 * HOUR], "b": [DAY + 14 * HOUR], "shared": [DAY + 14 * HOUR]}

@@ -10,6 +10,10 @@ Engine = Literal["duckdb", "polars"]
 ENGINES: tuple[Engine, ...] = ("polars", "duckdb")
 
 
+Named = tuple[tuple[str, str], ...]
+"""Names of features with the names that they are to be given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Parquet files.
