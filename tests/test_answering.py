@@ -118,3 +118,17 @@ def test_a_shift_without_an_item_leaves_it_out() -> None:
     (found,) = answered(index, asked(1, WORTH * 100, 3), 40, [set()], moved.without({best}))
     assert best not in {item for item, _ in found}
     assert len(found) == len(ITEMS) - 1
+
+
+def test_equal_scores_come_in_the_order_of_ids() -> None:
+    """Where popularity makes items equal they are answered by id, as an index made for the moment does, hidden ones left out."""
+    rows = events(160, 5)
+    timeline = Timeline.of(rows)
+    worth = np.array([0, 0, 0, 2], np.float32)  # a trait that is 0 or 1: scores are exact
+    index, then = (made_for(ITEMS, 5, timeline, rows, upto) for upto in (20, 120))
+    queries, hidden = asked(2, worth, 5), [{ITEMS[30]}, set[str]()]
+    queries[:, :DIM] = 0
+    found = answered(index, queries, 25, hidden, shift(index, worth, timeline, 20, [121]))
+    assert found == then.search(queries, 25, hidden)
+    assert found[0] != index.search(queries, 25, hidden)[0]
+    assert [item for item, score in found[1] if score == 2] == sorted(item for item, score in found[1] if score == 2)

@@ -10,19 +10,17 @@ from threading import Lock
 
 import numpy as np
 
-from ratoon.answering import Shift, lately, shift
+from ratoon.answering import lately, shift
 from ratoon.arrivals import Arrivals, embedded, put
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event
 from ratoon.domain.release import Release
-from ratoon.domain.schema import TowerSchema
+from ratoon.domain.schema import SCHEMA, TowerSchema
+from ratoon.domain.shift import Shift
 from ratoon.ports import EventLog, Files, Index, Indexes, PostedItems, Registry, Towers
 
 FOREVER = 2**63 - 1
 """An offset that no event reaches."""
-
-SCHEMA = "schema.json"
-"""The file of a release that says what its towers are fed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ moment that is asked about, moves the scores of few items: those are scored agai
 """
 
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.popularity import KEPT, WIDTH, WINDOWS, Ints, Timeline, ever_of, traits
+from ratoon.domain.shift import Shift
 from ratoon.ports import EventLog, Index
 
 Found = list[tuple[str, float]]
@@ -32,34 +32,6 @@ def lately(log: EventLog, end: int, since: int, left_out: Sequence[tuple[int, in
         if len(rows) < count or np.searchsorted(made.offsets, since) >= KEPT:
             return made
         count *= 2  # repeats and what is left out count for nothing
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shift:
-    """By how much the scores of some items differ from what an index says.
-
-    Attributes:
-        items: ids, without duplicates; the index holds them all.
-        vectors: theirs, in order, as the index has them; shape (items, dim).
-        amounts: what is added; shape (queries, items), or (1, items) for all queries alike.
-    """
-
-    items: tuple[str, ...]
-    vectors: Vectors
-    amounts: Vectors
-
-    def without(self, gone: Set[str]) -> "Shift":
-        """The same for the other items."""
-        kept = np.array([item not in gone for item in self.items], np.bool_)
-        return self._only(kept)
-
-    def moving(self) -> "Shift":
-        """The same for those items whose score differs for any query."""
-        return self._only((self.amounts != 0).any(axis=0))
-
-    def _only(self, kept: npt.NDArray[np.bool_]) -> "Shift":
-        items = tuple(item for item, stays in zip(self.items, kept, strict=True) if stays)
-        return Shift(items, self.vectors[kept], self.amounts[:, kept])
 
 
 def shift(index: Index, worth: Vectors, timeline: Timeline, upto: int, offsets: Sequence[int]) -> Shift | None:
@@ -86,7 +58,8 @@ def shift(index: Index, worth: Vectors, timeline: Timeline, upto: int, offsets: 
 
 
 def _amounts(timeline: Timeline, moments: Ints, codes: Ints, ever: Ints, known: Vectors, worth: Vectors) -> Vectors:
-    then = traits(timeline.recent(moments, codes), ever + timeline.counted(moments, codes))
+    recent, counted = timeline.told(moments, codes)
+    then = traits(recent, ever + counted)
     amounts: Vectors = ((then - known) @ worth).astype(np.float32)
     return amounts
 

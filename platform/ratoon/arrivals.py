@@ -11,15 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.embedding import NORM, EmbeddingBatch, Vectors
 from ratoon.domain.encoding import completed
 from ratoon.domain.errors import RatoonError
 from ratoon.domain.popularity import WIDTH, WINDOWS, traits
 from ratoon.domain.schema import TowerSchema
 from ratoon.ports import Index, Towers
-
-NORM = 1e-3
-"""How far from 1 the length of a vector may be that is compared by cosine."""
 
 logger = logging.getLogger("ratoon.serving")
 

@@ -18,6 +18,7 @@ from ratoon.domain.release import Metric, Release
 from ratoon.domain.replay import Draw
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import Entity, TowerSchema
+from ratoon.domain.shift import Shift
 from ratoon.domain.window import Window
 
 Files = Mapping[str, bytes]
@@ -203,13 +204,19 @@ class Index(Protocol):
         """
 
     def ranks(
-        self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = ()
+        self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
     ) -> npt.NDArray[np.int64]:
-        """For each query the place, from 0, of one item among the k that `search` finds; k if it is not among them.
+        """For each query the place, from 0, of one item among its exact k best; k if it is not among them.
 
         Args:
             wanted: n item ids.
+            moved: what is added to the scores of some items.
         """
+
+    def best(
+        self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
+    ) -> list[tuple[str, ...]]:
+        """For each query the ids of its exact k best, best first, ties by id: for many queries what `search` is for few."""
 
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order."""

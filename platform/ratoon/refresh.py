@@ -21,10 +21,10 @@ from ratoon.domain.plan import RefreshPlan, Scope, decide
 from ratoon.domain.quality import Answers, Record
 from ratoon.domain.release import Release, release_id
 from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
-from ratoon.domain.schema import TowerSchema
+from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.window import Window
-from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, remembered, timeline
-from ratoon.workshop import PROFILE, Made, Task, Workshop, drifts, embed, lesson, negatives, opened, prior, profile, start
+from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline
+from ratoon.workshop import PROFILE, Made, Task, Workshop, catalogue, drifts, embed, lesson, opened, prior, profile, served, start
 
 
 def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> RefreshReport:
@@ -79,7 +79,7 @@ def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | N
         rng = np.random.default_rng([shop.seed, window.end, 1])
         record = recorded(shop.log, parent, asked, said, window.start, rng) if parent and said is not None else Record()
         rows.count = len(asked)
-    differs = effect(TowerSchema.from_json(parent.model["schema.json"].decode()), schema) if parent else "same"
+    differs = effect(TowerSchema.from_json(parent.model[SCHEMA].decode()), schema) if parent else "same"
     plan = decide(
         delta,
         has_parent=current is not None,
@@ -105,28 +105,28 @@ def _instead(task: Task, plan: RefreshPlan, reasons: Sequence[str]) -> Task:
 def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     """A candidate that has learnt the train rows, judged by the gate rows; if it passes, one that has learnt all rows."""
     rng = np.random.default_rng([shop.seed, task.window.end])
-    catalogue = negatives(shop, task)
     with watch.stage("train") as rows:
-        taught, untaught = lesson(shop, task, ("train",), catalogue, rng)
+        live = catalogue(shop, task)
+        taught, untaught = lesson(shop, task, ("train",), live, rng)
         rows.count = taught.new.num_rows + taught.replay.num_rows
         model = shop.trainer.train(start(shop, task), task.schema, task.parent.model if task.parent else None, taught)
     durable.fault_point("refresh.trained")
     with watch.stage("embed") as rows:
-        candidate, rows.count = embed(shop, task, model, prior(shop, task))
+        candidate, rows.count = embed(shop, task, model, prior(shop, task), live)
     durable.fault_point("refresh.embedded")
     with watch.stage("judge") as rows:
         jury = _jury(shop, task)
-        candidate, new = _priced(shop, task, candidate, jury.new, rng)
+        candidate, new = _priced(shop, task, candidate, jury.new, live, rng)
         said, rows.count = jury.hears(candidate, new), len(jury.new) + len(jury.past)
         verdict = jury.verdict(candidate, said, task.plan, task.drifts, rng)
     durable.fault_point("refresh.judged")
     if not verdict.publish:
         return Made(candidate, verdict, untaught)
     with watch.stage("absorb") as rows:
-        held, _ = lesson(shop, task, ("fit", "gate"), catalogue, rng)
+        held, _ = lesson(shop, task, ("fit", "gate"), live, rng)
         rows.count = held.new.num_rows
         model = shop.trainer.absorb(task.plan, candidate.model, held)
-        absorbed, _ = embed(shop, task, model, candidate.model.get(popularity.FILE))
+        absorbed, _ = embed(shop, task, model, candidate.model.get(popularity.FILE), live)
         again = jury.again(said, absorbed, rng)
     durable.fault_point("refresh.absorbed")
     if again.publish:
@@ -136,27 +136,26 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
 
 
 def _jury(shop: Workshop, task: Task) -> Jury:
-    """The newest held-out rows inside the window and before it, and what the parent answers to them."""
-    held = task.asked.of("gate", "reserve")
-    held &= np.cumsum(held[::-1])[::-1] <= shop.gate_rows
+    """The newest held-out rows inside the window and before it, and what the parent answered to those inside it."""
+    held = task.asked.newest(shop.gate_rows, "gate", "reserve")
     past = questions(shop.log, shop.features.newest(task.window, "reserve", shop.gate_rows), shop.labels)
     past = past.without(task.delta.removed_items).hiding(task.delta.new_items)  # nobody could be offered them then
-    parent, said, since = task.parent, task.said, task.window.start
-    before = {}
-    if parent and said is not None:
-        before = {"new": said.where(held), **remembered(parent, past, shop.gate.k, task.live, since)}
-    return Jury(shop.gate, task.asked.where(held), past, task.live, since, parent, before)
+    said = task.said.where(held) if task.said is not None else None
+    return Jury(shop.gate, task.asked.where(held), past, task.live, task.window.start, task.parent, said)
 
 
-def _priced(shop: Workshop, task: Task, candidate: Pair, held: Questions, rng: np.random.Generator) -> tuple[Pair, Answers]:
-    """The candidate with what the newest fit rows say popularity is worth, of all history where it starts from nothing."""
-    fit = part(task.delta.interactions, "fit")
-    if task.plan.scope == "full":
-        earlier = shop.features.newest(task.window, "fit", shop.fit_rows)
-        fit = pa.concat_tables([earlier, fit], promote_options="permissive")
+def _priced(
+    shop: Workshop, task: Task, candidate: Pair, held: Questions, items: pa.Table, rng: np.random.Generator
+) -> tuple[Pair, Answers]:
+    """The candidate with what popularity is worth: by what served in the window, or by all newest fit rows where none did."""
+    if task.parent and task.plan.scope != "full":
+        asked = task.asked.where(task.asked.newest(shop.priced, "train", "fit"))
+        return priced(candidate, served(task, task.parent, items), asked, held, task.live, shop.gate.k, rng)
+    earlier = shop.features.newest(task.window, "fit", shop.fit_rows)
+    fit = pa.concat_tables([earlier, part(task.delta.interactions, "fit")], promote_options="permissive")
     asked = questions(shop.log, fit.slice(max(0, fit.num_rows - shop.fit_rows)), shop.labels)
     live = timeline(shop.log, task.window, min([*asked.offsets, *held.offsets, task.window.end]))
-    return priced(candidate, asked, held, live, shop.gate.k, rng)
+    return priced(candidate, candidate, asked, held, live, shop.gate.k, rng)
 
 
 def _publish(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> Release:

@@ -5,10 +5,11 @@ from heapq import nsmallest
 from itertools import islice
 from typing import Protocol
 
-from ratoon.answering import Found, Shift, answered
+from ratoon.answering import Found, answered
 from ratoon.domain.query import Answer, Candidate, Query, Source
 from ratoon.domain.release import Release
 from ratoon.domain.schema import TowerSchema
+from ratoon.domain.shift import Shift
 from ratoon.ports import EventLog, Index, OnlineFeatures, Towers
 
 WIDEST = 10_000

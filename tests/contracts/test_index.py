@@ -134,6 +134,7 @@ class AgainstDict(RuleBasedStateMachine):
         assert found == [self.index.search(queries[row : row + 1], k, [items])[0] for row, items in enumerate(exclude)]
         places = [[item for item, _ in pairs] for pairs in found]
         expected = [own.index(item) if item in own else k for own, item in zip(places, wanted, strict=True)]
+        assert self.index.best(queries, k, exclude) == [tuple(own) for own in places]
         assert self.index.ranks(queries, wanted, k, exclude).tolist() == expected
 
     @rule(items=st.lists(st.sampled_from(IDS), max_size=3))

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from ratoon.domain.embedding import EmbeddingBatch
+from ratoon.domain.exclusions import Exclusions
+from ratoon.domain.shift import Shift
 from ratoon.ports import Indexes
 from tests.contracts.test_index import filled, indexes, queries
 
@@ -22,6 +25,7 @@ def test_exclusions_of_any_length(indexes: Indexes) -> None:
         (alone,) = rest.search(asked[row : row + 1], 40)
         names = [item for item, _ in found]
         assert names == [item for item, _ in alone]
+        assert names == list(index.best(asked, 40, exclude)[row])
         assert places[row] == (names.index(f"i{row}") if f"i{row}" in names else 40)
 
 
@@ -41,3 +45,27 @@ def test_ranks_are_those_of_the_search(indexes: Indexes) -> None:
     # Scores that differ by rounding alone may change places in one of the two.
     assert np.count_nonzero(ranks != expected) <= 2
     assert np.abs(ranks - expected).max() <= 1
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_moved_counts_where_it_is_now(indexes: Indexes, alike: bool) -> None:
+    """With amounts added to some items' scores, of all queries alike or each, both answers are those of vectors that say so."""
+    rng, count = np.random.default_rng(3), 1_400
+    index, then = (indexes.empty(9, "dot") for _ in range(2))
+    vectors = np.concatenate([rng.integers(-2, 3, (count, 8)), np.zeros((count, 1))], axis=1).astype(np.float32)
+    ids = [f"i{number}" for number in range(count)]
+    asked = np.concatenate([rng.integers(-2, 3, (7, 8)), np.ones((7, 1))], axis=1).astype(np.float32)
+    items = tuple(ids[place] for place in rng.permutation(count)[:300])
+    amounts = rng.integers(-6, 7, (1 if alike else 7, 300)).astype(np.float32)
+    exclude = Exclusions.of([ids[row : row + 20 * row] for row in range(7)]).hiding(["i1000", items[0], "unknown"])
+    index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids})))
+    shift = Shift(items, index.vectors(items), amounts)
+    found = index.best(asked, 30, exclude, shift)
+    for row in range(7):
+        moved = dict(zip(items, amounts[0 if alike else row].tolist(), strict=True))
+        vectors[:, 8] = [moved.get(item, 0) for item in ids]
+        then.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids})))
+        (wanted,) = then.search(asked[row : row + 1], 30, [exclude[row]])
+        assert [item for item, _ in wanted] == list(found[row])
+        assert index.ranks(asked, [wanted[9][0]] * 7, 30, exclude, shift)[row] == 9
+        assert index.ranks(asked, [items[0]] * 7, 30, exclude, shift).tolist() == [30] * 7

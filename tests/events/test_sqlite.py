@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ratoon.domain.errors import DataError, StoreError
-from ratoon.events import SqliteEventLog
+from ratoon.events import SqliteEventLog, items
 from ratoon.events.connection import INDEXES
 from tests.fakes.events import START, at, batch, event
 
@@ -172,6 +173,50 @@ def test_no_question_reads_the_whole_table(name: str, log: SqliteEventLog) -> No
     log._reader.set_trace_callback(None)
     plans = [str(step[3]) for statement in asked for step in log._reader.execute(f"EXPLAIN QUERY PLAN {statement}")]
     assert plans
-    assert [step for step in plans if step.startswith("SCAN") and "USING" not in step] == (
+    # What the file keeps of each item, the offsets that are asked for, and what a part of the same question has found.
+    small = ("SCAN items", "SCAN told", "SCAN json_each", "SCAN odd", "SCAN (")
+    assert [step for step in plans if step.startswith("SCAN") and "USING" not in step and not step.startswith(small)] == (
         ["SCAN events"] if name in ("end", "popular", "catalogue") else []  # the newest row by the primary key, with LIMIT 1
     )
+
+
+@pytest.mark.parametrize("every", [1, 3, 100])
+def test_the_catalogue_follows_deletions_and_files_of_earlier_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    """However seldom the file notes what is said of each item; it is noted again where it was not, or events were deleted."""
+    monkeypatch.setattr(items, "NOTE_EVERY", every)
+    path = tmp_path / "log"
+    said = [
+        ("i1", "interaction"),
+        ("i2", "item"),
+        ("i2", "remove"),
+        ("i3", "interaction"),
+        ("i2", "interaction"),
+        ("i3", "remove"),
+    ]
+    events = [event(f"e{n}", kind=kind, item_id=item) for n, (item, kind) in enumerate(said)]
+    with closing(SqliteEventLog(path, "log", lambda: START)) as log:
+        for row in events:
+            log.append(batch(row))
+        assert [log.catalogue(upto) for upto in range(7)] == [
+            [],
+            ["i1"],
+            ["i1", "i2"],
+            ["i1"],
+            ["i1", "i3"],
+            ["i1", "i3"],
+            ["i1"],
+        ]
+        assert log.catalogue(6, [1, 6]) == ["i3"]
+    with closing(sqlite3.connect(path)) as db, db:
+        for gone in ("TRIGGER items_forgotten", "TABLE items", "TABLE told"):
+            db.execute(f"DROP {gone}")
+    with closing(SqliteEventLog(path, "log", lambda: START)) as log:
+        assert log.catalogue(6) == ["i1"]
+        log.append(batch(event("more", item_id="i4")))
+        assert log.catalogue(7) == ["i1", "i4"]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute('DELETE FROM events WHERE "offset" IN (1, 3)')
+    with closing(SqliteEventLog(path, "log", lambda: START)) as log:
+        assert log.catalogue(7) == ["i2", "i4"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -21,14 +22,17 @@ from ratoon.domain.errors import Conflict, DataError
 from ratoon.domain.event import EVENT_SCHEMA
 from ratoon.domain.plan import Full, PlanPolicy, RefreshPlan
 from ratoon.domain.popularity import WIDTH
+from ratoon.domain.quality import Answers
+from ratoon.domain.release import Release
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
+from ratoon.judging import Pair, Questions, priced
 from ratoon.pictures import run_page
 from ratoon.ports import Files, Lesson
 from ratoon.refresh import refresh
 from ratoon.training import TrainingSettings, TwoTowerTrainer
 from ratoon.wiring import House
-from ratoon.workshop import PROFILE
+from ratoon.workshop import PROFILE, opened
 from tests.flow.children import refresh_in_child
 
 QUICK = ["ingest.view:2", "training.step:3", "registry.staged"]
@@ -361,3 +365,34 @@ def test_items_that_are_gone_are_no_right_answers(house: House) -> None:
     release = registry.current()
     assert release is not None
     assert not set(gone) & set(house.indexes.load(registry.load(release)).ids())
+
+
+def test_popularity_is_priced_by_what_served(house: House, events: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What popularity is worth is told by the release before, where a window's new items are as nobody has had them."""
+    asked: list[tuple[Pair, Questions]] = []
+
+    def heard(pair: Pair, by: Pair, fit: Questions, *rest: Any) -> tuple[Pair, Answers]:
+        asked.append((by, fit))
+        return priced(pair, by, fit, *rest)
+
+    monkeypatch.setattr("ratoon.refresh.priced", heard)
+    now, users = house.log.now(), [f"somebody{number}" for number in range(40)]
+    seen = {"kind": "interaction", "item_id": "brand-new", "type": "watch", "event_timestamp": now}
+    rows = [{**seen, "event_id": "new", "kind": "item"}, *({**seen, "event_id": user, "user_id": user} for user in users)]
+    house.log.append(pa.Table.from_pylist(rows, events.schema))
+    before = opened(house.workshop("default"), _current(house))
+    assert run(house).outcome == "published"
+    after = opened(house.workshop("default"), _current(house))
+    [(by, fit)] = asked
+    assert fit.of("train", "fit").all()
+    assert "brand-new" in fit.column("item_id")
+    never = [pair.index.vectors(["brand-new"])[0, -1] for pair in (by, after)]
+    assert never == [1.0, 0.0]
+    old = before.index.ids()
+    assert np.array_equal(by.index.vectors(old), before.index.vectors(old))
+
+
+def _current(house: House) -> Release:
+    release = house.registry("default").current()
+    assert release is not None
+    return release

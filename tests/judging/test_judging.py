@@ -11,6 +11,7 @@ import pytest
 from ratoon.answering import set_traits
 from ratoon.domain.delta import split_of
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.exclusions import Exclusions
 from ratoon.domain.gate import GatePolicy
 from ratoon.domain.labels import LabelPolicy
 from ratoon.domain.plan import RefreshPlan
@@ -20,8 +21,8 @@ from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.domain.window import Window
 from ratoon.events import SqliteEventLog
 from ratoon.index import ExactIndexes
-from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, remembered, timeline
-from ratoon.judging.asking import skewed
+from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline
+from ratoon.judging.asking import placed, remembered, skewed, user_vectors
 from tests.fakes.events import START, at, batch, event
 
 DIM = 2
@@ -94,9 +95,15 @@ def test_what_a_user_had_is_neither_asked_for_nor_answered(log: SqliteEventLog) 
         batch(*(event(f"r{n}", user_id="u0", item_id=item, event_timestamp=at(200 + n)) for n, item in enumerate(["i00", "i05"])))
     )
     masked = questions(log, rows(log, 120, 122), LabelPolicy())
-    assert (masked.column("item_id"), masked.hidden) == (["i05"], ({"i00"},))
+    assert (masked.column("item_id"), list(masked.hidden)) == (["i05"], [{"i00"}])
     allowed = questions(log, rows(log, 120, 122), LabelPolicy(repeat="allow"))
-    assert (allowed.column("item_id"), allowed.hidden) == (["i00", "i05"], (set(), set()))
+    assert (allowed.column("item_id"), list(allowed.hidden)) == (["i00", "i05"], [set(), set()])
+
+
+def as_it_is(pair: Pair, asked: Questions) -> list[int]:
+    """The places of what was taken, by the index as it is."""
+    ranks = pair.index.ranks(user_vectors(pair, asked), asked.column("item_id"), 3, asked.hidden)
+    return [int(rank) for rank in ranks]
 
 
 def test_the_newest_are_asked_about(log: SqliteEventLog) -> None:
@@ -118,7 +125,8 @@ def test_answers_know_what_was_popular_then(log: SqliteEventLog) -> None:
     said = answers(stale, asked, 3, live)
     assert said.hits[:2].tolist() == [0.0, 0.0]
     assert said.hits[20:].all()
-    assert not answers(stale, asked, 3).hits.any()
+    assert placed(stale, asked, 3, live).ranks.tolist() == said.ranks.tolist()
+    assert not remembered(stale, asked, 3, live, 60, LATELY)["past"].hits.any()
 
 
 def test_the_past_is_also_asked_of_the_towers_alone(log: SqliteEventLog) -> None:
@@ -126,24 +134,26 @@ def test_the_past_is_also_asked_of_the_towers_alone(log: SqliteEventLog) -> None
     past = everything(log, 0, 40)
     candidate, live = pair(log, 120, LATELY), timeline(log, Window(0, 120, START), 0)
     held = candidate.index.vectors(ITEMS)
-    said = remembered(candidate, past, 3, live, 60)
+    said = remembered(candidate, past, 3, live, 60, LATELY)
     east = [item in ("i00", "i01", "i02") for item in past.column("item_id")]
     assert said["taste"].hits.tolist() == [float(is_east) for is_east in east]
-    assert said["past"].ranks.tolist() == answers(pair(log, 60, LATELY), past, 3).ranks.tolist()
-    assert said["past"].ranks.tolist() != answers(candidate, past, 3).ranks.tolist()
+    assert said["past"].ranks.tolist() == as_it_is(pair(log, 60, LATELY), past)
+    assert said["past"].ranks.tolist() != as_it_is(candidate, past)
     assert np.array_equal(candidate.index.vectors(ITEMS), held)
 
 
 def test_nothing_asked_nothing_answered(log: SqliteEventLog) -> None:
     """Without questions there are answers without rows."""
-    assert len(answers(pair(log, 60, LATELY), everything(log, 120, 120), 3)) == 0
+    nothing, live = everything(log, 120, 120), timeline(log, Window(0, 120, START), 0)
+    assert len(answers(pair(log, 60, LATELY), nothing, 3, live)) == 0
+    assert len(placed(pair(log, 60, LATELY), nothing, 3, live)) == 0
 
 
 def test_weights_are_fitted_on_fit_rows_and_dropped_by_gate_rows(log: SqliteEventLog) -> None:
     """Where the newest rows follow a fashion popularity is worth something; where held rows are worse off by it, nothing."""
     model = {FILE: Popularity(5.0).to_json().encode()}
     made, live, rng = pair(log, 120, NOTHING, model), timeline(log, Window(0, 120, START), 0), np.random.default_rng(0)
-    fitted, said = priced(made, everything(log, 80, 100), everything(log, 100, 120), live, 3, rng)
+    fitted, said = priced(made, made, everything(log, 80, 100), everything(log, 100, 120), live, 3, rng)
     assert fitted.towers.popularity.any()
     assert said.found == answers(fitted, everything(log, 100, 120), 3, live).found
     kept = Popularity.from_json(fitted.model[FILE].decode())
@@ -151,11 +161,11 @@ def test_weights_are_fitted_on_fit_rows_and_dropped_by_gate_rows(log: SqliteEven
     assert np.array_equal(fitted.towers.popularity, kept.weights)
     east = rows(log, 100, 120)
     east = east.set_column(east.column_names.index("item_id"), "item_id", pa.array(["i02"] * east.num_rows))
-    dropped, _ = priced(made, everything(log, 80, 100), questions(log, east, LabelPolicy()), live, 3, rng)
+    dropped, _ = priced(made, made, everything(log, 80, 100), questions(log, east, LabelPolicy()), live, 3, rng)
     assert not dropped.towers.popularity.any()
     assert max(Popularity.from_json(dropped.model[FILE].decode()).evidence) > 0
     without = replace(made, model={"schema.json": made.model["schema.json"]})
-    assert priced(without, everything(log, 80, 100), everything(log, 100, 120), live, 3, rng)[0] is without
+    assert priced(without, without, everything(log, 80, 100), everything(log, 100, 120), live, 3, rng)[0] is without
 
 
 def test_a_mixture_is_asked_and_put_back(log: SqliteEventLog) -> None:
@@ -167,18 +177,18 @@ def test_a_mixture_is_asked_and_put_back(log: SqliteEventLog) -> None:
     asked, live = everything(log, 0, 10), timeline(log, Window(0, 120, START), 0)
     old, new = (answers(each, asked, 5, live) for each in (parent, candidate))
     assert set(old.found) != set(new.found)
-    assert skewed(candidate, parent, ITEMS, 1.0, asked, 5, live).found == old.found
-    assert skewed(candidate, parent, ITEMS, 0.0, asked, 5, live).found == new.found
+    assert old.ranks.tolist() != new.ranks.tolist()
+    assert skewed(candidate, parent, ITEMS, 1.0, asked, 5, live).ranks.tolist() == old.ranks.tolist()
+    assert skewed(candidate, parent, ITEMS, 0.0, asked, 5, live).ranks.tolist() == new.ranks.tolist()
     assert np.array_equal(candidate.index.vectors(ITEMS), turned)
 
 
 def test_the_jury_refuses_what_lost_and_what_narrowed(log: SqliteEventLog) -> None:
     """Losing recall against the parent, answering everybody with the same few, and a bad mixture are each a reason."""
     live, asked = timeline(log, Window(0, 120, START), 0), everything(log, 60, 120)
-    past = Questions(asked.rows.slice(0, 0), ())
+    past = Questions(asked.rows.slice(0, 0), Exclusions.of(()))
     good, bad = pair(log, 60, LATELY), pair(log, 60, NOTHING)
-    before = {"new": answers(good, asked, 3, live), **remembered(good, past, 3, live, 60)}
-    jury = Jury(GatePolicy(k=3, variety=0.9), asked, past, live, 60, good, before)
+    jury = Jury(GatePolicy(k=3, variety=0.9), asked, past, live, 60, good, answers(good, asked, 3, live))
     rng = np.random.default_rng(0)
     assert jury.verdict(good, jury.hears(good), PLAN, (), rng).publish
     verdict = jury.verdict(bad, jury.hears(bad), PLAN, (), rng)
@@ -187,10 +197,22 @@ def test_the_jury_refuses_what_lost_and_what_narrowed(log: SqliteEventLog) -> No
     assert any("on new held-out rows fell" in reason for reason in verdict.reasons)
     assert any("of the moved vectors not yet replaced" in reason for reason in verdict.reasons)
     assert any("are spread over" in reason for reason in verdict.reasons)
-    assert not jury.again(jury.before, bad, rng).publish
+    assert not jury.again(jury.hears(good), bad, rng).publish
     shadow = replace(PLAN, scope="full", writable=(), must_win=True)
     assert any("has to win" in reason for reason in jury.verdict(good, jury.hears(good), shadow, (), rng).reasons)
     assert jury.verdict(good, jury.hears(good), replace(shadow, must_win=False), (), rng).publish
+
+
+def test_new_weights_are_not_held_against_the_past(log: SqliteEventLog) -> None:
+    """What popularity is worth is judged by the window's rows: before it, the parent is asked with the candidate's weights."""
+    live, asked, past = timeline(log, Window(0, 120, START), 0), everything(log, 60, 120), everything(log, 0, 40)
+    stale, fitted = pair(log, 60, NOTHING), pair(log, 60, LATELY)
+    served = [remembered(stale, past, 3, live, 90, worth)["past"].ranks.tolist() for worth in (NOTHING, LATELY)]
+    assert served[0] != served[1]
+    jury = Jury(GatePolicy(k=3, tolerance=0.0), asked, past, live, 90, stale, answers(stale, asked, 3, live))
+    verdict = jury.verdict(fitted, jury.hears(fitted), PLAN, (), np.random.default_rng(0))
+    assert verdict.slices["past"].parent == verdict.slices["past"].candidate
+    assert verdict.slices["new"].parent < verdict.slices["new"].candidate
 
 
 def test_a_parent_is_recorded_by_who_was_new(log: SqliteEventLog) -> None:
@@ -203,3 +225,36 @@ def test_a_parent_is_recorded_by_who_was_new(log: SqliteEventLog) -> None:
     assert {name: measure.rows for name, measure in record.newest.slices.items()} == {"all": 60, "new users": 60, "new items": 30}
     assert record.fresh == record.newest
     assert len(GRID) > 1
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_bounded_pieces_say_what_all_at_once_does(log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Answers, and what fit rows say popularity is worth, are the same however many questions are asked at once."""
+    monkeypatch.setattr("ratoon.domain.popularity.FADE_ROWS", 1e12)  # else older pieces count for less than newer ones
+    stale, asked = pair(log, 60, LATELY, {FILE: Popularity(5.0).to_json().encode()}), everything(log, 60, 120)
+    live = timeline(log, Window(60, 120, START), 60)
+
+    def said() -> tuple[tuple[tuple[str, ...], ...], list[int], tuple[float, ...]]:
+        found = answers(stale, asked, 3, live)
+        fitted, _ = priced(stale, stale, asked, asked, live, 3, np.random.default_rng(0))
+        return found.found, found.ranks.tolist(), Popularity.from_json(fitted.model[FILE].decode()).evidence
+
+    whole = said()
+    for room in ("answering", "judging.asking", "judging.pricing"):
+        monkeypatch.setattr(f"ratoon.{room}.CHUNK", size)
+    pieces = said()
+    assert pieces[:2] == whole[:2]
+    assert pieces[2] == pytest.approx(whole[2])
+
+
+def test_few_rows_and_ties_change_no_choice(log: SqliteEventLog) -> None:
+    """Few held rows take no weight away, no fit rows leave it, and one row is evidence where more is asked for than there is."""
+    prior = Popularity(5.0).learnt(np.eye(len(GRID))[[100]])
+    made, live = pair(log, 60, NOTHING, {FILE: prior.to_json().encode()}), timeline(log, Window(0, 120, START), 0)
+    nothing, rng = everything(log, 120, 120), np.random.default_rng(0)
+    for held, k in ((nothing, 3), (everything(log, 119, 120), 3), (everything(log, 60, 120), len(ITEMS) + 5)):
+        kept, said = priced(made, made, nothing, held, live, k, rng)
+        assert np.array_equal(kept.towers.popularity, prior.weights)
+        assert len(said) == len(held)
+    one, _ = priced(made, made, everything(log, 119, 120), nothing, live, len(ITEMS) + 5, rng)
+    assert min(Popularity.from_json(one.model[FILE].decode()).evidence) > 0

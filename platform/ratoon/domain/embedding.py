@@ -11,6 +11,9 @@ from ratoon.domain.errors import DataError
 Vectors = npt.NDArray[np.float32]
 """Float32, shape (n, dim)."""
 
+NORM = 1e-3
+"""How far from 1 the length of a vector may be that is compared by cosine: float32 rounding, and no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingBatch:

@@ -103,7 +103,7 @@ class Timeline:
         pairs: set[tuple[str, str]] = set()
         offsets, codes = [], []
         for offset, user, item in rows:
-            if (user, item) in pairs or any(start <= offset <= stop for start, stop in left_out):
+            if (user, item) in pairs or (left_out and any(start <= offset <= stop for start, stop in left_out)):
                 continue
             pairs.add((user, item))
             offsets.append(offset)
@@ -122,9 +122,13 @@ class Timeline:
 
     def recent(self, offsets: Ints, chosen: Ints) -> Ints:
         """How often each of those items is among each of WINDOWS below each offset; (offsets, chosen, len(WINDOWS))."""
+        return self.told(offsets, chosen)[0]
+
+    def told(self, offsets: Ints, chosen: Ints) -> tuple[Ints, Ints]:
+        """What `recent` and what `counted` say, for little more than one of them."""
         ends = np.searchsorted(self.offsets, offsets)
         until = self._until(ends, chosen)
-        return np.stack([until - self._until(np.maximum(ends - window, 0), chosen) for window in WINDOWS], axis=-1)
+        return np.stack([until - self._until(np.maximum(ends - window, 0), chosen) for window in WINDOWS], axis=-1), until
 
     def _until(self, ends: npt.NDArray[np.intp], chosen: Ints) -> Ints:
         """How often each chosen item is among the first `ends` interactions; shape (ends, chosen)."""

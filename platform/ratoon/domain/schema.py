@@ -26,6 +26,9 @@ attention a list of item ids, newest last: the mean of their rows weighted by ho
 vector    a list of `dim` floats, taken as it is; missing is a flag of its own
 """
 
+SCHEMA = "schema.json"
+"""The file of a release that says what its towers are fed."""
+
 ITEM_TABLE = "item_id"
 """The vocabulary that the item tower's id rows and every `history` and `attention` feature share."""
 

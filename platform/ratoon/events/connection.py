@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ratoon.domain.errors import DataError, StoreError
+from ratoon.events.items import note_all, noted
 
 FORMAT = 1
 """Written into the file (`user_version`); a file with another number is not touched."""
@@ -86,7 +87,7 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             found=f"format {found}",
             fix="Use the version of Ratoon that wrote it, or move the file away.",
         )
-    if found == 0:
+    if found == 0 or not noted(db):
         with db:
             db.execute("BEGIN IMMEDIATE")
             # Another process may have made the tables while this one waited for its turn.
@@ -94,6 +95,8 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
                 for statement in (_TABLE, *(f"CREATE {index}" for index in INDEXES.values())):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {FORMAT}")
+            if not noted(db):
+                note_all(db)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ratoon.domain.schema import Entity
 from ratoon.durable import fault_point
 from ratoon.events.arrival import Clock, arrivals
 from ratoon.events.connection import connect, failures, loading
+from ratoon.events.items import CATALOGUE, note
 from ratoon.events.validate import validated
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,10 +37,6 @@ _SEEN = 'SELECT item_id FROM events WHERE user_id = ? AND "offset" < ? AND kind 
 _SEEN_BY = """
 SELECT user_id, "offset", item_id FROM events WHERE user_id IN ({ids}) AND "offset" < ? AND kind = 'interaction'
 ORDER BY user_id, "offset" """
-_CATALOGUE = """
-SELECT item_id FROM events WHERE item_id IS NOT NULL AND kind != 'user' AND "offset" <= ? {events} GROUP BY item_id
-HAVING max(CASE kind WHEN 'item' THEN "offset" ELSE 0 END) >= max(CASE kind WHEN 'remove' THEN "offset" ELSE 0 END)
-ORDER BY item_id"""
 _REMOVED = """
 SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" > ? {gone} AND NOT EXISTS (
     SELECT 1 FROM events AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
@@ -109,6 +106,7 @@ class SqliteEventLog:
                 db.execute("BEGIN IMMEDIATE")
                 logged = self._dated(db, _unknown(db, events), backfill)
                 db.executemany(_INSERT, _rows(logged))
+                note(db)
                 fault_point("events.before_commit")
             fault_point("events.after_commit")
         return logged
@@ -134,6 +132,7 @@ class SqliteEventLog:
                     logged = self._dated(db, events if empty else _unknown(db, events), backfill=True)
                     db.executemany(_INSERT, _rows(logged))
                     new += logged.num_rows
+                note(db)
                 fault_point("events.before_commit")
             fault_point("events.after_commit")
         return new
@@ -217,8 +216,7 @@ class SqliteEventLog:
         asked = (min(upto, self.end()), tuple(without))
         known, alive = self._alive
         if known != asked:
-            apart, offsets = _apart("events", without)
-            alive = [item for (item,) in self._select(_CATALOGUE.format(events=apart), asked[0], *offsets)]
+            alive = json.loads(self._select(CATALOGUE, asked[0], json.dumps(asked[1]))[0][0])
             # What was acknowledged stays, and a refresh asks several times: the last answer is kept.
             self._alive = (asked, alive)
         return list(alive)

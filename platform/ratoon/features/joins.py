@@ -22,7 +22,6 @@ from ratoon.features.examples.files import ExampleFile
 from ratoon.features.examples.folder import add, files_of, merge, only_one
 from ratoon.features.offline.entities import Entities
 from ratoon.features.offline.join import features_as_of
-from ratoon.features.offline.sides import side_of
 from ratoon.features.repository import FeastRepository
 from ratoon.ports import EventLog
 
@@ -53,10 +52,7 @@ def point_in_time(
     for reference in references:
         view, _, feature = reference.partition(":")
         asked.setdefault(view, []).append(feature)
-    sides = [
-        side_of(repository.feature_view(view), [(name, f"{view}:{name}") for name in features], repository.repo)
-        for view, features in asked.items()
-    ]
+    sides = [repository.side(view, tuple((name, f"{view}:{name}") for name in features)) for view, features in asked.items()]
     rows = Entities.of(entities, "event_timestamp", arrival)
     joined = features_as_of(rows, sides, repository.engine)
     columns = {name.partition(":")[2]: pc.cast(joined[name], types[name], safe=False) for name in references}

@@ -28,7 +28,8 @@ from ratoon.features import views
 from ratoon.features.definitions import Definitions, chosen, tagged
 from ratoon.features.folds.aggregates import parse
 from ratoon.features.folds.texts import EMBED_TAG, checked
-from ratoon.features.offline.spec import Engine
+from ratoon.features.offline.sides import side_of
+from ratoon.features.offline.spec import Engine, Named, ViewSide
 from ratoon.features.online.opening import Place
 from ratoon.features.online.users import PLACE
 from ratoon.features.quality import rules
@@ -63,6 +64,7 @@ class FeastRepository:
             )
         self.repo, self.home, self._guard = repo.resolve(), home.resolve(), guard
         self.folder = self.home / "features"
+        self._sides: dict[tuple[str, Named], ViewSide] = {}
 
     @cached_property
     def store(self) -> FeatureStore:
@@ -132,6 +134,7 @@ class FeastRepository:
         views.save(self.folder / "views.json", described)
         rules.save(self.folder / "rules.json", expected)
         durable.write(stamp, wanted.encode())
+        self._sides.clear()
         return True
 
     def parsed(self) -> Definitions:
@@ -156,6 +159,16 @@ class FeastRepository:
     def feature_view(self, name: str) -> FeatureView:
         """One of the repository's feature views, as Feast has it."""
         return self.store.get_feature_view(name)
+
+    def side(self, view: str, features: Named) -> ViewSide:
+        """A feature view's side of a join, with (its name for a feature, the output's name) pairs; see `side_of`."""
+        if (view, features) in self._sides:
+            return self._sides[view, features]
+        made = side_of(self.feature_view(view), features, self.repo)
+        # Feast takes longer to say what a view is than a small join does; only what expires is asked for each time.
+        if not made.source.storage:
+            self._sides[view, features] = made
+        return made
 
     def entity_tags(self, entity: EntityName) -> Mapping[str, str]:
         """The tags of the entity whose key joins the views of users, or of items."""

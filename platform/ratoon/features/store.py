@@ -55,6 +55,10 @@ class FeastFeatures:
         return [f"{feature.view}:{feature.name}" for feature in inputs if feature.view]
 
     @cached_property
+    def _described(self) -> list[str]:
+        return service_references(self.repository, self.item_service)
+
+    @cached_property
     def _accepted(self) -> Accepted:
         """The log as far as it was judged, without what is quarantined."""
         return Accepted(self.log, self.repository.folder, sifted_only=True)
@@ -137,7 +141,7 @@ class FeastFeatures:
 
     def items(self, ids: Sequence[str], as_of: datetime) -> pa.Table:
         """One row per id, in order: `item_id`, the item tower's inputs, display and filter columns as of then."""
-        return items_as_of(self.repository, ids, as_of, service_references(self.repository, self.item_service))
+        return items_as_of(self.repository, ids, as_of, self._described)
 
     def profiles(self, interactions: pa.Table) -> tuple[Profile, ...]:
         """What the towers' inputs look like over these interactions, joined like `FeatureDelta.interactions`."""

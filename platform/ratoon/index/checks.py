@@ -5,12 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.embedding import NORM, EmbeddingBatch, Vectors
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.release import Metric
-
-NORM = 1e-3
-"""How far from 1 the length of a cosine vector may be: float32 rounding, and no more."""
 
 
 def accepted(batch: EmbeddingBatch, dim: int, metric: Metric) -> EmbeddingBatch:

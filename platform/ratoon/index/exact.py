@@ -12,6 +12,7 @@ import pyarrow as pa
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
+from ratoon.domain.shift import Shift
 from ratoon.index.checks import accepted, queries_accepted, refuse_unequal
 from ratoon.index.slots import Slots
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
@@ -159,12 +160,30 @@ class ExactIndex:
             allowed, scores = allowed[near], scores[near]
         return best(self._slots.ids, zip(allowed.tolist(), scores.tolist(), strict=True), k)
 
-    def ranks(self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = ()) -> Ranks:
-        """For each query the place of its item among what `search` finds; see `ports.Index`."""
+    def ranks(
+        self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
+    ) -> Ranks:
+        """For each query the place of its item among the k best; see `ports.Index`."""
         refuse_unequal(wanted, queries)
-        found = self.search(queries, k, exclude)
-        places = ({item: place for place, (item, _) in enumerate(pairs)} for pairs in found)
-        return np.array([own.get(item, k) for own, item in zip(places, wanted, strict=True)], np.int64)
+        found = self.best(queries, k, exclude, moved)
+        return np.array([own.index(item) if item in own else k for own, item in zip(found, wanted, strict=True)], np.int64)
+
+    def best(
+        self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
+    ) -> list[tuple[str, ...]]:
+        """For each query the ids of its k best, best first; see `ports.Index`."""
+        queries = queries_accepted(queries, self.dim, k, exclude)
+        found = []
+        with self._lock:
+            for row, query in enumerate(queries):
+                scores = exact_scores(query[None, :], self._vectors)[0]
+                if moved:
+                    scores[self._slots.of(moved.items)] += moved.amounts[min(row, len(moved.amounts) - 1)]
+                gone = self._slots.find(exclude[row] if exclude else ())
+                allowed = np.delete(np.arange(len(scores)), gone)
+                pairs = best(self._slots.ids, zip(allowed.tolist(), scores[allowed].tolist(), strict=True), k)
+                found.append(tuple(item for item, _ in pairs))
+        return found
 
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""

@@ -6,7 +6,6 @@ that ran during a change would read vectors and ids of different moments.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from itertools import pairwise
 from threading import RLock
 
 import faiss
@@ -16,6 +15,9 @@ import pyarrow as pa
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
+from ratoon.domain.shift import Shift
+from ratoon.index.asked import Asked
+from ratoon.index.bests import Best, best_of
 from ratoon.index.checks import accepted, queries_accepted
 from ratoon.index.exact import Found, best, recall_of
 from ratoon.index.ranks import Ranks, ranks_of
@@ -150,11 +152,21 @@ class FlatIndex:
             depth = min(depth * 2, allowed)
         return []
 
-    def ranks(self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = ()) -> Ranks:
-        """For each query the place of its item among what `search` finds; see `ports.Index`."""
-        queries = queries_accepted(queries, self.dim, k, exclude)
+    def ranks(
+        self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
+    ) -> Ranks:
+        """For each query the place of its item among the k best; see `ports.Index`."""
         with self._lock:
-            return ranks_of(queries, self._memory(), self._slots, wanted, k, exclude)
+            return ranks_of(self._asked(queries, k, exclude, moved), self._slots, wanted, k)
+
+    def best(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None) -> Best:
+        """For each query the ids of its k best, best first; see `ports.Index`."""
+        with self._lock:
+            return best_of(self._asked(queries, k, exclude, moved), k)
+
+    def _asked(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]], moved: Shift | None) -> Asked:
+        accepted = queries_accepted(queries, self.dim, k, exclude)
+        return Asked.of(accepted, self._memory(), self._slots, exclude, moved)
 
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""
@@ -184,7 +196,7 @@ class FlatIndex:
             return {VECTORS: faiss.serialize_index(ordered).tobytes(), ITEMS: self._items[1]}
 
     def _in_order(self) -> bool:
-        return all(left < right for left, right in pairwise(self._slots.ids))
+        return self._slots.ids == sorted(self._slots.ids)
 
     def _memory(self) -> Vectors:
         """A writable view on FAISS's vectors, shape (n, dim); good until the next `add` or `remove_ids`."""

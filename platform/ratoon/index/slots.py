@@ -1,12 +1,14 @@
 """Which item lies in which row of a dense matrix, and the columns that go with it. Knows nothing of vectors."""
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from ratoon.domain.errors import DataError
+from ratoon.domain.exclusions import Exclusions
 
 Rows = npt.NDArray[np.int64]
 """Slots, int64, shape (n,)."""
@@ -51,6 +53,15 @@ class Slots:
     def of(self, ids: Sequence[str]) -> Rows:
         """The slot of each id, in order; KeyError for an id that is not held."""
         return np.array([self._slot[item] for item in ids], dtype=np.int64)
+
+    def look_up(self, ids: Sequence[str]) -> Rows:
+        """The slot of each id, in order; -1 for one that is not held."""
+        return np.fromiter(map(self._slot.get, ids, repeat(-1)), np.int64, len(ids))
+
+    def pairs(self, excluded: Exclusions) -> tuple[Rows, Rows]:
+        """Each query and each slot that it alone excludes, by query; shape (pairs,) each."""
+        slots = self.look_up(excluded.items)[excluded.codes]
+        return excluded.queries[slots >= 0], slots[slots >= 0]
 
     def by_id(self) -> Rows:
         """All slots in the order of their item ids."""

@@ -1,13 +1,12 @@
 """How good a release is on interactions that it has not learnt: what refreshes are planned, refused and published by."""
 
-from ratoon.judging.asking import SCHEMA, answers, timeline
-from ratoon.judging.jury import Jury, recorded, remembered
+from ratoon.judging.asking import answers, timeline
+from ratoon.judging.jury import Jury, recorded
 from ratoon.judging.pair import Pair
 from ratoon.judging.pricing import priced
 from ratoon.judging.questions import Questions, askable, questions
 
 __all__ = [
-    "SCHEMA",
     "Jury",
     "Pair",
     "Questions",
@@ -16,6 +15,5 @@ __all__ = [
     "priced",
     "questions",
     "recorded",
-    "remembered",
     "timeline",
 ]

@@ -1,16 +1,16 @@
 """What a pair answers to questions, as it would have been served at their moment."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 
-from ratoon.answering import Found, answered, lately, shift, traited
+from ratoon.answering import lately, shift
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import completed
 from ratoon.domain.popularity import Timeline
 from ratoon.domain.quality import Answers
-from ratoon.domain.schema import TowerSchema
+from ratoon.domain.schema import SCHEMA, TowerSchema
+from ratoon.domain.shift import Shift
 from ratoon.domain.window import Window
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
@@ -19,51 +19,57 @@ from ratoon.ports import EventLog
 CHUNK = 256
 """Questions answered at once: bounds memory at CHUNK * items whose popularity moved * 16 bytes."""
 
-SCHEMA = "schema.json"
-"""The file of a release that says what its towers are fed."""
-
 
 def timeline(log: EventLog, window: Window, since: int) -> Timeline:
     """What was popular at every moment from offset `since` to the window's end."""
     return lately(log, window.end, since, window.left_out)
 
 
-def answers(pair: Pair, asked: Questions, k: int, live: Timeline | None = None) -> Answers:
-    """What `pair` answers.
+def answers(pair: Pair, asked: Questions, k: int, live: Timeline) -> Answers:
+    """What `pair` answers to each question with what was popular at its moment."""
+    vectors = user_vectors(pair, asked)
+    found = [
+        best
+        for some, moved in _moments(pair, asked, live)
+        for best in pair.index.best(vectors[some], k, asked.hidden[some], moved)
+    ]
+    wanted = zip(found, asked.column("item_id"), strict=True)
+    return asked.answered(k, np.array([best.index(item) if item in best else k for best, item in wanted], np.int64), found)
 
-    Args:
-        live: given, every question is answered with what was popular at its moment. Without it the index answers as it is, and
-            only the ranks are found, which is cheaper than the candidates.
-    """
-    users, weights = tuple(asked.column("user_id")), asked.rows.column("weight").to_numpy().astype(np.float64)
-    if not len(asked):
-        return Answers(k, users, np.empty(0, np.int64), weights)
+
+def placed(pair: Pair, asked: Questions, k: int, live: Timeline) -> Answers:
+    """The same without the candidates, which is cheaper: at which place the item that was taken stands."""
     vectors, wanted = user_vectors(pair, asked), asked.column("item_id")
-    if live is None:
-        return Answers(k, users, pair.index.ranks(vectors, wanted, k, asked.hidden), weights)
-    found: list[Found] = []
+    parts = [
+        pair.index.ranks(vectors[some], wanted[some], k, asked.hidden[some], moved) for some, moved in _moments(pair, asked, live)
+    ]
+    return asked.answered(k, np.concatenate([np.empty(0, np.int64), *parts]))
+
+
+def _moments(pair: Pair, asked: Questions, live: Timeline) -> Iterator[tuple[slice, Shift | None]]:
+    """Questions that are answered at once, and what had moved at the moment of each."""
     for first in range(0, len(asked), CHUNK):
         some = slice(first, first + CHUNK)
-        moved = shift(pair.index, pair.towers.popularity, live, pair.upto, asked.offsets[some])
-        found += answered(pair.index, vectors[some], k, asked.hidden[some], moved)
-    ranks = [_rank(row, item, k) for row, item in zip(found, wanted, strict=True)]
-    return Answers(k, users, np.array(ranks), weights, tuple(tuple(item for item, _ in row) for row in found))
+        yield some, shift(pair.index, pair.towers.popularity, live, pair.upto, asked.offsets[some])
 
 
-@contextmanager
-def as_of(pair: Pair, live: Timeline, moment: int) -> Iterator[None]:
-    """While the body runs, the pair's index has the traits of the moment just after the offset `moment`."""
-    if moment == pair.upto or not len(pair.towers.popularity):
-        yield
-        return
-    codes = live.touched(*sorted((moment + 1, pair.upto + 1)))
-    items = [live.items[code] for code in codes if live.items[code] in pair.index]
-    kept = pair.index.vectors(items)
-    traited(pair.index, (), live, moment, pair.index, pair.upto)
-    try:
-        yield
-    finally:
-        pair.index.overwrite(items, kept)
+def remembered(pair: Pair, past: Questions, k: int, live: Timeline, since: int, worth: Vectors) -> dict[str, Answers]:
+    """What a pair answers to rows from before the window: with what was popular when it began, and by its towers alone.
+
+    What has become popular in the window is no answer to what was asked before it, and would make every candidate look worse.
+
+    Args:
+        worth: what each trait is worth to users, as many as the pair's towers have.
+    """
+    if not len(past):
+        return {name: past.answered(k, np.empty(0, np.int64)) for name in ("past", "taste")}
+    vectors, wanted = user_vectors(pair, past), past.column("item_id")
+    traits = slice(vectors.shape[1] - len(worth), None)
+    vectors[:, traits] = worth
+    served = pair.index.ranks(vectors, wanted, k, past.hidden, shift(pair.index, worth, live, pair.upto, [since + 1]))
+    vectors[:, traits] = 0
+    alone = pair.index.ranks(vectors, wanted, k, past.hidden)
+    return {"past": past.answered(k, served), "taste": past.answered(k, alone)}
 
 
 def index_recall(pair: Pair, asked: Sequence[Questions], k: int) -> float:
@@ -81,7 +87,7 @@ def skewed(pair: Pair, parent: Pair, written: Sequence[str], share: float, asked
     mixed[:, :learned] = parent.index.vectors(late)[:, :learned]
     pair.index.overwrite(late, mixed)
     try:
-        return answers(pair, asked, k, live)
+        return placed(pair, asked, k, live)
     finally:
         pair.index.overwrite(late, ours)
 
@@ -90,7 +96,3 @@ def user_vectors(pair: Pair, asked: Questions) -> Vectors:
     """The users' vectors, shape (questions, dim); an input that the repository has dropped is missing for the towers."""
     features = TowerSchema.from_json(pair.model[SCHEMA].decode()).user
     return pair.towers.users(completed(features, asked.rows))
-
-
-def _rank(found: Found, wanted: str, k: int) -> int:
-    return next((rank for rank, (item, _) in enumerate(found) if item == wanted), k)

@@ -7,11 +7,12 @@ import numpy as np
 
 from ratoon.domain import quality
 from ratoon.domain.drift import Drift
+from ratoon.domain.embedding import Vectors
 from ratoon.domain.gate import GatePolicy, Verdict, judge
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import Timeline
 from ratoon.domain.quality import Answers, Record, truth
-from ratoon.judging.asking import answers, as_of, index_recall, skewed
+from ratoon.judging.asking import answers, index_recall, remembered, skewed
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
 from ratoon.ports import EventLog
@@ -31,7 +32,7 @@ class Jury:
         past: held-out rows from before it, which a window of poison cannot change; see `remembered`.
         live: what was popular at every moment of `new`, and when the window began.
         since: the offset after which it did.
-        before: slice -> the parent's answers; empty without a parent.
+        said: the parent's answers to `new`; None without a parent.
     """
 
     policy: GatePolicy
@@ -40,17 +41,18 @@ class Jury:
     live: Timeline
     since: int
     parent: Pair | None
-    before: Slices
+    said: Answers | None
 
     def hears(self, pair: Pair, new: Answers | None = None) -> Slices:
         """What a candidate answers; `new`, if it is known already, to the window's rows."""
         new = answers(pair, self.new, self.policy.k, self.live) if new is None else new
-        return {"new": new, **remembered(pair, self.past, self.policy.k, self.live, self.since)}
+        return {"new": new, **remembered(pair, self.past, self.policy.k, self.live, self.since, pair.towers.popularity)}
 
     def verdict(self, pair: Pair, said: Slices, plan: RefreshPlan, drifts: Sequence[Drift], rng: np.random.Generator) -> Verdict:
         """Whether `pair`, which answered `said`, may follow the parent; what `plan` wrote of its items can be mixed with it."""
         recall = index_recall(pair, [self.new, self.past], self.policy.k)
-        pairs = {name: (self.before.get(name, after), after) for name, after in said.items()}
+        before = self._before(pair.towers.popularity)
+        pairs = {name: (before.get(name, after), after) for name, after in said.items()}
         skew = self._skew(pair, plan.writable)
         must_win = plan.must_win and self.parent is not None
         return judge(pairs, index_recall=recall, policy=self.policy, rng=rng, drifts=drifts, skew=skew, must_win=must_win)
@@ -62,26 +64,27 @@ class Jury:
         pairs["new"] = before["new"].where(kept), after["new"].where(kept)
         return judge(pairs, index_recall=1.0, policy=self.policy, rng=rng)
 
+    def _before(self, worth: Vectors) -> Slices:
+        """What the parent answers, to the past with the candidate's weights of popularity.
+
+        Weights are about the present: whether they are right the window's rows say. Past rows would hold on to old ones.
+        """
+        if self.parent is None or self.said is None:
+            return {}
+        own = self.parent.towers.popularity
+        worth = worth if len(worth) == len(own) else own
+        return {"new": self.said, **remembered(self.parent, self.past, self.policy.k, self.live, self.since, worth)}
+
     def _skew(self, pair: Pair, written: Sequence[str]) -> dict[str, tuple[Answers, Answers]]:
-        if self.parent is None or not written or not len(self.new):
+        if self.parent is None or self.said is None or not written or not len(self.new):
             return {}
         return {
             f"{share:.0%}": (
-                self.before["new"],
+                self.said,
                 skewed(pair, self.parent, written, share, self.new, self.policy.k, self.live),
             )
             for share in SKEWS
         }
-
-
-def remembered(pair: Pair, past: Questions, k: int, live: Timeline, since: int) -> dict[str, Answers]:
-    """What a pair answers to rows from before the window: with what was popular when it began, and by its towers alone.
-
-    What has become popular in the window is no answer to what was asked before it, and would make every candidate look worse.
-    """
-    with as_of(pair, live, since):
-        served = answers(pair, past, k)
-    return {"past": served, "taste": answers(pair.alone(), past, k)}
 
 
 def recorded(log: EventLog, parent: Pair, asked: Questions, said: Answers, since: int, rng: np.random.Generator) -> Record:

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ratoon.answering import answered
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.gate import compare
-from ratoon.domain.popularity import FILE, GRID, WIDTH, WINDOWS, Floats, Ints, Popularity, Timeline, ever_of, gains, traits
+from ratoon.domain.popularity import FILE, GRID, WIDTH, Floats, Ints, Popularity, Timeline, ever_of, gains, traits
 from ratoon.domain.quality import Answers
-from ratoon.judging.asking import answers, user_vectors
+from ratoon.judging.asking import answers, placed, user_vectors
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
 
@@ -21,20 +20,25 @@ DRAWS = 500
 """Bootstrap resamples that tell whether popularity costs recall."""
 
 
-def priced(pair: Pair, fit: Questions, held: Questions, live: Timeline, k: int, rng: np.random.Generator) -> tuple[Pair, Answers]:
-    """The pair with what `fit` and the fit rows before say popularity is worth, and what it answers to `held`.
+def priced(
+    pair: Pair, by: Pair, fit: Questions, held: Questions, live: Timeline, k: int, rng: np.random.Generator
+) -> tuple[Pair, Answers]:
+    """The pair with what `fit` and the rows before say popularity is worth, and what it answers to `held`.
 
     It is worth nothing where that certainly costs `held` recall.
 
     Args:
+        by: which ranks `fit`. One that has learnt the window knows its new items too well: what it is worth that nobody has had
+            an item shows where it is still so, in the release that served.
         live: of every moment that is asked about in both.
     """
     if FILE not in pair.model:
         return pair, answers(pair, held, k, live)
-    prior = learnt(Popularity.from_json(pair.model[FILE].decode()), pair, fit, live, k)
+    prior = learnt(Popularity.from_json(pair.model[FILE].decode()), by, fit, live, k)
     on, off = (_with(pair, replace(prior, active=active)) for active in (True, False))
-    without, within = (answers(some, held, k, live) for some in (off, on))
-    return (off, without) if compare(without, within, draws=DRAWS, rng=rng).high < 0 else (on, within)
+    without, within = (placed(some, held, k, live) for some in (off, on))
+    chosen = off if compare(without, within, draws=DRAWS, rng=rng).high < 0 else on
+    return chosen, answers(chosen, held, k, live)
 
 
 def _with(pair: Pair, prior: Popularity) -> Pair:
@@ -59,20 +63,23 @@ def _gains(unit: float, pair: Pair, asked: Questions, live: Timeline, k: int) ->
     """
     queries = user_vectors(pair, asked)
     corners = np.concatenate([np.zeros((1, WIDTH), np.float32), np.diag(GRID.max(axis=0)) * np.float32(unit)])
-    near = [answered(pair.index, queries, k, asked.hidden)]
+    near = [pair.index.best(queries, k, asked.hidden)]
     for corner in corners:
         turned = queries.copy()
         turned[:, -WIDTH:] = corner
-        near.append(answered(pair.index, turned, k, asked.hidden))
-    listed = [{item for lists in near for item, _ in lists[row]} for row in range(len(asked))]
+        near.append(pair.index.best(turned, k, asked.hidden))
+    listed = [set[str]().union(*(lists[row] for lists in near)) for row in range(len(asked))]
     wanted = asked.column("item_id")
-    items = [item for item in sorted({*live.items, *wanted}.union(*listed)) if item in pair.index]
+    codes = np.array([code for code, item in enumerate(live.items) if item in pair.index], np.int64)
+    items = [live.items[code] for code in codes]
+    items += [item for item in sorted({*wanted}.union(*listed).difference(items)) if item in pair.index]
     place = {item: number for number, item in enumerate(items)}
     vectors = pair.index.vectors(items)
-    known = _traits_then(live, items, vectors, pair.upto, asked.offsets)
+    known = _traits_then(live, codes, vectors, pair.upto, asked.offsets)
     scores = queries[:, :-WIDTH] @ vectors[:, :-WIDTH].T
-    boosted = scores[:, :, None] + known * corners.max(axis=0)
-    then = np.argpartition(-boosted, min(k, len(items) - 1), axis=1)[:, :k].reshape(len(asked), -1)
+    best = min(k, len(items) - 1)
+    lifted = (-scores - known[:, :, trait] * corners[:, trait].max() for trait in range(WIDTH))
+    then = np.concatenate([np.argpartition(each, best, axis=1)[:, :k] for each in lifted], axis=1)
     found = np.zeros((len(asked), len(GRID)))
     for row, item in enumerate(wanted):
         if item in place:
@@ -84,13 +91,15 @@ def _gains(unit: float, pair: Pair, asked: Questions, live: Timeline, k: int) ->
     return found
 
 
-def _traits_then(live: Timeline, items: Sequence[str], vectors: Vectors, upto: int, offsets: Sequence[int]) -> Vectors:
-    """The traits of some items at each of some moments; shape (offsets, items, WIDTH)."""
-    codes = {item: code for code, item in enumerate(live.items)}
-    met = np.array([codes.get(item, -1) for item in items], np.int64)
-    known, chosen, moments = met >= 0, met[met >= 0], np.array(offsets, np.int64)
-    ever: Ints = np.repeat(ever_of(vectors[:, -WIDTH:])[None, :], len(moments), axis=0)
-    ever[:, known] += live.counted(moments, chosen) - live.counted(np.array([upto + 1]), chosen)
-    recent: Ints = np.zeros((len(moments), len(items), len(WINDOWS)), np.int64)
-    recent[:, known] = live.recent(moments, chosen)
-    return traits(recent, ever)
+def _traits_then(live: Timeline, codes: Ints, vectors: Vectors, upto: int, offsets: Sequence[int]) -> Vectors:
+    """The traits of some items at each of some moments; shape (offsets, items, WIDTH).
+
+    Args:
+        codes: of those items that were met lately, which come first. The others' traits have not moved.
+        vectors: of all of them, with the traits of the moment just after `upto`.
+    """
+    moments, known = np.array(offsets, np.int64), np.repeat(vectors[None, :, -WIDTH:], len(offsets), axis=0)
+    recent, counted = live.told(moments, codes)
+    ever = ever_of(vectors[: len(codes), -WIDTH:]) + counted - live.counted(np.array([upto + 1]), codes)
+    known[:, : len(codes)] = traits(recent, ever)
+    return known

@@ -1,6 +1,6 @@
 """Interactions that nothing has learnt yet, as questions: which item did this user take next?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from ratoon.domain.caps import Caps, capped
 from ratoon.domain.delta import Split, part, split_of
+from ratoon.domain.exclusions import Exclusions
 from ratoon.domain.labels import LabelPolicy, right_answers
-from ratoon.domain.quality import Truths
+from ratoon.domain.quality import Answers, Ints, Truths
 from ratoon.ports import EventLog
 
 MOST = Caps(100, 100)
@@ -27,7 +28,7 @@ class Questions:
     """
 
     rows: pa.Table
-    hidden: tuple[set[str], ...]
+    hidden: Exclusions
 
     def __len__(self) -> int:
         """The number of questions."""
@@ -46,8 +47,13 @@ class Questions:
 
     def where(self, chosen: Truths) -> "Questions":
         """Some of the questions."""
-        hidden = tuple(items for items, keep in zip(self.hidden, chosen, strict=True) if keep)
-        return Questions(self.rows.filter(pa.array(chosen)), hidden)
+        return Questions(self.rows.filter(pa.array(chosen)), self.hidden.where(np.flatnonzero(chosen)))
+
+    def newest(self, most: int, *parts: Split) -> Truths:
+        """Which questions are the newest ones of users in these parts, up to so many; shape (n,)."""
+        chosen = self.of(*parts)
+        chosen &= np.cumsum(chosen[::-1])[::-1] <= most
+        return chosen
 
     def of(self, *parts: Split) -> Truths:
         """Which questions are of users in these parts; shape (n,)."""
@@ -62,7 +68,12 @@ class Questions:
 
     def hiding(self, items: Iterable[str]) -> "Questions":
         """The same questions, none of which may be answered with these items."""
-        return Questions(self.rows, tuple(hidden.union(items) for hidden in self.hidden))
+        return Questions(self.rows, self.hidden.hiding(items))
+
+    def answered(self, k: int, ranks: Ints, found: Sequence[tuple[str, ...]] = ()) -> Answers:
+        """Answers to them; see `Answers`."""
+        weights = self.rows.column("weight").to_numpy().astype(np.float64)
+        return Answers(k, tuple(self.column("user_id")), ranks, weights, tuple(found))
 
 
 def questions(log: EventLog, rows: pa.Table, policy: LabelPolicy) -> Questions:
@@ -75,7 +86,7 @@ def questions(log: EventLog, rows: pa.Table, policy: LabelPolicy) -> Questions:
     seen = log.seen_by(users, offsets) if policy.masks_seen else [list[str]()] * len(users)
     had = dict(zip(offsets, seen, strict=True))
     right = right_answers(rows, policy, seen)
-    return Questions(right, tuple(set(had[offset]) for offset in right.column("offset").to_pylist()))
+    return Questions(right, Exclusions.of([had[offset] for offset in right.column("offset").to_pylist()]))
 
 
 def askable(rows: pa.Table, *, scored: int, held: int) -> pa.Table:

@@ -1,0 +1,60 @@
+"""What the log's events say of each item, noted in the log's file every so often.
+
+A catalogue is then read from as many rows as there are items, and not from as many as there were events.
+"""
+
+import sqlite3
+
+NOTE_EVERY = 1_024
+"""Events after which `items` is brought up to date: few enough to be looked at one by one by whoever asks."""
+
+_OF_ITEMS = """SELECT item_id, max("offset" * (kind = 'item')), max("offset" * (kind = 'remove'))
+FROM events WHERE kind != 'user' AND {which} GROUP BY item_id"""
+_ITEMS = (
+    # What the events up to an offset say of each item, so that no reader has to go through them all.
+    "CREATE TABLE items (item_id TEXT PRIMARY KEY, posted INTEGER NOT NULL, removed INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE told (upto INTEGER NOT NULL)",
+    "INSERT INTO told VALUES (0)",
+    f"""CREATE TRIGGER items_forgotten AFTER DELETE ON events WHEN OLD.item_id IS NOT NULL BEGIN
+    DELETE FROM items WHERE item_id = OLD.item_id;
+    INSERT INTO items {_OF_ITEMS.format(which='item_id = OLD.item_id AND "offset" <= (SELECT upto FROM told)')};
+END""",
+)
+_NOTE = (
+    f"""INSERT INTO items {_OF_ITEMS.format(which='item_id IS NOT NULL AND "offset" > (SELECT upto FROM told)')}
+ON CONFLICT (item_id) DO UPDATE SET posted = max(posted, excluded.posted), removed = max(removed, excluded.removed)""",
+    'UPDATE told SET upto = (SELECT ifnull(max("offset"), 0) FROM events)',
+)
+
+# As one JSON text: a row each for tens of thousands of items takes four times as long.
+CATALOGUE = """
+WITH odd AS (
+    SELECT item_id FROM events WHERE "offset" > min(?1, (SELECT upto FROM told)) AND item_id IS NOT NULL
+    UNION SELECT item_id FROM events WHERE "offset" IN (SELECT value FROM json_each(?2)) AND item_id IS NOT NULL
+)
+SELECT json_group_array(item_id) FROM (
+    SELECT item_id FROM items WHERE posted >= removed AND item_id NOT IN odd UNION ALL
+    SELECT item_id FROM events
+    WHERE item_id IN odd AND kind != 'user' AND "offset" <= ?1 AND "offset" NOT IN (SELECT value FROM json_each(?2))
+    GROUP BY item_id HAVING max("offset" * (kind = 'item')) >= max("offset" * (kind = 'remove')) ORDER BY item_id
+)"""
+"""The items alive at the offset ?1, as if nothing were at the offsets in the JSON list ?2; those of which more was said since it
+was noted are looked up."""
+
+
+def noted(db: sqlite3.Connection) -> bool:
+    """Whether the file has such notes: those of earlier days do not yet."""
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'told'").fetchone() is not None
+
+
+def note_all(db: sqlite3.Connection) -> None:
+    """Begin the notes, inside of a transaction."""
+    for statement in (*_ITEMS, *_NOTE):
+        db.execute(statement)
+
+
+def note(db: sqlite3.Connection) -> None:
+    """Bring the notes up to date, inside of a transaction that has appended, if that is worth it."""
+    (behind,) = db.execute('SELECT ifnull(max("offset"), 0) - (SELECT upto FROM told) FROM events').fetchone()
+    for statement in _NOTE if behind >= NOTE_EVERY else ():
+        db.execute(statement)
