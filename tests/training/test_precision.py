@@ -46,7 +46,7 @@ def test_vectors_are_float32_of_length_1() -> None:
 
 
 def test_losses_are_nearly_those_of_float32() -> None:
-    """Over six passes and on the fit rows the loss is within 2 % of float32's, and is not the same."""
+    """Pass by pass, on the lesson and on the fit rows, the loss is within 2 % of float32's, and is not the same."""
     table = interactions(range(20), range(20), 800)
     taught = lesson(table, catalogue(range(20)), fit=interactions(range(20), range(20), 200, seed=1))
     low, high = (
@@ -55,4 +55,5 @@ def test_losses_are_nearly_those_of_float32() -> None:
     )
     assert low != high
     for name in ("train", "fit"):
-        assert low[name] == pytest.approx(high[name][: len(low[name])], rel=0.02)
+        both = min(len(low[name]), len(high[name]))  # when to stop may differ by a pass
+        assert low[name][:both] == pytest.approx(high[name][:both], rel=0.02)
