@@ -23,6 +23,7 @@ from ratoon.events import SqliteEventLog
 from ratoon.index import ExactIndexes
 from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline
 from ratoon.judging.asking import placed, remembered, skewed, user_vectors
+from ratoon.judging.jury import segments
 from tests.fakes.events import START, at, batch, event
 
 DIM = 2
@@ -225,6 +226,23 @@ def test_a_parent_is_recorded_by_who_was_new(log: SqliteEventLog) -> None:
     assert {name: measure.rows for name, measure in record.newest.slices.items()} == {"all": 60, "new users": 60, "new items": 30}
     assert record.fresh == record.newest
     assert len(GRID) > 1
+
+
+def test_segments_of_users_are_measured_apart(log: SqliteEventLog) -> None:
+    """Those who share a value of a category are a slice of the record, the largest first; few and unknown ones are none."""
+    country = Feature("country", view="v", entity="user", kind="category", vocabulary="country")
+    schema = replace(SCHEMA, user=(*SCHEMA.user, country))
+    parent, given = pair(log, 60, LATELY, {"schema.json": schema.to_json().encode()}), everything(log, 0, 120)
+    countries = ["fr"] * 55 + ["at"] * 60 + ["is"] * 4 + [None]
+    asked = replace(given, rows=given.rows.append_column("country", pa.array(countries, pa.string())))
+    live = timeline(log, Window(0, 120, START), 0)
+    assert list(segments(parent, asked)) == ["country = at", "country = fr"]
+    said = answers(parent, asked, 3, live)
+    record = recorded(log, parent, asked, said, 0, np.random.default_rng(0))
+    assert record.newest is not None
+    french = record.newest.slices["country = fr"]
+    assert french.rows == 55
+    assert french.recall == pytest.approx(said.hits[:55].mean())
 
 
 @pytest.mark.parametrize("size", [1, 7])

@@ -104,7 +104,8 @@ class Truth:
 
     Attributes:
         k: the depth of recall, ranking and coverage.
-        slices: `all`, `warm` (user and item known), `new users`, `new items`; those without questions are left out.
+        slices: `all`, `warm` (user and item known), `new users`, `new items`, and segments of users; those without questions
+            are left out.
         coverage: the share of the release's items that were offered at all.
         effective: see `effective`.
     """

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
 from ratoon.domain import quality
 from ratoon.domain.drift import Drift
@@ -11,11 +12,15 @@ from ratoon.domain.embedding import Vectors
 from ratoon.domain.gate import GatePolicy, Verdict, judge
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import Timeline
-from ratoon.domain.quality import Answers, Record, truth
+from ratoon.domain.quality import Answers, Record, Truths, truth
+from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.judging.asking import answers, index_recall, remembered, skewed
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
 from ratoon.ports import EventLog
+
+SEGMENTS, LEAST = 8, 50
+"""How many segments of users are measured, at most, and the questions that each has at least."""
 
 SKEWS = (0.5, 1.0)
 """The shares of moved vectors that are left behind to see what a mixture is worth."""
@@ -88,7 +93,7 @@ class Jury:
 
 
 def recorded(log: EventLog, parent: Pair, asked: Questions, said: Answers, since: int, rng: np.random.Generator) -> Record:
-    """What `parent` was worth on a window that nothing has learnt yet.
+    """What `parent` was worth on a window that nothing has learnt yet, also for each of its users' largest segments.
 
     Args:
         since: the offset after which the window begins: a user without interactions up to it is new.
@@ -98,6 +103,20 @@ def recorded(log: EventLog, parent: Pair, asked: Questions, said: Answers, since
     known = np.array([user in old for user in asked.column("user_id")], np.bool_)
     held = np.array([item in parent.index for item in asked.column("item_id")], np.bool_)
     slices = {"all": known | True, "warm": known & held, "new users": ~known, "new items": ~held}
-    found = truth(said, slices, len(parent.index), rng)
+    found = truth(said, {**slices, **segments(parent, asked)}, len(parent.index), rng)
     before = Record.from_json(parent.model[quality.FILE].decode()) if quality.FILE in parent.model else Record()
     return Record(found, before.fresh or (found if len(asked) else None))
+
+
+def segments(pair: Pair, asked: Questions) -> dict[str, Truths]:
+    """The largest segments of users, by name: those who share a value of a category that the user tower reads."""
+    found: list[tuple[int, str, Truths]] = []
+    for feature in TowerSchema.from_json(pair.model[SCHEMA].decode()).user:
+        if feature.kind == "category" and feature.name in asked.rows.column_names:
+            column = asked.rows.column(feature.name)
+            counts = [(one["counts"].as_py(), one["values"].as_py()) for one in column.drop_null().value_counts()]
+            for count, value in sorted(counts, key=lambda one: (-one[0], str(one[1])))[:SEGMENTS]:
+                chosen = pc.fill_null(pc.equal(column, value), False).to_numpy()
+                found.append((count, f"{feature.name} = {value}", chosen))
+    largest = sorted(found, key=lambda one: (-one[0], one[1]))[:SEGMENTS]
+    return {name: chosen for count, name, chosen in largest if count >= LEAST}
