@@ -89,7 +89,7 @@ class Gate(_Section):
 
     k: int = Field(50, ge=1, description="Depth at which recall is judged.")
     tolerance: float = Field(0.05, ge=0, lt=1, description="Relative loss of recall that is let pass.")
-    taste: float = Field(0.15, ge=0, lt=1, description="The same where the towers answer without what is popular.")
+    taste: float = Field(0.07, ge=0, lt=1, description="The same where the towers answer without what is popular.")
     index_recall: float = Field(0.95, ge=0, le=1, description="Least share of the exact top k that the index returns.")
     rows: int = Field(1000, ge=1, description="Most interactions judged per slice.")
     variety: float = Field(0.5, ge=0, le=1, description="Least share left of the items that answers are spread over.")

@@ -149,7 +149,7 @@ def _priced(
 ) -> tuple[Pair, Answers]:
     """The candidate with what popularity is worth: by what served in the window, or by all newest fit rows where none did."""
     if task.parent and task.plan.scope != "full":
-        asked = task.asked.where(task.asked.newest(shop.priced, "train", "fit"))
+        asked = task.asked.where(task.asked.spread(shop.priced, "train", "fit"))
         return priced(candidate, served(task, task.parent, items), asked, held, task.live, shop.gate.k, rng)
     earlier = shop.features.newest(task.window, "fit", shop.fit_rows)
     fit = pa.concat_tables([earlier, part(task.delta.interactions, "fit")], promote_options="permissive")

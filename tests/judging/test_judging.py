@@ -119,6 +119,19 @@ def test_the_newest_are_asked_about(log: SqliteEventLog) -> None:
     assert chosen == sorted({*range(116, 121), *held[-3:]})
 
 
+def test_questions_are_chosen_newest_or_spread(log: SqliteEventLog) -> None:
+    """Of users in some parts: the newest few, or as many spread from the first to the last; all where there are not so many."""
+    asked = everything(log, 0, 120)
+    offsets = np.array(asked.offsets)
+    chosen = offsets[asked.of("train")]
+    assert offsets[asked.newest(5, "train")].tolist() == chosen[-5:].tolist()
+    spread = offsets[asked.spread(5, "train")].tolist()
+    assert (spread[0], spread[-1], len(spread)) == (chosen[0], chosen[-1], 5)
+    assert max(np.diff(np.searchsorted(chosen, spread))) <= len(chosen) // 4 + 1
+    assert offsets[asked.spread(1_000, "train")].tolist() == chosen.tolist()
+    assert not asked.where(np.zeros(120, np.bool_)).spread(5, "train").any()
+
+
 def test_answers_know_what_was_popular_then(log: SqliteEventLog) -> None:
     """An index made before the fashion changed answers with the new one as far as it had shown at each moment."""
     stale, asked = pair(log, 60, LATELY), everything(log, 60, 120)

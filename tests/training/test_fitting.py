@@ -49,6 +49,22 @@ def test_only_free_rows_move() -> None:
     assert all(torch.equal(model.tensors[name], before[name]) for name in rest)
 
 
+def test_learning_rates_fall_to_nothing() -> None:
+    """Over the given steps they fall evenly: what is learnt in them moves the model less, and after the last nothing does."""
+    moved = []
+    for steps in (0, 2):
+        model, examples, items = _world(count=SMALL.batch * 2)
+        share = torch.full((len(model.tensors["table.item_id"]),), 1 / 8)
+        fitting = Fitting(model, dict.fromkeys(model.tensors), items, share, SMALL, generator(0), steps=steps)
+        before = {name: tensor.clone() for name, tensor in model.tensors.items()}
+        fitting.epoch(examples)
+        after = {name: tensor.clone() for name, tensor in model.tensors.items()}
+        moved.append(sum(float((after[name] - before[name]).abs().detach().sum()) for name in before))
+        fitting.epoch(examples)
+        assert all(torch.equal(model.tensors[name], after[name]) for name in after) == bool(steps)
+    assert 0 < moved[1] < moved[0]
+
+
 def test_unknown_rows_learn_from_forgotten_ids() -> None:
     """Row 0 of the id tables moves if and only if ids are dropped while learning."""
     for dropout, moves in [(0.0, False), (0.3, True)]:

@@ -55,6 +55,13 @@ class Questions:
         chosen &= np.cumsum(chosen[::-1])[::-1] <= most
         return chosen
 
+    def spread(self, most: int, *parts: Split) -> Truths:
+        """Which questions are up to so many of users in these parts, evenly spread over all of them; shape (n,)."""
+        places = np.flatnonzero(self.of(*parts))
+        chosen = np.zeros(len(self), np.bool_)
+        chosen[places[np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).astype(np.int64))]] = True
+        return chosen
+
     def of(self, *parts: Split) -> Truths:
         """Which questions are of users in these parts; shape (n,)."""
         known = {user: split_of(user) in parts for user in set(self.column("user_id"))}

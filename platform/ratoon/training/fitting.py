@@ -37,6 +37,7 @@ class Fitting:
         share: each item's share of the interactions, by its row in the item vocabulary.
         source: of every random choice.
         compute: where the model is computed; by default in place, on the processor.
+        steps: those over which learning rates fall evenly to nothing; 0 where they stay.
     """
 
     def __init__(
@@ -48,13 +49,14 @@ class Fitting:
         settings: TrainingSettings,
         source: torch.Generator,
         compute: Compute | None = None,
+        steps: int = 0,
     ) -> None:
         self._compute = compute or InPlace(model, mask, settings, CPU)
         self._steps = Steps(model.schema, negatives, share, settings, self._compute)
         self._source, self._moving = source, self._compute.moving
         self._mask = {name: None if rows is None else self._compute.share(rows) for name, rows in mask.items()}
         self.origins = Origins(self._moving)
-        self._settings, self._made = settings, 0
+        self._settings, self._made, self._last = settings, 0, steps
         self._optimisers = _optimisers(self._moving, settings)
 
     def epoch(self, examples: Examples) -> float:
@@ -100,9 +102,10 @@ class Fitting:
         self._compute.return_gradients()
         self._hold_frozen_rows()
         self._shorten()
+        left = max(0.0, 1 - self._made / self._last) if self._last else 1.0
         self._made += 1
         for optimiser in self._optimisers:
-            optimiser.step(min(1.0, self._made / max(self._settings.warmup, 1)))
+            optimiser.step(left * min(1.0, self._made / max(self._settings.warmup, 1)))
 
     def _hold_frozen_rows(self) -> None:
         """Take frozen rows out of the gradients, so that not even an optimiser's memory of them can move them."""

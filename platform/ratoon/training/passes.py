@@ -30,6 +30,8 @@ class Course:
         bound: the most that anything may move, relative to the length of the row of a table or of the whole of another tensor.
         newcomers: table name -> its first row without that limit.
         checkpoints: what is kept of it between passes; None for nothing.
+        falls: whether learning rates fall evenly to nothing over it. What a refresh ends with is then less of a chance: steps of
+            full length move a model that has learnt about as far when they teach nothing.
     """
 
     purpose: str
@@ -37,6 +39,7 @@ class Course:
     bound: float = inf
     newcomers: Mapping[str, int] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
+    falls: bool = False
 
 
 class Passes:
@@ -67,7 +70,8 @@ class Passes:
         counts = torch.bincount(examples.items.codes, minlength=len(codes))
         share = counts / len(examples)
         compute = self._place.take(model, mask)
-        fitting = Fitting(model, mask, live, share, self._settings, generator(self._seed, course.purpose), compute)
+        steps = course.passes * -(-len(examples) // self._settings.batch) if course.falls else 0
+        fitting = Fitting(model, mask, live, share, self._settings, generator(self._seed, course.purpose), compute, steps)
         try:
             if self._settings.warm_optimiser:
                 fitting.recall(model.memory)

@@ -104,7 +104,7 @@ class TwoTowerTrainer:
             first_new, losses = self._grow(learnt, lesson, plan), learnt.losses
             if lesson.new.num_rows:
                 unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
-                course = Course("absorb", 1, self._settings.absorb_bound)
+                course = Course("absorb", 1, self._settings.absorb_bound, falls=True)
                 self._passes.teach(learnt, mask_of(plan, learnt, first_new), unjudged, course)
             learnt.losses = losses
             return dump(learnt, self._settings)
@@ -129,7 +129,7 @@ class TwoTowerTrainer:
         first_new = self._grow(model, lesson, plan)
         if lesson.new.num_rows:
             unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
-            course = Course("rows", self._settings.passes, self._settings.row_bound, first_new)
+            course = Course("rows", self._settings.passes, self._settings.row_bound, first_new, falls=True)
             self._passes.teach(model, mask_of(plan, model, first_new), unjudged, course)
         return model
 
@@ -151,7 +151,7 @@ class TwoTowerTrainer:
         model.memory = old.memory
         first_new = {name: len(old.tensors.get(name, ())) for name in model.tensors if name.startswith("table.")}
         kept = self._kept(plan, schema, parent, lesson)
-        course = Course("dense", self._settings.passes, self._settings.row_bound, first_new, kept)
+        course = Course("dense", self._settings.passes, self._settings.row_bound, first_new, kept, falls=True)
         self._passes.teach(model, mask_of(plan, model, {}), lesson, course)
         return model
 
