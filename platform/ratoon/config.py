@@ -152,7 +152,7 @@ class Surface(_Section):
     weights: dict[str, Weighing] = Field(
         {},
         description="Interaction type -> what one counts, learnt and judged: a number, `value`, `log1p(value)`, `0.2 * value`. A "
-        "type that is not listed counts nothing; without any, all count 1.",
+        "type that is not listed counts nothing and hides nothing; without any, all count 1.",
     )
     events_per_user: int = Field(1_000, ge=1, description="Most interactions of one user of one day that are learnt.")
     events_per_pair: int = Field(10, ge=1, description="Most of them with one item.")

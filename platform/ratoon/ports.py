@@ -13,6 +13,7 @@ import pyarrow as pa
 from ratoon.domain.delta import FeatureDelta, Split
 from ratoon.domain.drift import Drift, Profile
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.labels import Types
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.release import Metric, Release
 from ratoon.domain.replay import Draw
@@ -26,7 +27,7 @@ Files = Mapping[str, bytes]
 
 
 class EventLog(Protocol):
-    """The one place where an event is acknowledged."""
+    """The one place where an event is acknowledged. A surface's own sees and ranks by interactions that count there alone."""
 
     def append(self, events: pa.Table) -> pa.Table:
         """Make `events` (EVENT_SCHEMA) durable; return those that were new, as the log has them (LOG_SCHEMA)."""
@@ -66,7 +67,7 @@ class EventLog(Protocol):
 
 
 class WholeLog(EventLog, Protocol):
-    """The log itself, which also answers as if some of its events were not there."""
+    """The log itself, which also answers as if some of its events were not there, or only some types of interactions were."""
 
     @property
     def clock(self) -> Literal["wall", "log"]:
@@ -74,6 +75,12 @@ class WholeLog(EventLog, Protocol):
 
     def now(self, accepted: Callable[[pa.Table], pa.Table] | None = None) -> datetime:
         """As `EventLog`; by the log's clock the newest event time among those events (LOG_SCHEMA) that `accepted` lets pass."""
+
+    def seen(self, user_id: str, before: int | None = None, types: Types = None) -> list[str]:
+        """As `EventLog`, by interactions of these types."""
+
+    def seen_by(self, users: Sequence[str], before: Sequence[int], types: Types = None) -> list[list[str]]:
+        """As `EventLog`, by interactions of these types."""
 
     def catalogue(self, upto: int, without: Sequence[int] = ()) -> list[str]:
         """As `EventLog`, as if there were no events at the offsets `without`."""
@@ -84,11 +91,11 @@ class WholeLog(EventLog, Protocol):
     def posted(self, after: int, without: Sequence[int] = ()) -> list[tuple[str, bool]]:
         """As `EventLog`, as if there were no events at the offsets `without`."""
 
-    def recent(self, upto: int, count: int, without: Sequence[int] = ()) -> list[tuple[int, str, str]]:
-        """As `EventLog`, as if there were no events at the offsets `without`."""
+    def recent(self, upto: int, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[int, str, str]]:
+        """As `EventLog`, by interactions of these types, as if there were no events at the offsets `without`."""
 
-    def popular(self, count: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
-        """As `EventLog`, as if there were no events at the offsets `without`."""
+    def popular(self, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[str, int]]:
+        """As `EventLog`, by interactions of these types, as if there were no events at the offsets `without`."""
 
 
 class Features(Protocol):

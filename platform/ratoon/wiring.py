@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -74,6 +74,10 @@ class House:
         from ratoon.features.quality.accepted import Accepted
 
         return Accepted(self.log, self.home / "features")
+
+    def log_of(self, surface: str) -> "Accepted":
+        """`accepted` as a surface sees it: by the types of interactions that count there."""
+        return replace(self.accepted, types=self.settings.surface(surface).labels(self.settings.training.objective).types)
 
     @cached_property
     def indexes(self) -> FaissIndexes:
@@ -268,20 +272,17 @@ class House:
 
     def workshop(self, surface: str, progress: Progress = _silent) -> "Workshop":
         """Everything that makes a surface's releases."""
-        from ratoon.features.quality.accepted import Accepted
         from ratoon.training import ParallelTrainer, TrainingSettings, TwoTowerTrainer
         from ratoon.workshop import Workshop
 
         training, gate, served = self.settings.training, self.settings.gate, self.settings.surface(surface)
         taught = TrainingSettings(**training.model_dump(exclude={"seed", "replay_half_life"}))
-        group, seed = self._group, training.seed
+        group, known = self._group, (taught, training.seed, progress)
         kept = self.home / "releases" / surface / "training"
-        trainer = (
-            ParallelTrainer(taught, seed, progress, group) if group else TwoTowerTrainer(taught, seed, progress, folder=kept)
-        )
+        trainer = ParallelTrainer(*known, group) if group else TwoTowerTrainer(*known, folder=kept)
         return Workshop(
             surface=surface,
-            log=Accepted(self.log, self.home / "features", sifted_only=True),
+            log=replace(self.log_of(surface), sifted_only=True),
             features=self.features(surface),
             trainer=trainer,
             open_towers=open_towers,

@@ -15,7 +15,7 @@ from ratoon.domain.delta import FeatureDelta, Split, part
 from ratoon.domain.drift import Drift, from_json, to_json
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.gate import GatePolicy, Verdict
-from ratoon.domain.labels import LabelPolicy, Untaught, taught
+from ratoon.domain.labels import LabelPolicy, Untaught, had, taught
 from ratoon.domain.plan import PlanPolicy, RefreshPlan
 from ratoon.domain.popularity import Popularity, Timeline
 from ratoon.domain.quality import Answers, Record
@@ -40,7 +40,7 @@ class Workshop:
         scored: the most interactions of a window that the release before it is scored on, the newest ones.
         gate_rows: the most interactions judged per slice, the newest ones.
         fit_rows: the most interactions of history that weights of popularity are fitted on from nothing, the newest ones.
-        priced: the most interactions of a window that they are fitted on further, the newest ones. What was seen before counts
+        priced: the most interactions of a window that they are fitted on further, spread over it. What was seen before counts
             on, so few are enough; 1,000 cost .8 CPU s more on 8,000 items.
         negatives: the most catalogue items whose features are fetched to draw negatives from under `rows`.
         half_life: the seconds of age that halve the odds of a past interaction to be replayed; None for the same odds.
@@ -196,7 +196,7 @@ def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: p
         return pair, len(ids)
     if task.plan.scope == "rows" and task.parent:
         return pair, traited(index, ids, task.live, upto, task.parent.index, task.parent.upto)
-    counts = popularity.ever(ids, pa.concat_tables([task.past, task.delta.interactions]))
+    counts = popularity.ever(ids, had(pa.concat_tables([task.past, task.delta.interactions]), shop.labels))
     return pair, set_traits(index, ids, counts, task.live, upto)
 
 

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ratoon.domain.errors import DataError
 from ratoon.domain.event import LOG_SCHEMA
+from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.durable import FAULT
 from tests.fakes.events import START, at, batch, event
@@ -35,8 +36,10 @@ rows = st.fixed_dictionaries(
         "event_timestamp": st.integers(0, 60).map(at),
         "features": st.sampled_from([None, "{}", '{"genres": ["a", "b"]}']),
         "value": st.sampled_from([None, 4.5]),
+        "type": st.sampled_from([None, "click", "impression", 'a "view"']),
     }
 )
+counting = st.none() | st.lists(st.sampled_from(["click", 'a "view"', "never"]), max_size=3)
 
 
 class LogMachine(RuleBasedStateMachine):
@@ -117,18 +120,18 @@ class LogMachine(RuleBasedStateMachine):
         expected = sorted(mine, key=lambda row: (row[key], row["event_timestamp"], row["event_id"]))
         assert self.log.history(entity, ids, upto).to_pylist() == expected
 
-    @rule(user=st.sampled_from(["u1", "u2", "nobody"]), before=st.none() | st.integers(1, 30))
-    def seen(self, user: str, before: int | None) -> None:
-        mine = [row["item_id"] for row in self.rows[: None if before is None else before - 1] if self.meets(row, user)]
-        assert self.log.seen(user, before) == list(dict.fromkeys(mine))
+    @rule(user=st.sampled_from(["u1", "u2", "nobody"]), before=st.none() | st.integers(1, 30), types=counting)
+    def seen(self, user: str, before: int | None, types: Types) -> None:
+        mine = [row["item_id"] for row in self.counted(types) if row["user_id"] == user and row["offset"] < (before or 10**9)]
+        assert self.log.seen(user, before, types) == list(dict.fromkeys(mine))
 
-    @rule(asked=st.lists(st.tuples(st.sampled_from(["u1", "u2", "nobody"]), st.integers(0, 30)), max_size=5))
-    def seen_by(self, asked: list[tuple[str, int]]) -> None:
+    @rule(asked=st.lists(st.tuples(st.sampled_from(["u1", "u2", "nobody"]), st.integers(0, 30)), max_size=5), types=counting)
+    def seen_by(self, asked: list[tuple[str, int]], types: Types) -> None:
         users, before = [user for user, _ in asked], [offset for _, offset in asked]
-        assert self.log.seen_by(users, before) == [self.log.seen(user, offset) for user, offset in asked]
+        assert self.log.seen_by(users, before, types) == [self.log.seen(user, offset, types) for user, offset in asked]
 
-    def meets(self, row: Row, user: str) -> bool:
-        return bool(row["kind"] == "interaction" and row["user_id"] == user)
+    def counted(self, types: Types) -> list[Row]:
+        return [row for row in self.rows if row["kind"] == "interaction" and (types is None or row["type"] in types)]
 
     @rule(upto=st.integers(0, 30))
     def catalogue(self, upto: int) -> None:
@@ -165,18 +168,18 @@ class LogMachine(RuleBasedStateMachine):
                 alive.add(row["item_id"])
         assert self.log.posted(after) == [(item, item in gone) for item in sorted(alive)]
 
-    @rule(upto=st.integers(0, 30), count=st.integers(0, 5))
-    def recent(self, upto: int, count: int) -> None:
-        mine = [row for row in self.rows if row["kind"] == "interaction" and row["offset"] <= upto]
-        assert self.log.recent(upto, count) == [
+    @rule(upto=st.integers(0, 30), count=st.integers(0, 5), types=counting)
+    def recent(self, upto: int, count: int, types: Types) -> None:
+        mine = [row for row in self.counted(types) if row["offset"] <= upto]
+        assert self.log.recent(upto, count, (), types) == [
             (row["offset"], row["user_id"], row["item_id"]) for row in mine[len(mine) - min(count, len(mine)) :]
         ]
 
-    @rule(count=st.integers(0, 5))
-    def popular(self, count: int) -> None:
-        items = [row["item_id"] for row in self.rows if row["kind"] == "interaction"][-RECENT:]
+    @rule(count=st.integers(0, 5), types=counting)
+    def popular(self, count: int, types: Types) -> None:
+        items = [row["item_id"] for row in self.counted(types)][-RECENT:]
         ranked = sorted(Counter(items).items(), key=lambda pair: (-pair[1], pair[0]))
-        assert self.log.popular(count) == ranked[:count]
+        assert self.log.popular(count, (), types) == ranked[:count]
 
 
 @pytest.mark.parametrize("clock", ["wall", "log"])
@@ -186,6 +189,23 @@ def test_a_log_answers_like_a_list(name: str, clock: Clock) -> None:
     machine = type("Machine", (LogMachine,), {"opener": staticmethod(LOGS[name]), "clock": clock})
     bounded = settings(max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine, settings=bounded)
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_only_some_types_are_told_of(name: str, tmp_path: Path) -> None:
+    """Where types are named, interactions of others or without one are no sight and no fashion; the rest is told in order."""
+    log = LOGS[name](tmp_path, "wall", lambda: START)
+    types = ("click", None, "impression", "buy", "click")
+    log.append(batch(*(event(f"e{n}", item_id=f"i{n}", type=kind) for n, kind in enumerate(types))))
+    asked = ("buy", "click")
+    assert log.seen("u1", types=asked) == ["i0", "i3", "i4"]
+    assert log.seen_by(["u1", "u1", "u2"], [4, 9, 9], asked) == [["i0"], ["i0", "i3", "i4"], []]
+    assert log.recent(9, 2, (), asked) == [(4, "u1", "i3"), (5, "u1", "i4")]
+    assert log.recent(9, 2, [4], asked) == [(1, "u1", "i0"), (5, "u1", "i4")]
+    assert log.popular(9, (), asked) == [("i0", 1), ("i3", 1), ("i4", 1)]
+    assert (log.seen("u1", types=()), log.recent(9, 9, (), ()), log.popular(9, (), ())) == ([], [], [])
+    assert log.seen("u1") == [item for item, _ in log.popular(9)] == [f"i{n}" for n in range(5)]
+    log.close()
 
 
 @pytest.mark.parametrize("name", LOGS)

@@ -14,6 +14,7 @@ from ratoon.domain.labels import (
     LabelPolicy,
     Untaught,
     Weight,
+    had,
     right_answers,
     taught,
     weighed,
@@ -72,6 +73,16 @@ def test_what_weighs_nothing_is_left_out_and_counted() -> None:
     assert weighed(rows, SHOP).column("item_id").to_pylist() == ["i0"]
     assert weightless(rows, SHOP) == {NO_TYPE: 1, "dismiss": 1, "listen": 1, "watch": 2}
     assert weightless(rows.slice(0, 1), SHOP) == {}
+
+
+def test_what_weighs_nothing_by_its_type_has_not_been_had() -> None:
+    """Types that are not listed, listed with 0 times, or none at all; a type whose weight its value gives is had at any value."""
+    rows = _rows(("click", None), ("dismiss", 1.0), (None, 1.0), ("watch", 0.0), ("skip", 1.0), ("listen", None))
+    policy = LabelPolicy({**SHOP.weights, "skip": Weight(0.0), "skim": Weight(0.0, "value")})
+    assert policy.types == ("click", "buy", "watch", "listen")
+    assert had(rows, policy).column("item_id").to_pylist() == ["i0", "i3", "i5"]
+    assert LabelPolicy().types is None
+    assert had(rows, LabelPolicy()).equals(rows)
 
 
 def test_without_weights_every_interaction_weighs_1() -> None:

@@ -33,6 +33,18 @@ def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
             assert list(pool.map(opened, [tmp_path / f"log{number}"] * 4)) == [len(INDEXES)] * 4
 
 
+def test_a_file_of_earlier_days_gets_the_indexes_it_lacks(tmp_path: Path) -> None:
+    """Whichever index a file has not got is made when it is opened; what is in it stays."""
+    with closing(connect(tmp_path / "log")) as db:
+        db.execute("INSERT INTO events VALUES (1, 'e', 'interaction', NULL, 'u', 'i', 'click', NULL, 0, NULL, NULL, 0)")
+        for name in ("of_type", "by_id"):
+            db.execute(f"DROP INDEX {name}")
+    with closing(connect(tmp_path / "log")) as db:
+        found = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")}
+        clicked = "SELECT item_id FROM events INDEXED BY of_type WHERE kind = 'interaction' AND type = 'click'"
+        assert (found, db.execute(clicked).fetchall()) == (set(INDEXES), [("i",)])
+
+
 def test_another_format_is_left_alone(tmp_path: Path) -> None:
     """A file that a later version wrote is refused and not changed."""
     with closing(sqlite3.connect(tmp_path / "log")) as later:

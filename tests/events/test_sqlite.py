@@ -161,6 +161,10 @@ QUESTIONS: dict[str, Callable[[SqliteEventLog], object]] = {
     "removed": lambda log: log.removed(5),
     "posted": lambda log: log.posted(5),
     "popular": lambda log: log.popular(5),
+    "seen of types": lambda log: log.seen("u1", 9, ["click", "watch"]),
+    "seen by of types": lambda log: log.seen_by([f"u{n}" for n in range(900)], [9] * 900, ["click", "watch"]),
+    "recent of types": lambda log: log.recent(9, 5, (), ["click", "watch"]),
+    "and all but one": lambda log: log.recent(9, 5, [3], ["click", "watch"]),
 }
 
 
@@ -178,6 +182,25 @@ def test_no_question_reads_the_whole_table(name: str, log: SqliteEventLog) -> No
     assert [step for step in plans if step.startswith("SCAN") and "USING" not in step and not step.startswith(small)] == (
         ["SCAN events"] if name in ("end", "popular", "catalogue") else []  # the newest row by the primary key, with LIMIT 1
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("seen of types", "of_user"),
+        ("seen by of types", "of_user"),
+        ("recent of types", "of_type"),
+        ("and all but one", "of_type"),
+    ],
+)
+def test_what_counts_is_found_past_what_does_not(log: SqliteEventLog, name: str, index: str) -> None:
+    """What a user has had is read from the user's own rows, and the newest of a rare type from those of that type alone."""
+    asked: list[str] = []
+    log._reader.set_trace_callback(asked.append)
+    QUESTIONS[name](log)
+    log._reader.set_trace_callback(None)
+    (plan,) = ([str(step[3]) for step in log._reader.execute(f"EXPLAIN QUERY PLAN {said}")] for said in asked)
+    assert plan[0].startswith(f"SEARCH events USING INDEX {index} (")
 
 
 @pytest.mark.parametrize("every", [1, 3, 100])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ratoon.events import SqliteEventLog
-from ratoon.ports import EventLog
+from ratoon.ports import WholeLog
 
 Clock = Literal["wall", "log"]
 
@@ -14,7 +14,7 @@ RECENT = 7
 """How many interactions `popular` counts over in tests, so that older ones fall out soon."""
 
 
-class ClosableLog(EventLog, Protocol):
+class ClosableLog(WholeLog, Protocol):
     """A log that holds files."""
 
     def close(self) -> None: ...

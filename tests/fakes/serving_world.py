@@ -184,7 +184,7 @@ class World:
         save(folder / "views.json", [VIEW])
         rooms = Rooms(
             log=log,
-            surfaces={"default": Surface(live, registry, policy or Policy())},
+            surfaces={"default": Surface(live, registry, log, policy or Policy())},
             online=online,
             open_towers=open_fake_towers,
             indexes=ExactIndexes(),

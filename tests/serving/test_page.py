@@ -25,6 +25,6 @@ def test_the_page_loads_nothing_from_elsewhere(ask: Ask) -> None:
 def test_names_are_escaped(world: World) -> None:
     """A surface's name cannot inject markup."""
     bad = '<script>alert("x")</script>'
-    odd = replace(world.rooms, surfaces={bad: Surface(Live(), MemoryRegistry(bad))})
+    odd = replace(world.rooms, surfaces={bad: Surface(Live(), MemoryRegistry(bad), world.log)})
     assert bad not in page(odd)
     assert "&lt;script&gt;alert" in page(odd)

@@ -1,14 +1,17 @@
 """The routes that read."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from ratoon.serving import Policy, create_app
+from ratoon.adopt import Live
+from ratoon.features.quality.accepted import Accepted
+from ratoon.serving import Policy, Surface, create_app
 from tests.fakes.events import START, batch, event
-from tests.fakes.serving_world import Ask, World, asking, ids
+from tests.fakes.serving_world import Ask, MemoryRegistry, World, asking, ids
 
 
 @pytest.fixture
@@ -70,6 +73,27 @@ def test_the_policy_gives_the_defaults(tmp_path: Path) -> None:
         assert ids(ask("POST", "/v1/retrieve", json={"user_id": "known"})) == ["r1-i0", "r1-i1", "r1-i2"]
         assert len(ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "exclude_seen": True}))) == 3
     world.log.close()
+
+
+def test_surfaces_see_one_log_by_what_counts_there(world: World, tmp_path: Path) -> None:
+    """Where only watching counts, what was merely shown is still offered and is not popular; where all counts, it is neither."""
+    registry = MemoryRegistry("films")
+    registry.release(1)
+    films = Surface(Live(), registry, Accepted(world.log, tmp_path, types=("watch",)))
+    rooms = replace(world.rooms, surfaces={**world.rooms.surfaces, "films": films})
+    watched = {"user_id": "known", "item_id": "r1-i1", "type": "watch"}
+    shown = {"user_id": "known", "item_id": "r1-i0", "type": "impression"}
+    others = [{"user_id": f"u{n}", "item_id": "r1-i0", "type": "impression"} for n in range(5)]
+    with asking(create_app(rooms)) as ask:
+        assert ask("POST", "/v1/events", json={"events": [watched, shown, *others]}).json()["accepted"] == 7
+        for question, by_watching, by_all in (
+            ({"user_id": "known"}, ["r1-i0", "r1-i2"], ["r1-i2", "r1-i3"]),
+            ({"user_id": "nobody"}, ["r1-i1", "r1-i0"], ["r1-i0", "r1-i1"]),
+            ({"user_id": "nobody", "source": "popular"}, ["r1-i1"], ["r1-i0", "r1-i1"]),
+        ):
+            asked = {**question, "k": 2}
+            assert ids(ask("POST", "/v1/retrieve", json={**asked, "surface": "films"})) == by_watching
+            assert ids(ask("POST", "/v1/retrieve", json=asked)) == by_all
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/retrieve"), ("GET", "/v1/releases/current?surface=home")])

@@ -1,7 +1,7 @@
 """What an interaction is worth: the weight of its type, and whether it can be a right answer.
 
 One policy per surface, the same wherever its interactions count: rows are learnt and judged with the weights that `weighed`
-gives, and what is never offered again is no right answer.
+gives, what is never offered again is no right answer, and what weighs nothing by its type has not been had (see `had`).
 """
 
 import math
@@ -22,6 +22,9 @@ Form = Literal["constant", "value", "log1p(value)"]
 
 Repeat = Literal["mask", "allow"]
 """Whether an item that a user has had may be offered to them again."""
+
+Types = Sequence[str] | None
+"""The types of interactions that count; None where all do, those without a type too."""
 
 HEAVIEST = 1_000.0
 """A weight beyond this counts as this: no single event can be a whole lesson."""
@@ -108,6 +111,14 @@ class LabelPolicy:
         """Whether what a user has had is hidden from them."""
         return self.repeat == "mask"
 
+    @property
+    def types(self) -> Types:
+        """The types that weigh something: what a user has had and what is popular is told from interactions of these alone.
+
+        Values are not looked at: one of a type that weighs `log1p(value)` has been had, whatever its value weighs.
+        """
+        return tuple(name for name, weight in self.weights.items() if weight.times > 0) if self.weights else None
+
 
 @dataclass(frozen=True, slots=True)
 class Untaught:
@@ -145,6 +156,17 @@ def weighed(interactions: pa.Table, policy: LabelPolicy) -> pa.Table:
     kept = weights > 0
     names = [name for name in interactions.column_names if name != "weight"]
     return interactions.select(names).append_column("weight", pa.array(weights, pa.float32())).filter(pa.array(kept))
+
+
+def had(interactions: pa.Table, policy: LabelPolicy) -> pa.Table:
+    """The interactions of types that weigh something, in order; see `LabelPolicy.types`.
+
+    Args:
+        interactions: with a column `type`.
+    """
+    if policy.types is None:
+        return interactions
+    return interactions.filter(pc.is_in(interactions.column("type"), value_set=pa.array(policy.types, pa.string())))
 
 
 def weightless(interactions: pa.Table, policy: LabelPolicy) -> dict[str, int]:

@@ -18,7 +18,7 @@ class Query:
     Attributes:
         k: how many candidates, 1 or more.
         exclude: item ids that must not be in the answer.
-        exclude_seen: whether to leave out items the user has interacted with.
+        exclude_seen: whether to leave out items the user has had.
         popular: answer by live popularity, whoever asks.
     """
 

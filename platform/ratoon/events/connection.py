@@ -37,6 +37,8 @@ INDEXES = {
     "of_item": 'INDEX of_item ON events (item_id, "offset", kind) WHERE item_id IS NOT NULL',
     "by_time": "INDEX by_time ON events (event_timestamp)",
     "interactions": """INDEX interactions ON events ("offset", item_id) WHERE kind = 'interaction'""",
+    # The newest of a rare type are found among however many others: a server asks at every look.
+    "of_type": """INDEX of_type ON events (type, "offset") WHERE kind = 'interaction' AND type IS NOT NULL""",
     "removals": """INDEX removals ON events ("offset", item_id) WHERE kind = 'remove'""",
 }
 """Name -> what stands behind CREATE."""
@@ -87,16 +89,23 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             found=f"format {found}",
             fix="Use the version of Ratoon that wrote it, or move the file away.",
         )
-    if found == 0 or not noted(db):
+    if found == 0 or not noted(db) or _missing(db):
         with db:
             db.execute("BEGIN IMMEDIATE")
             # Another process may have made the tables while this one waited for its turn.
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in (_TABLE, *(f"CREATE {index}" for index in INDEXES.values())):
-                    db.execute(statement)
+                db.execute(_TABLE)
                 db.execute(f"PRAGMA user_version = {FORMAT}")
+            for index in _missing(db):
+                db.execute(f"CREATE {index}")
             if not noted(db):
                 note_all(db)
+
+
+def _missing(db: sqlite3.Connection) -> list[str]:
+    """The indexes that the file has not got: files of earlier days lack some."""
+    known = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    return [index for name, index in INDEXES.items() if name not in known]
 
 
 @contextmanager

@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon.domain.event import LOG_SCHEMA, TIME
+from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.durable import fault_point
 from ratoon.events.arrival import Clock, arrivals
 from ratoon.events.connection import connect, failures, loading
+from ratoon.events.interactions import RECENT, SEEN, SEEN_BY, of_types
 from ratoon.events.items import CATALOGUE, note
 from ratoon.events.validate import validated
 
@@ -33,10 +35,6 @@ _END = 'SELECT "offset", created_timestamp FROM events ORDER BY "offset" DESC LI
 _NEWEST = "SELECT max(event_timestamp) FROM events"
 _OLDER = f"""
 SELECT {_COLUMNS} FROM events WHERE (event_timestamp, "offset") < (?, ?) ORDER BY event_timestamp DESC, "offset" DESC LIMIT ?"""
-_SEEN = 'SELECT item_id FROM events WHERE user_id = ? AND "offset" < ? AND kind = \'interaction\' ORDER BY "offset"'
-_SEEN_BY = """
-SELECT user_id, "offset", item_id FROM events WHERE user_id IN ({ids}) AND "offset" < ? AND kind = 'interaction'
-ORDER BY user_id, "offset" """
 _REMOVED = """
 SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" > ? {gone} AND NOT EXISTS (
     SELECT 1 FROM events AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
@@ -44,9 +42,6 @@ SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" >
 _POSTED = """
 SELECT item_id, max(kind = 'remove') FROM events WHERE kind IN ('item', 'remove') AND "offset" > ? {events} GROUP BY item_id
 HAVING max("offset" * (kind = 'item')) > max("offset" * (kind = 'remove')) ORDER BY item_id"""
-_RECENT = """
-SELECT "offset", user_id, item_id FROM events WHERE kind = 'interaction' AND "offset" <= ? {events}
-ORDER BY "offset" DESC LIMIT ?"""
 
 _ALL = 2**63 - 1
 _TIME, _OFFSET = (LOG_SCHEMA.names.index(name) for name in ("event_timestamp", "offset"))
@@ -191,18 +186,21 @@ class SqliteEventLog:
         found = (self._select(_HISTORY.format(key=f"{entity}_id", ids=_marks(chunk)), last, *chunk) for chunk in chunks)
         return _table([row for rows in found for row in rows])
 
-    def seen(self, user_id: str, before: int | None = None) -> list[str]:
-        """The items a user interacted with at offsets below `before`, or ever; in order of first sight."""
-        return list(dict.fromkeys(str(row[0]) for row in self._select(_SEEN, user_id, _ALL if before is None else before)))
+    def seen(self, user_id: str, before: int | None = None, types: Types = None) -> list[str]:
+        """The items a user met at offsets below `before`, or ever, by interactions of these types; in order of first sight."""
+        counting, names = of_types(types, "+type")
+        rows = self._select(SEEN.format(types=counting), user_id, _ALL if before is None else before, *names)
+        return list(dict.fromkeys(str(row[0]) for row in rows))
 
-    def seen_by(self, users: Sequence[str], before: Sequence[int]) -> list[list[str]]:
+    def seen_by(self, users: Sequence[str], before: Sequence[int], types: Types = None) -> list[list[str]]:
         """What `seen` says of each user and the offset beside it, in order; each user's events are read once."""
+        counting, names = of_types(types, "+type")
         wanted, last = sorted(set(users)), max(before, default=0)
         offsets: dict[str, list[int]] = {user: [] for user in wanted}
         items: dict[str, list[str]] = {user: [] for user in wanted}
         for start in range(0, len(wanted), _CHUNK):
             chunk = wanted[start : start + _CHUNK]
-            for user, offset, item in self._select(_SEEN_BY.format(ids=_marks(chunk)), *chunk, last):
+            for user, offset, item in self._select(SEEN_BY.format(ids=_marks(chunk), types=counting), *chunk, last, *names):
                 offsets[user].append(offset)
                 items[user].append(item)
         asked = zip(users, before, strict=True)
@@ -231,27 +229,27 @@ class SqliteEventLog:
         apart, offsets = _apart("events", without)
         return [(str(item), bool(gone)) for item, gone in self._select(_POSTED.format(events=apart), after, *offsets)]
 
-    def recent(self, upto: int, count: int, without: Sequence[int] = ()) -> list[tuple[int, str, str]]:
-        """Offset, user and item of the newest `count` interactions at offsets <= `upto`, by offset; see `catalogue`."""
-        apart, offsets = _apart("events", without)
-        newest = self._select(_RECENT.format(events=apart), upto, *offsets, count)
+    def recent(self, upto: int, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[int, str, str]]:
+        """Offset, user and item of the newest `count` interactions of these types at offsets <= `upto`; see `catalogue`."""
+        (apart, offsets), (counting, names) = _apart("events", without), of_types(types)
+        newest = self._select(RECENT.format(events=apart, types=counting), upto, *offsets, *names, count)
         return [(int(offset), str(user), str(item)) for offset, user, item in reversed(newest)]
 
-    def popular(self, count: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
-        """The items of the newest interactions and how often each occurs, most frequent first, ties by id.
+    def popular(self, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[str, int]]:
+        """The items of the newest interactions of these types and how often each occurs, most frequent first, ties by id.
 
-        Events at the offsets `without` count for nothing; what is asked with them is counted anew each time.
+        Events at the offsets `without` count for nothing; what is asked with them or with types is counted anew each time.
         """
         end, (counted, ranked) = self.end(), self._popular
-        if without:
-            return self._ranked(end, without)[:count]
+        if without or types is not None:
+            return self._ranked(end, without, types)[:count]
         if counted != end:
             ranked = self._ranked(end)
             self._popular = (end, ranked)
         return ranked[:count]
 
-    def _ranked(self, end: int, without: Sequence[int] = ()) -> list[tuple[str, int]]:
-        recent = Counter(item for _, _, item in self.recent(end, self._recent, without))
+    def _ranked(self, end: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[str, int]]:
+        recent = Counter(item for _, _, item in self.recent(end, self._recent, without, types))
         return sorted(recent.items(), key=lambda item: (-item[1], item[0]))
 
     def check(self) -> str:

@@ -50,10 +50,10 @@ class Follower:
             rooms, surface = self._rooms, self._rooms.surfaces[name]
             try:
                 release = await run_in_threadpool(
-                    adopt, surface.live, surface.registry, rooms.log, rooms.open_towers, rooms.indexes, rooms.posted_items
+                    adopt, surface.live, surface.registry, surface.log, rooms.open_towers, rooms.indexes, rooms.posted_items
                 )
-                coming = await run_in_threadpool(arrivals, surface.live, rooms.log, rooms.posted_items)
-                replay(surface.live, rooms.log, coming)  # here, in the thread that answers
+                coming = await run_in_threadpool(arrivals, surface.live, surface.log, rooms.posted_items)
+                replay(surface.live, surface.log, coming)  # here, in the thread that answers
             except Exception:
                 logger.exception("surface %s: adoption failed; what was served goes on being served", name)
                 self._metrics.adoption_failures.labels(name).inc()

@@ -48,7 +48,7 @@ def open_app(house: House) -> FastAPI:
     """The API over the rooms of `house`, one live slot per configured surface."""
     settings, online = house.settings, _Online(house.online)
     surfaces = {
-        name: Surface(Live(), house.registry(name), Policy(exclude_seen=surface.repeat == "mask"))
+        name: Surface(Live(), house.registry(name), house.log_of(name), Policy(exclude_seen=surface.repeat == "mask"))
         for name, surface in settings.surfaces.items()
     }
     rooms = Rooms(

@@ -66,7 +66,7 @@ class Reads:
             exclude_seen=surface.policy.exclude_seen if body.exclude_seen is None else body.exclude_seen,
             popular=body.source == "popular",
         )
-        answer = retrieve(asked, _slot(body.surface, surface), self._rooms.online, self._rooms.log)
+        answer = retrieve(asked, _slot(body.surface, surface), self._rooms.online, surface.log)
         self._metrics.retrievals.labels(body.surface, answer.source).inc()
         candidates = [
             {"item_id": one.item_id, "score": one.score, "rank": rank, "item": one.display, "source": one.source}

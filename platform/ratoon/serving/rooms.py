@@ -15,7 +15,7 @@ class Policy:
 
     Attributes:
         k: how many candidates.
-        exclude_seen: whether items the user has interacted with are left out; false where repeat consumption is wanted.
+        exclude_seen: whether items the user has had are left out; false where repeat consumption is wanted.
     """
 
     k: int = 50
@@ -24,10 +24,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """One product surface: what it serves now, where its releases come from, its policy."""
+    """One product surface: what it serves now, where its releases come from, its policy.
+
+    Attributes:
+        log: the log as it sees it: what its users have had, and what is popular there.
+    """
 
     live: Live
     registry: Registry
+    log: EventLog
     policy: Policy = Policy()
 
 
@@ -36,6 +41,7 @@ class Rooms:
     """The rooms behind the API.
 
     Attributes:
+        log: the log of all surfaces: what happens is written there.
         surfaces: name -> surface.
         clock: the present by the configured clock; dates events that come without a time.
         posted_items: what items' own events say of them.

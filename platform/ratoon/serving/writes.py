@@ -140,8 +140,8 @@ class Writes:
         rooms = self._rooms
         for name, surface in rooms.surfaces.items():
             try:
-                coming = await run_in_threadpool(arrivals, surface.live, rooms.log, rooms.posted_items, items)
-                take_in(surface.live, rooms.log, coming)  # here, in the thread that answers
+                coming = await run_in_threadpool(arrivals, surface.live, surface.log, rooms.posted_items, items)
+                take_in(surface.live, surface.log, coming)  # here, in the thread that answers
             except Exception:  # they are in the log: the next look tries again
                 logger.exception("surface %s: %d posted items are durable, but not served yet", name, len(items))
 

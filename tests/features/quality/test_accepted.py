@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,38 @@ def test_what_is_put_aside_moves_nothing(log: SqliteEventLog, tmp_path: Path) ->
         sift(RULES, log, tmp_path / "quarantine")
     assert {row["when"] for row in quarantine.listed("profile")} == {at(1e9).isoformat()}
     assert log.now() == at(1e9)
+
+
+def test_views_of_a_log_differ_in_what_counts(log: SqliteEventLog, tmp_path: Path) -> None:
+    """Each view tells of interactions of its own types, those of others and quarantined ones left out; all else is the same."""
+    server = Accepted(log, tmp_path)
+    clicking, buying = replace(server, types=("click",)), replace(server, types=("buy",), sifted_only=True)
+    shown = clicks("bot", 8, 1.0, item_id="shown", type="impression")
+    bought = event("bought", user_id="u", item_id="best", type="buy", event_timestamp=at(9))
+    clicked = clicks("u", 2, 1.0, start=10.0, item_id="good", type="click")
+    log.append(batch(*shown, bought, *clicked, *clicks("bot", 3, 1.0, start=20.0, item_id="junk", type="click")))
+    sift(RULES, log, tmp_path / "quarantine")
+    for _ in range(2):
+        assert server.popular(9) == [("shown", 5), ("good", 2), ("best", 1)]
+        assert (clicking.popular(9), buying.popular(9)) == ([("good", 2)], [("best", 1)])
+    assert (server.seen("bot"), clicking.seen("bot"), buying.seen("bot")) == (["shown", "junk"], ["junk"], [])
+    assert clicking.seen_by(["bot", "u", "u"], [9, 12, 11]) == [[], ["good"], ["good"]]
+    assert clicking.recent(99, 9) == [(10, "u", "good"), (11, "u", "good")]
+    assert buying.recent(99, 9) == [(9, "u", "best")]
+    assert len({(one.end(), one.now(), *one.catalogue(99)) for one in (server, clicking, buying)}) == 1
+
+
+def test_an_event_is_judged_once_for_all_views(log: SqliteEventLog, tmp_path: Path) -> None:
+    """What one view has found out about new events no other view reads them again for."""
+    server = Accepted(log, tmp_path)
+    log.append(batch(*clicks("bot", 8, 1.0, type="click")))
+    other, asked = replace(server, types=("click",)), list[str]()
+    assert server.popular(1) == [("i1", 5)]
+    log._reader.set_trace_callback(asked.append)
+    assert other.popular(1) == [("i1", 5)]
+    log._reader.set_trace_callback(None)
+    assert [said for said in asked if '"offset" > 0' in said] == []
+    assert [said for said in asked if '"offset" > 8' in said]
 
 
 def test_nothing_accepted_is_no_time_at_all(log: SqliteEventLog, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 It is `ports.EventLog`. In a refresh nothing beyond what has been sifted is read (`sifted_only`). A server cannot wait for
 that: it judges newer events on the spot, by every rule about single events, the rate included; what outliers are
 measured against comes from the last sifting.
+
+A surface sees it by its types: other interactions have happened, but nobody has had an item by them (`LabelPolicy.types`).
 """
 
 import sys
@@ -15,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.features.quality import rules
 from ratoon.features.quality.judging import breaks, interactions_before, judged, without
@@ -48,22 +51,31 @@ class _Known:
 
 
 @dataclass
+class _Memory:
+    """What was found out before; shared by all views of one log, so that an event is judged once for all surfaces."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    read: _Known | None = None
+    judged: tuple[object, int, list[int]] | None = None
+
+
+@dataclass
 class Accepted:
-    """A log seen through a quarantine. Threads may share it.
+    """A log seen through a quarantine. Threads may share it; `dataclasses.replace` makes another view of it cheaply.
 
     Attributes:
         folder: `features/` of the home: the rules and the quarantine.
         sifted_only: stop at what has been sifted.
+        types: the interactions that `seen`, `seen_by`, `recent` and `popular` are about.
     """
 
     log: WholeLog
     folder: Path
     sifted_only: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _read: _Known | None = field(default=None, repr=False)
-    _present: tuple[object, datetime] | None = field(default=None, repr=False)
-    _popular: tuple[object, list[tuple[str, int]]] | None = field(default=None, repr=False)
-    _judged: tuple[object, int, list[int]] | None = field(default=None, repr=False)
+    types: Types = None
+    _memory: _Memory = field(default_factory=_Memory, repr=False)
+    _present: tuple[object, datetime] | None = field(default=None, init=False, repr=False)
+    _popular: tuple[object, list[tuple[str, int]]] | None = field(default=None, init=False, repr=False)
 
     def read(self, after: int, upto: int | None = None) -> pa.Table:
         """Accepted events with after < offset <= upto, by offset (LOG_SCHEMA)."""
@@ -91,12 +103,12 @@ class Accepted:
         return self.log.append(events)
 
     def seen(self, user_id: str, before: int | None = None) -> list[str]:
-        """As the log itself: what a person saw they saw, whatever is learnt from it."""
-        return self.log.seen(user_id, before)
+        """As the log itself, by `types`: what a person had they had, even if it is quarantined."""
+        return self.log.seen(user_id, before, self.types)
 
     def seen_by(self, users: Sequence[str], before: Sequence[int]) -> list[list[str]]:
         """As the log itself, like `seen`."""
-        return self.log.seen_by(users, before)
+        return self.log.seen_by(users, before, self.types)
 
     def catalogue(self, upto: int) -> list[str]:
         """The items alive at offset `upto`, sorted, by accepted events: what is quarantined brings no item into being."""
@@ -111,14 +123,14 @@ class Accepted:
         return self.log.posted(after, self._aside())
 
     def recent(self, upto: int, count: int) -> list[tuple[int, str, str]]:
-        """Offset, user and item of the newest `count` accepted interactions at offsets <= `upto`, by offset."""
-        return self.log.recent(min(upto, self.end()), count, self._aside())
+        """Offset, user and item of the newest `count` accepted interactions of `types` at offsets <= `upto`, by offset."""
+        return self.log.recent(min(upto, self.end()), count, self._aside(), self.types)
 
     def popular(self, count: int) -> list[tuple[str, int]]:
-        """The items of the newest accepted interactions with how often each occurs, most frequent first."""
+        """The items of the newest accepted interactions of `types` with how often each occurs, most frequent first."""
         state = self._known().stamp, self.log.end()
         if self._popular is None or self._popular[0] != state:
-            self._popular = state, self.log.popular(sys.maxsize, self._aside())
+            self._popular = state, self.log.popular(sys.maxsize, self._aside(), self.types)
         return self._popular[1][:count]
 
     def _aside(self) -> list[int]:
@@ -127,14 +139,14 @@ class Accepted:
         aside: list[int] = known.aside.to_pylist()
         if self.sifted_only or not known.rules:
             return aside
-        stamp, reached, wrong = self._judged or (None, 0, [])
+        stamp, reached, wrong = self._memory.judged or (None, 0, [])
         if stamp != known.stamp:
             reached, wrong = known.sifted.offset, []
         fresh = self.log.read(reached)
         if fresh.num_rows:
             found: list[int] = self._wrong(fresh, known).to_pylist()
             reached, wrong = fresh.column("offset")[-1].as_py(), [*wrong, *found]
-        self._judged = known.stamp, reached, wrong
+        self._memory.judged = known.stamp, reached, wrong
         return aside + wrong
 
     def _readable(self, events: pa.Table) -> pa.Table:
@@ -170,9 +182,10 @@ class Accepted:
 
     def _known(self) -> _Known:
         ledger, path = Ledger(self.folder / "quarantine"), self.folder / "rules.json"
-        with self._lock:
+        memory = self._memory
+        with memory.lock:
             stamp = (ledger.stamp(), path.stat().st_mtime_ns if path.exists() else 0)
-            if self._read is None or self._read.stamp != stamp:
+            if memory.read is None or memory.read.stamp != stamp:
                 aside = pa.array(ledger.aside(), pa.int64())
-                self._read = _Known(stamp, rules.load(path), ledger.sifted(), aside, ledger.releases())
-            return self._read
+                memory.read = _Known(stamp, rules.load(path), ledger.sifted(), aside, ledger.releases())
+            return memory.read
