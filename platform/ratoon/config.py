@@ -90,6 +90,7 @@ class Gate(_Section):
     k: int = Field(50, ge=1, description="Depth at which recall is judged.")
     tolerance: float = Field(0.05, ge=0, lt=1, description="Relative loss of recall that is let pass.")
     taste: float = Field(0.07, ge=0, lt=1, description="The same where the towers answer without what is popular.")
+    weights: float = Field(0.15, ge=0, lt=1, description="The same where new weights of popularity meet the old ones.")
     index_recall: float = Field(0.95, ge=0, le=1, description="Least share of the exact top k that the index returns.")
     rows: int = Field(1000, ge=1, description="Most interactions judged per slice.")
     variety: float = Field(0.5, ge=0, le=1, description="Least share left of the items that answers are spread over.")
@@ -99,7 +100,17 @@ class Gate(_Section):
 
     def policy(self, drift: DriftPolicy) -> GatePolicy:
         """What the gate asks for."""
-        return GatePolicy(self.k, self.tolerance, self.taste, self.index_recall, self.variety, self.skew, self.win, drift=drift)
+        return GatePolicy(
+            k=self.k,
+            tolerance=self.tolerance,
+            taste=self.taste,
+            weights=self.weights,
+            index_recall=self.index_recall,
+            variety=self.variety,
+            skew=self.skew,
+            win=self.win,
+            drift=drift,
+        )
 
 
 class Plan(_Section):

@@ -148,7 +148,7 @@ def _priced(
     shop: Workshop, task: Task, candidate: Pair, held: Questions, items: pa.Table, rng: np.random.Generator
 ) -> tuple[Pair, Answers]:
     """The candidate with what popularity is worth: by what served in the window, or by all newest fit rows where none did."""
-    if task.parent and task.plan.scope != "full":
+    if task.parent and len(task.parent.towers.popularity) and task.plan.scope != "full":
         asked = task.asked.where(task.asked.spread(shop.priced, "train", "fit"))
         return priced(candidate, served(task, task.parent, items), asked, held, task.live, shop.gate.k, rng)
     earlier = shop.features.newest(task.window, "fit", shop.fit_rows)

@@ -243,3 +243,8 @@ def test_the_catalogue_follows_deletions_and_files_of_earlier_days(
         db.execute('DELETE FROM events WHERE "offset" IN (1, 3)')
     with closing(SqliteEventLog(path, "log", lambda: START)) as log:
         assert log.catalogue(7) == ["i2", "i4"]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute('DELETE FROM events WHERE "offset" = 7')
+    with closing(SqliteEventLog(path, "log", lambda: START)) as log:
+        log.append(batch(event("at the offset of what is gone", item_id="i5")))
+        assert log.catalogue(7) == ["i2", "i5"]

@@ -140,7 +140,7 @@ def test_answers_know_what_was_popular_then(log: SqliteEventLog) -> None:
     assert said.hits[:2].tolist() == [0.0, 0.0]
     assert said.hits[20:].all()
     assert placed(stale, asked, 3, live).ranks.tolist() == said.ranks.tolist()
-    assert not remembered(stale, asked, 3, live, 60, LATELY)["past"].hits.any()
+    assert not remembered(stale, asked, 3, live, 60, LATELY).hits.any()
 
 
 def test_the_past_is_also_asked_of_the_towers_alone(log: SqliteEventLog) -> None:
@@ -148,11 +148,11 @@ def test_the_past_is_also_asked_of_the_towers_alone(log: SqliteEventLog) -> None
     past = everything(log, 0, 40)
     candidate, live = pair(log, 120, LATELY), timeline(log, Window(0, 120, START), 0)
     held = candidate.index.vectors(ITEMS)
-    said = remembered(candidate, past, 3, live, 60, LATELY)
+    alone, served = (remembered(candidate, past, 3, live, 60, worth) for worth in (NOTHING, LATELY))
     east = [item in ("i00", "i01", "i02") for item in past.column("item_id")]
-    assert said["taste"].hits.tolist() == [float(is_east) for is_east in east]
-    assert said["past"].ranks.tolist() == as_it_is(pair(log, 60, LATELY), past)
-    assert said["past"].ranks.tolist() != as_it_is(candidate, past)
+    assert alone.hits.tolist() == [float(is_east) for is_east in east]
+    assert served.ranks.tolist() == as_it_is(pair(log, 60, LATELY), past)
+    assert served.ranks.tolist() != as_it_is(candidate, past)
     assert np.array_equal(candidate.index.vectors(ITEMS), held)
 
 
@@ -218,15 +218,19 @@ def test_the_jury_refuses_what_lost_and_what_narrowed(log: SqliteEventLog) -> No
 
 
 def test_new_weights_are_not_held_against_the_past(log: SqliteEventLog) -> None:
-    """What popularity is worth is judged by the window's rows: before it, the parent is asked with the candidate's weights."""
+    """What popularity is worth is judged by the window; the past is asked with the candidate's weights, at a limit."""
     live, asked, past = timeline(log, Window(0, 120, START), 0), everything(log, 60, 120), everything(log, 0, 40)
     stale, fitted = pair(log, 60, NOTHING), pair(log, 60, LATELY)
-    served = [remembered(stale, past, 3, live, 90, worth)["past"].ranks.tolist() for worth in (NOTHING, LATELY)]
-    assert served[0] != served[1]
-    jury = Jury(GatePolicy(k=3, tolerance=0.0), asked, past, live, 90, stale, answers(stale, asked, 3, live))
-    verdict = jury.verdict(fitted, jury.hears(fitted), PLAN, (), np.random.default_rng(0))
-    assert verdict.slices["past"].parent == verdict.slices["past"].candidate
-    assert verdict.slices["new"].parent < verdict.slices["new"].candidate
+    served = [remembered(stale, past, 3, live, 90, worth).hits.mean() for worth in (NOTHING, LATELY)]
+    assert served[0] > served[1]
+    nothing, plan = everything(log, 120, 120), replace(PLAN, writable=())
+    for rows, let_pass, publishes in ((asked, 0.99, True), (nothing, 0.99, True), (nothing, 0.15, False)):
+        policy = GatePolicy(k=3, tolerance=0.0, weights=let_pass, variety=0.0)
+        jury = Jury(policy, rows, past, live, 90, stale, answers(stale, rows, 3, live))
+        verdict = jury.verdict(fitted, jury.hears(fitted), plan, (), np.random.default_rng(0))
+        assert (verdict.publish, "popularity was worth" in verdict.reasons[0]) == (publishes, not publishes)
+        assert verdict.slices["past"].parent == verdict.slices["past"].candidate
+        assert verdict.slices["weights"].parent > verdict.slices["weights"].candidate
 
 
 def test_a_parent_is_recorded_by_who_was_new(log: SqliteEventLog) -> None:

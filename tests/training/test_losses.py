@@ -129,9 +129,11 @@ def test_draws_of_the_own_item_alone_cost_nothing_with_weights() -> None:
 
 
 def test_gain_is_one_over_the_logarithm_of_the_rank() -> None:
-    """First among three is worth 1, third 1 / log2(4); copies of the own item push nothing down; rows have weights."""
+    """First is worth 1, third 1 / log2(4); copies of the own item push nothing down, ties do; rows have weights."""
     items = torch.tensor([[0.5, 0.0], [1.0, 0.0], [2.0, 0.0], [9.0, 0.0]])
     users, wanted, candidates = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([1, 2]), torch.tensor([1, 2, 3, 1])
     third, second = 1 / math.log2(4), 1 / math.log2(3)
+    same = torch.zeros(2, 2), torch.zeros(4, 2)
+    assert float(gain(*same, wanted, candidates)) == pytest.approx((third + 1 / math.log2(5)) / 2)
     assert float(gain(users, items, wanted, candidates)) == pytest.approx((third + second) / 2)
     assert float(gain(users, items, wanted, candidates, torch.tensor([3.0, 1.0]))) == pytest.approx((3 * third + second) / 4)

@@ -16,7 +16,10 @@ LEVEL = 0.95
 FEWEST = 10
 """With fewer rows, that none of them is hit any more says nothing."""
 
-WHERE = {"taste": "past held-out rows, answered by the towers alone,"}
+WHERE = {
+    "taste": "past held-out rows, answered by the towers alone,",
+    "weights": "past held-out rows, with what popularity was worth to each release,",
+}
 """How reasons call slices."""
 
 
@@ -66,6 +69,7 @@ class GatePolicy:
         taste: the relative loss that is let pass where the towers answer alone, without what is popular. Good refreshes of
             MovieTweetings-100k and MovieLens-100K lost up to 0.04 of it at once, 4,000 random interactions 0.09, a user tower
             that was thrown away nearly all.
+        weights: the same where new weights of popularity are set beside the old ones.
         index_recall: the least share of the exact top k that the index must return.
         variety: the least share that must be left of how many items the parent's answers are spread over.
         skew: the relative loss that is let pass while parts of parent and candidate are mixed.
@@ -77,6 +81,7 @@ class GatePolicy:
     k: int = 50
     tolerance: float = 0.05
     taste: float = 0.07
+    weights: float = 0.15
     index_recall: float = 0.95
     variety: float = 0.5
     skew: float = 0.2
@@ -111,7 +116,7 @@ def judge(
     Args:
         slices: name -> (parent's answers, candidate's answers) to the same rows: the new window's rows, and rows from before
             it, so that a poisoned window cannot vouch for itself; those also by the towers alone, under the name `taste`, so
-            that what is popular cannot vouch for them.
+            that what is popular cannot vouch for them, and under `weights` with what it is worth to each of the two.
         index_recall: share of the exact top k that the candidate's index returns.
         drifts: of the window's inputs, against what the current release learnt: what differs too much is not taken for
             a new fashion, however well the candidate does on rows of that same window.
@@ -124,7 +129,7 @@ def judge(
     reasons = [
         _fell(WHERE.get(name, f"{name} held-out rows"), result, policy.k)
         for name, result in compared.items()
-        if _worse(result, policy.taste if name == "taste" else policy.tolerance, gained)
+        if _worse(result, {"taste": policy.taste, "weights": policy.weights}.get(name, policy.tolerance), gained)
     ]
     reasons += [
         _fell(f"new rows with {share} of the moved vectors not yet replaced", result, policy.k)

@@ -16,6 +16,7 @@ _ITEMS = (
     "CREATE TABLE told (upto INTEGER NOT NULL)",
     "INSERT INTO told VALUES (0)",
     f"""CREATE TRIGGER items_forgotten AFTER DELETE ON events WHEN OLD.item_id IS NOT NULL BEGIN
+    UPDATE told SET upto = min(upto, (SELECT ifnull(max("offset"), 0) FROM events));
     DELETE FROM items WHERE item_id = OLD.item_id;
     INSERT INTO items {_OF_ITEMS.format(which='item_id = OLD.item_id AND "offset" <= (SELECT upto FROM told)')};
 END""",

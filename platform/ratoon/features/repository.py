@@ -65,6 +65,7 @@ class FeastRepository:
         self.repo, self.home, self._guard = repo.resolve(), home.resolve(), guard
         self.folder = self.home / "features"
         self._sides: dict[tuple[str, Named], ViewSide] = {}
+        self._wanted = ""
 
     @cached_property
     def store(self) -> FeatureStore:
@@ -112,6 +113,9 @@ class FeastRepository:
     def apply(self) -> bool:
         """Bring Feast's registry and the online store in step with the repository's files; whether anything was done."""
         wanted = self._fingerprint()
+        if wanted != self._wanted:  # another process may have applied it
+            self._sides.clear()
+            self._wanted = wanted
         stamp = self.folder / "applied.sha256"
         if stamp.exists() and stamp.read_text() == wanted and self._registered():
             return False
@@ -134,7 +138,6 @@ class FeastRepository:
         views.save(self.folder / "views.json", described)
         rules.save(self.folder / "rules.json", expected)
         durable.write(stamp, wanted.encode())
-        self._sides.clear()
         return True
 
     def parsed(self) -> Definitions:

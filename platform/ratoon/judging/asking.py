@@ -53,23 +53,20 @@ def _moments(pair: Pair, asked: Questions, live: Timeline) -> Iterator[tuple[sli
         yield some, shift(pair.index, pair.towers.popularity, live, pair.upto, asked.offsets[some])
 
 
-def remembered(pair: Pair, past: Questions, k: int, live: Timeline, since: int, worth: Vectors) -> dict[str, Answers]:
-    """What a pair answers to rows from before the window: with what was popular when it began, and by its towers alone.
+def remembered(pair: Pair, past: Questions, k: int, live: Timeline, since: int, worth: Vectors) -> Answers:
+    """The places of what was taken in a pair's answers to rows from before the window, with what was popular when it began.
 
     What has become popular in the window is no answer to what was asked before it, and would make every candidate look worse.
 
     Args:
-        worth: what each trait is worth to users, as many as the pair's towers have.
+        worth: what each trait is worth to users, as many as the pair's towers have; zeros to ask the towers alone.
     """
     if not len(past):
-        return {name: past.answered(k, np.empty(0, np.int64)) for name in ("past", "taste")}
-    vectors, wanted = user_vectors(pair, past), past.column("item_id")
-    traits = slice(vectors.shape[1] - len(worth), None)
-    vectors[:, traits] = worth
-    served = pair.index.ranks(vectors, wanted, k, past.hidden, shift(pair.index, worth, live, pair.upto, [since + 1]))
-    vectors[:, traits] = 0
-    alone = pair.index.ranks(vectors, wanted, k, past.hidden)
-    return {"past": past.answered(k, served), "taste": past.answered(k, alone)}
+        return past.answered(k, np.empty(0, np.int64))
+    vectors = user_vectors(pair, past)
+    vectors[:, vectors.shape[1] - len(worth) :] = worth
+    moved = shift(pair.index, worth, live, pair.upto, [since + 1])
+    return past.answered(k, pair.index.ranks(vectors, past.column("item_id"), k, past.hidden, moved))
 
 
 def index_recall(pair: Pair, asked: Sequence[Questions], k: int) -> float:

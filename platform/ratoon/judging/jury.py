@@ -34,7 +34,8 @@ class Jury:
 
     Attributes:
         new: held-out rows of the window, answered with what was popular at their moment, as they were served.
-        past: held-out rows from before it, which a window of poison cannot change; see `remembered`.
+        past: held-out rows from before it, which a window of poison cannot change; see `remembered`. A candidate is asked for
+            them as it would be served, by its towers alone (`taste`), and beside a parent with other weights (`weights`).
         live: what was popular at every moment of `new`, and when the window began.
         since: the offset after which it did.
         said: the parent's answers to `new`; None without a parent.
@@ -51,7 +52,12 @@ class Jury:
     def hears(self, pair: Pair, new: Answers | None = None) -> Slices:
         """What a candidate answers; `new`, if it is known already, to the window's rows."""
         new = answers(pair, self.new, self.policy.k, self.live) if new is None else new
-        return {"new": new, **remembered(pair, self.past, self.policy.k, self.live, self.since, pair.towers.popularity)}
+        worth = pair.towers.popularity
+        past = self._remembered(pair, worth)
+        return {"new": new, "past": past, "taste": self._remembered(pair, np.zeros_like(worth)), "weights": past}
+
+    def _remembered(self, pair: Pair, worth: Vectors) -> Answers:
+        return remembered(pair, self.past, self.policy.k, self.live, self.since, worth)
 
     def verdict(self, pair: Pair, said: Slices, plan: RefreshPlan, drifts: Sequence[Drift], rng: np.random.Generator) -> Verdict:
         """Whether `pair`, which answered `said`, may follow the parent; what `plan` wrote of its items can be mixed with it."""
@@ -70,15 +76,19 @@ class Jury:
         return judge(pairs, index_recall=1.0, policy=self.policy, rng=rng)
 
     def _before(self, worth: Vectors) -> Slices:
-        """What the parent answers, to the past with the candidate's weights of popularity.
+        """What the parent answers, to the past with the candidate's weights of popularity, and with its own as `weights`.
 
-        Weights are about the present: whether they are right the window's rows say. Past rows would hold on to old ones.
+        Weights are about the present: whether they are right the window's rows say, and past rows would hold on to old ones.
+        They may cost the past more than learning may, and not anything.
         """
         if self.parent is None or self.said is None:
             return {}
         own = self.parent.towers.popularity
-        worth = worth if len(worth) == len(own) else own
-        return {"new": self.said, **remembered(self.parent, self.past, self.policy.k, self.live, self.since, worth)}
+        shared, alone, served = (
+            self._remembered(self.parent, weights)
+            for weights in (worth if len(worth) == len(own) else own, np.zeros_like(own), own)
+        )
+        return {"new": self.said, "past": shared, "taste": alone, "weights": served}
 
     def _skew(self, pair: Pair, written: Sequence[str]) -> dict[str, tuple[Answers, Answers]]:
         if self.parent is None or self.said is None or not written or not len(self.new):

@@ -15,7 +15,7 @@ from ratoon.pictures.sheet import section, sheet, table
 
 COLOURS: dict[Outcome, str] = {"published": "good", "refused": "bad", "held": "wait", "skipped": "soft"}
 
-SLICES = {"taste": "past, by the towers alone"}
+SLICES = {"taste": "past, by the towers alone", "weights": "past, old against new weights of popularity"}
 """How slices are called, if not by their own names."""
 
 FEW = 5

@@ -84,6 +84,10 @@ class Checkpoints:
         durable.write(self._file, durable.sha256(rest).encode() + b"\n" + rest)
 
 
+RULES = 2
+"""Which way passes are made and ended: a training that began in another way cannot go on in this one."""
+
+
 def remove(folder: Path) -> None:
     """A training is over: nothing goes on from its checkpoint, nor from one that was half written when it died."""
     for file in (folder / FILE, *folder.glob(f".{FILE}.*.new")):
@@ -94,7 +98,7 @@ def key_of(
     plan: RefreshPlan, seed: int, settings: TrainingSettings, schema: TowerSchema, parent: Files | None, lesson: Lesson
 ) -> str:
     """The hash of all that a training's bytes depend on: what is taught to what, how, and the library that computes it."""
-    about = [repr(plan), seed, asdict(settings), schema.to_json(), torch.__version__, torch.cuda.is_available()]
+    about = [RULES, repr(plan), seed, asdict(settings), schema.to_json(), torch.__version__, torch.cuda.is_available()]
     digest = hashlib.sha256(json.dumps(about).encode())
     for name, data in sorted((parent or {}).items()):
         digest.update(f"{name}:{durable.sha256(data)}\n".encode())

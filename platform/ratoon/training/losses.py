@@ -57,7 +57,7 @@ def softmax_loss(
 
 
 def gain(users: Tensor, items: Tensor, wanted: Tensor, candidates: Tensor, weight: Tensor | None = None) -> Tensor:
-    """How well users' own items are ranked among the candidates: the mean of 1 / log2(2 + rank), a scalar from 0 to 1.
+    """How well users' own items are ranked among the candidates, below ties: the mean of 1 / log2(2 + rank), from 0 to 1.
 
     That is the discounted gain of Järvelin and Kekäläinen (2002) for one relevant item. Most candidates are as popular as what
     was wanted, being other users' items, so it is taste that is measured, and not what popularity says without any tower.
@@ -66,7 +66,7 @@ def gain(users: Tensor, items: Tensor, wanted: Tensor, candidates: Tensor, weigh
         users, items, wanted, candidates, weight: as in `softmax_loss`.
     """
     scores = users @ items.T
-    above = (scores > scores.diagonal()[:, None]) & (wanted[:, None] != candidates[None, :])
+    above = (scores >= scores.diagonal()[:, None]) & (wanted[:, None] != candidates[None, :])
     gains = 1 / torch.log2(2.0 + above.sum(1))
     return gains.mean() if weight is None else _mean(gains, weight)
 
