@@ -192,7 +192,7 @@ def test_answers_that_narrow_are_refused() -> None:
 
 
 def test_the_towers_alone_may_lose_more() -> None:
-    """6 % less recall is let pass where the towers answer alone, 12 % where weights differ, and nowhere else; a quarter nowhere."""
+    """6 % less recall is let pass where the towers answer alone, 12 % where weights differ, and only there; a quarter nowhere."""
     parent = np.ones(2_000, np.bool_)
     little, tenth, quarter = parent.copy(), parent.copy(), parent.copy()
     little[:120], tenth[:240], quarter[:500] = False, False, False
