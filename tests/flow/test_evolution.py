@@ -69,7 +69,7 @@ def test_an_allowed_drop_is_missing_for_the_parent(house: House) -> None:
     report = run(house)
     assert report.plan.reason == "the feature services changed since the current release"
     assert report.verdict is not None
-    assert set(report.verdict.slices) == {"new", "past", "taste"}
+    assert set(report.verdict.slices) == {"new", "past", "taste", "weights"}
 
 
 def test_a_feature_left_out_of_its_service_is_no_drop(house: House) -> None:

@@ -64,7 +64,7 @@ class FeastRepository:
             )
         self.repo, self.home, self._guard = repo.resolve(), home.resolve(), guard
         self.folder = self.home / "features"
-        self._sides: dict[tuple[str, Named], ViewSide] = {}
+        self._sides: dict[tuple[str, str, Named], ViewSide] = {}
         self._wanted = ""
 
     @cached_property
@@ -112,10 +112,7 @@ class FeastRepository:
 
     def apply(self) -> bool:
         """Bring Feast's registry and the online store in step with the repository's files; whether anything was done."""
-        wanted = self._fingerprint()
-        if wanted != self._wanted:  # another process may have applied it
-            self._sides.clear()
-            self._wanted = wanted
+        self._wanted = wanted = self._fingerprint()
         stamp = self.folder / "applied.sha256"
         if stamp.exists() and stamp.read_text() == wanted and self._registered():
             return False
@@ -165,12 +162,13 @@ class FeastRepository:
 
     def side(self, view: str, features: Named) -> ViewSide:
         """A feature view's side of a join, with (its name for a feature, the output's name) pairs; see `side_of`."""
-        if (view, features) in self._sides:
-            return self._sides[view, features]
+        key = self._wanted, view, features  # another process may have applied other files
+        if key in self._sides:
+            return self._sides[key]
         made = side_of(self.feature_view(view), features, self.repo)
         # Feast takes longer to say what a view is than a small join does; only what expires is asked for each time.
         if not made.source.storage:
-            self._sides[view, features] = made
+            self._sides[key] = made
         return made
 
     def entity_tags(self, entity: EntityName) -> Mapping[str, str]:
