@@ -163,9 +163,7 @@ class FeastRepository:
     def side(self, view: str, features: Named) -> ViewSide:
         """A feature view's side of a join, with (its name for a feature, the output's name) pairs; see `side_of`."""
         key = self._wanted, view, features  # another process may have applied other files
-        if key in self._sides:
-            return self._sides[key]
-        made = side_of(self.feature_view(view), features, self.repo)
+        made = self._sides.get(key) or side_of(self.feature_view(view), features, self.repo)
         # Feast takes longer to say what a view is than a small join does; only what expires is asked for each time.
         if not made.source.storage:
             self._sides[key] = made
