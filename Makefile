@@ -51,6 +51,7 @@ soak: $(INSTALLED) ## compare thousands of generated joins with Feast's own [min
 bench: $(INSTALLED) ## measure every table of the README again
 	@.venv/bin/ratoon bench loop
 	@.venv/bin/ratoon bench features
+	@$(if $(DATA),.venv/bin/ratoon bench refresh --data "$(DATA)",echo "bench refresh: not run; DATA=DIR says where its sets are")
 
 clean: ## remove .venv, caches and var/ (releases and event log included)
 	@for path in .venv var build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis; do \
