@@ -100,17 +100,7 @@ class Gate(_Section):
 
     def policy(self, drift: DriftPolicy) -> GatePolicy:
         """What the gate asks for."""
-        return GatePolicy(
-            k=self.k,
-            tolerance=self.tolerance,
-            taste=self.taste,
-            weights=self.weights,
-            index_recall=self.index_recall,
-            variety=self.variety,
-            skew=self.skew,
-            win=self.win,
-            drift=drift,
-        )
+        return GatePolicy(**self.model_dump(exclude={"rows"}), drift=drift)
 
 
 class Plan(_Section):
