@@ -129,7 +129,9 @@ def materialize(as_json: AsJson = False) -> None:
 @app.command()
 def refresh(
     surface: SurfaceName = "default",
-    scope: Annotated[str | None, typer.Option(help="Force a plan: skip, rows, dense or full.")] = None,
+    scope: Annotated[
+        str, typer.Option(help="`auto`, the cheapest plan that keeps quality; or skip, rows, dense or full.")
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Turn what changed into the next release, if it is not worse than the current one."""
@@ -258,13 +260,15 @@ def _refresh(house: House, surface: str, scope: Scope | None) -> RefreshReport:
         return run(shop, house.stopwatch(lambda name: shown.update(stage, description=f"{surface}: {name}")), scope)
 
 
-def _scope(text: str | None) -> Scope | None:
+def _scope(text: str) -> Scope | None:
     match text:
-        case None | "skip" | "rows" | "dense" | "full":
+        case "auto":
+            return None
+        case "skip" | "rows" | "dense" | "full":
             return text
         case _:
             raise UsageError(
-                "--scope", expected="skip, rows, dense or full", found=repr(text), fix="Leave it out; the plan decides."
+                "--scope", expected="auto, skip, rows, dense or full", found=repr(text), fix="Leave it out; the plan decides."
             )
 
 
