@@ -29,7 +29,8 @@ class Slot:
 
     Attributes:
         items: the ids in `index`; both change while the slot is live, in the thread that answers.
-        posted: those of them that were posted after the release and are embedded from their features alone.
+        posted: those of them that were posted after the release and are embedded from their features alone -> the offset up
+            to which what was said of them was read.
         shift: what has become of popularity since the release was made; None if that changes no score.
     """
 
@@ -39,7 +40,7 @@ class Slot:
     index: Index
     items: set[str]
     shift: Shift | None = None
-    posted: set[str] = field(default_factory=set)
+    posted: dict[str, int] = field(default_factory=dict)
 
 
 class Live:
@@ -111,7 +112,7 @@ def take_in(live: Live, log: EventLog, coming: Arrivals | None) -> None:
     """Serve items that were just posted here, without waiting for a look. Call it from the thread that answers."""
     with live.lock:
         if live.slot is not None and coming is not None and coming.release == live.slot.release.id:
-            _add(live.slot, put(live.slot.index, coming.batch, dict(log.posted(coming.start))))
+            _add(live.slot, coming, dict(log.posted(coming.start)))
 
 
 def apply_item_event(live: Live, event: Event) -> None:
@@ -140,7 +141,7 @@ def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> N
     alive = dict(log.posted(coming.start))
     returned = (item for item, removed in alive.items() if removed and item not in slot.posted)
     _take_away(slot, [*log.removed(coming.start), *returned])
-    _add(slot, put(slot.index, coming.batch, alive))
+    _add(slot, coming, alive)
     live.slot = replace(slot, shift=_shifted(slot, log, coming.end, live.left_out))
     live.replayed = coming.end
 
@@ -165,13 +166,16 @@ def _shifted(slot: Slot, log: EventLog, end: int, left_out: Sequence[tuple[int, 
     return shift(slot.index, slot.towers.popularity, live, window.end, [end + 1])
 
 
-def _add(slot: Slot, ids: Iterable[str]) -> None:
+def _add(slot: Slot, coming: Arrivals, alive: Iterable[str]) -> None:
+    # A look that began before an item was said to have changed may end after the change is served.
+    ids = put(slot.index, coming.batch, {item for item in alive if slot.posted.get(item, 0) <= coming.end})
     slot.items.update(ids)
-    slot.posted.update(ids)
+    slot.posted.update(dict.fromkeys(ids, coming.end))
 
 
 def _take_away(slot: Slot, ids: Iterable[str]) -> None:
     gone = list(ids)
     slot.items.difference_update(gone)
-    slot.posted.difference_update(gone)
+    for item in gone:
+        slot.posted.pop(item, None)
     slot.index.remove(gone)

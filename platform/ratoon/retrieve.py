@@ -1,6 +1,6 @@
 """Flow 3, read: a query to candidates, all from one release."""
 
-from collections.abc import Set
+from collections.abc import Container, Set
 from heapq import nsmallest
 from itertools import islice
 from typing import Protocol
@@ -40,7 +40,7 @@ class Slot(Protocol):
         """Their ids."""
 
     @property
-    def posted(self) -> Set[str]:
+    def posted(self) -> Container[str]:
         """Those of them that came after the release and are known by their features alone."""
 
     @property
