@@ -46,6 +46,22 @@ def test_a_changed_file_is_applied(tmp_path: Path) -> None:
     assert field.description == "Its first day."
 
 
+def test_what_another_process_applied_is_joined(tmp_path: Path) -> None:
+    """A view's side of a join is remembered, and asked for again once the files are others, whoever applied them."""
+    repo = repo_copy(tmp_path)
+    one, other = (FeastRepository(repo, tmp_path / "var") for _ in range(2))
+    one.apply()
+    named = (("age", "a"),)
+    before = one.side("user_profile", named)
+    assert one.side("user_profile", named) is before
+    users = repo / "users.py"
+    head, view, tail = users.read_text().partition('name="user_profile"')
+    users.write_text(head + view + tail.replace("ttl=timedelta(0)", "ttl=timedelta(days=3)", 1))
+    assert other.apply()
+    assert not one.apply()
+    assert one.side("user_profile", named).ttl == other.side("user_profile", named).ttl != before.ttl
+
+
 def test_paths_are_absolute_and_under_home(read_only: World, tmp_path: Path) -> None:
     """What the repository keeps under its sibling `var/` lies under home, as absolute paths; other paths stay in place."""
     home = str(read_only.home.resolve())

@@ -18,10 +18,11 @@ from safetensors.numpy import load, save
 from ratoon import config
 from ratoon.bench.api import asking, server
 from ratoon.domain.drift import DriftPolicy
+from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.errors import Conflict, DataError
 from ratoon.domain.event import EVENT_SCHEMA
 from ratoon.domain.plan import Full, PlanPolicy, RefreshPlan
-from ratoon.domain.popularity import WIDTH
+from ratoon.domain.popularity import FILE, WIDTH
 from ratoon.domain.quality import Answers
 from ratoon.domain.release import Release
 from ratoon.domain.report import RefreshReport
@@ -32,7 +33,7 @@ from ratoon.ports import Files, Lesson
 from ratoon.refresh import refresh
 from ratoon.training import TrainingSettings, TwoTowerTrainer
 from ratoon.wiring import House
-from ratoon.workshop import PROFILE, opened
+from ratoon.workshop import PROFILE, Workshop, opened
 from tests.flow.children import refresh_in_child
 
 QUICK = ["ingest.view:2", "training.step:3", "registry.staged"]
@@ -390,6 +391,31 @@ def test_popularity_is_priced_by_what_served(house: House, events: pa.Table, mon
     assert never == [1.0, 0.0]
     old = before.index.ids()
     assert np.array_equal(by.index.vectors(old), before.index.vectors(old))
+
+
+def test_a_parent_without_traits_prices_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a release from before popularity went with the vectors, the candidate itself says what popularity is worth."""
+    asked: list[bool] = []
+
+    def bare(shop: Workshop, release: Release) -> Pair:
+        pair = opened(shop, release)
+        model = {name: data for name, data in pair.model.items() if name != FILE}
+        towers, ids = shop.open_towers(model), pair.index.ids()
+        index = shop.indexes.empty(towers.dim, towers.metric)
+        columns = pa.Table.from_pylist(
+            [{"item_id": item, **shown} for item, shown in zip(ids, pair.index.columns(ids), strict=True)]
+        )
+        index.upsert(EmbeddingBatch(tuple(ids), np.ascontiguousarray(pair.index.vectors(ids)[:, : towers.dim]), columns))
+        return replace(pair, model=model, towers=towers, index=index)
+
+    def heard(pair: Pair, by: Pair, *rest: Any) -> tuple[Pair, Answers]:
+        asked.append(by is pair)
+        return priced(pair, by, *rest)
+
+    monkeypatch.setattr("ratoon.refresh.opened", bare)
+    monkeypatch.setattr("ratoon.refresh.priced", heard)
+    report = refresh(house.workshop("default"), house.stopwatch(), "dense")
+    assert (asked, report.plan.scope) == ([True], "dense")
 
 
 def _current(house: House) -> Release:

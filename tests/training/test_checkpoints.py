@@ -87,8 +87,8 @@ def test_another_trainings_checkpoint_is_said_and_not_used(tmp_path: Path, undis
     assert heard[0] == "full from the beginning: the checkpoint is of another training"
 
 
-def test_everything_that_decides_the_end_is_in_the_key() -> None:
-    """Another plan, seed, setting, schema, parent or row of the lesson has another key; the same rows in parts have not."""
+def test_everything_that_decides_the_end_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other rules, another plan, seed, setting, schema, parent or row has another key; the same rows in parts have not."""
     taught, parent = _lesson(), {"model.json": b"{}"}
     key = key_of(FULL, 1, SMALL, SCHEMA, parent, taught)
     halves = pa.concat_tables([taught.new.slice(0, 100), taught.new.slice(100)])
@@ -105,6 +105,8 @@ def test_everything_that_decides_the_end_is_in_the_key() -> None:
             for part in ("new", "fit", "catalogue")
         ),
     ]
+    monkeypatch.setattr("ratoon.training.checkpoints.RULES", 0)
+    others.append(key_of(FULL, 1, SMALL, SCHEMA, parent, taught))
     assert len({key, *others}) == len(others) + 1
 
 

@@ -71,7 +71,7 @@ class Jury:
     def again(self, before: Slices, pair: Pair, rng: np.random.Generator) -> Verdict:
         """Whether what `pair` has become still answers as well as it did, on rows that are never learnt."""
         after, kept = self.hears(pair), self.new.of("reserve")
-        pairs = {name: (before[name], after[name]) for name in before}
+        pairs = {name: (before[name], after[name]) for name in before if name != "weights"}  # its weights are what they were
         pairs["new"] = before["new"].where(kept), after["new"].where(kept)
         return judge(pairs, index_recall=1.0, policy=self.policy, rng=rng)
 
@@ -84,10 +84,9 @@ class Jury:
         if self.parent is None or self.said is None:
             return {}
         own = self.parent.towers.popularity
-        shared, alone, served = (
-            self._remembered(self.parent, weights)
-            for weights in (worth if len(worth) == len(own) else own, np.zeros_like(own), own)
-        )
+        served, alone = (self._remembered(self.parent, weights) for weights in (own, np.zeros_like(own)))
+        differs = len(worth) == len(own) and not np.array_equal(worth, own)
+        shared = self._remembered(self.parent, worth) if differs else served
         return {"new": self.said, "past": shared, "taste": alone, "weights": served}
 
     def _skew(self, pair: Pair, written: Sequence[str]) -> dict[str, tuple[Answers, Answers]]:

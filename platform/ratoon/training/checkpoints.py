@@ -22,6 +22,9 @@ from ratoon.ports import Files, Lesson
 from ratoon.training.origins import Snapshot
 from ratoon.training.settings import TrainingSettings
 
+RULES = 2
+"""Which way passes are made and ended: a training that began in another way cannot go on in this one."""
+
 FILE = "passes.checkpoint"
 
 NOW, BEST, STATE = "now", "best", "state"
@@ -82,10 +85,6 @@ class Checkpoints:
         about = {"key": self._key, "losses": checkpoint.losses, "best": checkpoint.best is not None}
         rest = json.dumps(about).encode() + b"\n" + save(tensors)
         durable.write(self._file, durable.sha256(rest).encode() + b"\n" + rest)
-
-
-RULES = 2
-"""Which way passes are made and ended: a training that began in another way cannot go on in this one."""
 
 
 def remove(folder: Path) -> None:
