@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -11,19 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from ratoon.domain.dial import IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import DataError, StoreError, UsageError
 from ratoon.index import ExactIndexes, FaissIndexes
 from ratoon.ports import Index, Indexes
 
 DIM = 4
-KINDS: list[Callable[[], Indexes]] = [ExactIndexes, FaissIndexes]
+KINDS: list[Callable[[], Indexes]] = [ExactIndexes, FaissIndexes, partial(FaissIndexes, IndexPolicy(copies=2))]
+NAMES = ["exact", "faiss", "faiss_pair"]
 IDS = ["a", "b", "c", "10", "9", "ß", "東京", "🎬 film", "", "a\x00b"]
 # Few values on a coarse grid: ties are common, and every inner product is exact in float32.
 GRID = [-1.0, -0.5, 0.0, 0.5, 1.0]
 
 
-@pytest.fixture(params=KINDS, ids=["exact", "faiss"])
+@pytest.fixture(params=KINDS, ids=NAMES)
 def indexes(request: pytest.FixtureRequest) -> Indexes:
     """Each implementation in turn."""
     made: Indexes = request.param()
@@ -160,14 +163,14 @@ class AgainstDict(RuleBasedStateMachine):
         assert self.index.columns(list(self.model)) == [{"title": title} for _, title in self.model.values()]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=["exact", "faiss"])
+@pytest.mark.parametrize("kind", KINDS, ids=NAMES)
 def test_behaves_like_a_dict(kind: Callable[[], Indexes]) -> None:
     """Any sequence of upsert, remove, search and reload gives what a dict and a sort give."""
     machine = type("Machine", (AgainstDict,), {"kind": kind})
     run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=20, deadline=None))
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=["exact", "faiss"])
+@pytest.mark.parametrize("kind", KINDS, ids=NAMES)
 @given(order=st.permutations(range(6)), removed=st.lists(st.integers(6, 9), unique=True), cut=st.integers(0, 6))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 def test_snapshot_forgets_history(kind: Callable[[], Indexes], order: list[int], removed: list[int], cut: int) -> None:
@@ -321,7 +324,7 @@ def test_damaged_snapshots(indexes: Indexes) -> None:
     for name in files:
         with pytest.raises(StoreError, match=f"{name}: expected a file of the index's snapshot, found no such file"):
             indexes.load({key: value for key, value in files.items() if key != name})
-        with pytest.raises(StoreError, match=f"{name}: expected (an index that FAISS can read|a NumPy array|a Parquet file)"):
+        with pytest.raises(StoreError, match=f"{name}: expected (an index's safetensors file|a NumPy array|a Parquet file)"):
             indexes.load(files | {name: files[name][:-20]})
         with pytest.raises(StoreError, match=rf"{vectors}: expected a vector for each of the \d items in items.parquet"):
             indexes.load(files | {name: others[name]})

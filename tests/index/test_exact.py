@@ -9,6 +9,7 @@ import pytest
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.errors import StoreError
 from ratoon.index.exact import CHUNK, ExactIndex, exact_scores, recall_of
+from ratoon.index.held import Held
 from ratoon.index.slots import Slots
 
 
@@ -37,18 +38,19 @@ def test_scores_do_not_cancel() -> None:
 def test_recall_counts_ties_and_only_once() -> None:
     """Any of several tied items is right; a worse item is not, and one item twice is one hit."""
     vectors = np.array([[3.0], [2.0], [2.0], [1.0]], np.float32)
-    query, held = np.ones((1, 1), np.float32), slots("a", "b", "c", "d")
-    assert recall_of([[("a", 3.0), ("c", 2.0)]], query, vectors, held, 2) == 1.0
-    assert recall_of([[("a", 3.0), ("d", 1.0)]], query, vectors, held, 2) == 0.5
-    assert recall_of([[("a", 3.0), ("a", 3.0)]], query, vectors, held, 2) == 0.5
-    assert recall_of([[]], query, vectors, held, 2) == 0.0
+    query, named = np.ones((1, 1), np.float32), slots("a", "b", "c", "d")
+    held = Held(vectors, np.arange(4))
+    assert recall_of([[("a", 3.0), ("c", 2.0)]], query, held, named, 2) == 1.0
+    assert recall_of([[("a", 3.0), ("d", 1.0)]], query, held, named, 2) == 0.5
+    assert recall_of([[("a", 3.0), ("a", 3.0)]], query, held, named, 2) == 0.5
+    assert recall_of([[]], query, held, named, 2) == 0.0
 
 
 def test_recall_over_many_queries() -> None:
     """Recall does not depend on how queries fall into chunks."""
-    vectors, held = np.array([[1.0], [0.0]], np.float32), slots("a", "b")
+    vectors, named = np.array([[1.0], [0.0]], np.float32), slots("a", "b")
     found = [[("a", 1.0)] if row % 4 else [("b", 0.0)] for row in range(2 * CHUNK + 8)]
-    assert recall_of(found, np.ones((len(found), 1), np.float32), vectors, held, 1) == 0.75
+    assert recall_of(found, np.ones((len(found), 1), np.float32), Held(vectors, np.arange(2)), named, 1) == 0.75
 
 
 @pytest.mark.parametrize("wrong", [np.ones(3, np.float32), np.ones((3, 2), np.float64)])

@@ -12,31 +12,35 @@ NAMES = st.lists(st.sampled_from("abcdefgh"), unique=True)
 
 
 @given(steps=st.lists(st.tuples(st.booleans(), NAMES)))
-def test_dense_and_parallel(steps: list[tuple[bool, list[str]]]) -> None:
-    """After any puts and removes a parallel list that follows the returned slots holds each id in its own slot."""
-    slots, parallel = Slots(), list[str]()
+def test_an_item_keeps_its_slot(steps: list[tuple[bool, list[str]]]) -> None:
+    """After any puts and frees each item is where it was put first, no two in one slot, and freed slots are used again."""
+    slots, model, most = Slots(), dict[str, int](), 0
     for put, names in steps:
         if put:
-            for name, slot in zip(names, slots.put(names, pa.table({"item_id": pa.array(names, pa.string())})), strict=True):
-                parallel[slot : slot + 1] = [name]
+            given = slots.put(names, pa.table({"item_id": pa.array(names, pa.string())})).tolist()
+            for name, slot in zip(names, given, strict=True):
+                assert model.setdefault(name, slot) == slot
         else:
-            for hole, mover in zip(*slots.remove(names), strict=True):
-                parallel[hole] = parallel[mover]
-            del parallel[len(slots) :]
-        assert parallel == slots.ids
-        assert len(set(parallel)) == len(parallel)
-        assert [slots.ids[slot] for slot in slots.find([*sorted(parallel), "z"])] == sorted(parallel)
-        assert [slots.ids[slot] for slot in slots.by_id()] == sorted(parallel)
+            slots.free([name for name in names if name in model])
+            for name in names:
+                model.pop(name, None)
+        most = max(most, len(model))
+        assert len(set(model.values())) == len(model) == len(slots)
+        assert len(slots.ids) <= most
+        assert [slots.ids[slot] for slot in slots.find([*sorted(model), "z"])] == sorted(model) == sorted(slots)
+        assert [slots.ids[slot] for slot in slots.by_id()] == sorted(model)
+        assert slots.taken().tolist() == sorted(model.values())
 
 
-def test_last_moves_into_the_hole() -> None:
-    """Removing an item moves the last one, with its columns, and nothing else."""
+def test_a_freed_slot_forgets() -> None:
+    """What takes the slot of an item that is gone has none of its columns' values; the others stay where they are."""
     slots = Slots()
     slots.put(list("abcd"), pa.table({"item_id": list("abcd"), "n": [1, 2, 3, 4]}))
-    holes, movers = slots.remove(["b"])
-    assert (holes.tolist(), movers.tolist()) == ([1], [3])
-    assert slots.ids == ["a", "d", "c"]
-    assert slots.rows(["c", "d"]) == [{"n": 3}, {"n": 4}]
+    slots.free(["b"])
+    assert slots.put(["e"], pa.table({"item_id": ["e"], "n": pa.nulls(1)})).tolist() == [1]
+    assert slots.rows(["a", "e", "d"]) == [{"n": 1}, {"n": None}, {"n": 4}]
+    with pytest.raises(KeyError, match="b"):
+        slots.free(["b"])
 
 
 def test_rows_are_copies() -> None:
@@ -65,8 +69,7 @@ def test_edits_count_what_becomes_another() -> None:
     assert edited(["b"], n=pa.array([1.0], pa.float32()))
     assert edited(["c"], n=pa.array([1.0], pa.float32()))
     before = slots.edits
-    assert (slots.remove(["nobody"])[0].tolist(), slots.edits) == ([], before)
-    slots.remove(["a"])
+    slots.free(["a"])
     assert slots.edits > before
 
 
@@ -76,7 +79,7 @@ def test_a_copy_is_apart() -> None:
     slots.put(["a", "b"], pa.table({"item_id": ["a", "b"], "n": [1, 2]}))
     other = slots.copy()
     other.put(["a", "c"], pa.table({"item_id": ["a", "c"], "n": ["x", "y"]}))
-    other.remove(["b"])
+    other.free(["b"])
     assert (slots.ids, slots.rows(["a", "b"]), slots.table().schema.field("n").type) == (
         ["a", "b"],
         [{"n": 1}, {"n": 2}],

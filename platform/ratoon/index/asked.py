@@ -1,4 +1,4 @@
-"""Many queries at once, by slot: what each may not be answered, and what is added to the scores of some items."""
+"""Many queries at once, by an item's row: what each may not be answered, and what is added to the scores of some items."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.exclusions import Exclusions
 from ratoon.domain.shift import Shift
+from ratoon.index.held import Held
 from ratoon.index.slots import Rows, Slots
 
 
@@ -17,17 +18,17 @@ class Asked:
 
     Attributes:
         queries: shape (n, dim).
-        vectors: of the items, by slot; shape (items, dim).
-        ids: theirs.
-        rows, hidden: pairs of a query and a slot that it may not be answered with, by slot; shape (pairs,) each.
-        gone: the slots that no query may be answered with.
-        moved: the slots whose scores differ from what the vectors say, ascending.
+        held: the items' vectors.
+        named: what has their ids.
+        rows, hidden: pairs of a query and an item that it may not be answered with, by item; shape (pairs,) each.
+        gone: the items that no query may be answered with.
+        moved: the items whose scores differ from what the vectors say, ascending.
         amounts: by how much; shape (n or 1, moved).
     """
 
     queries: Vectors
-    vectors: Vectors
-    ids: Sequence[str]
+    held: Held
+    named: Slots
     rows: Rows
     hidden: Rows
     gone: Rows
@@ -35,18 +36,30 @@ class Asked:
     amounts: Vectors
 
     @classmethod
-    def of(
-        cls, queries: Vectors, vectors: Vectors, slots: Slots, exclude: Sequence[Iterable[str]], moved: Shift | None
-    ) -> "Asked":
+    def of(cls, queries: Vectors, held: Held, slots: Slots, exclude: Sequence[Iterable[str]], moved: Shift | None) -> "Asked":
         """Queries with ids looked up; see `ports.Index.ranks`."""
         excluded = Exclusions.of(exclude)
-        rows, hidden = slots.pairs(excluded)
-        by_slot = np.argsort(hidden, kind="stable")
-        places = slots.of(moved.items) if moved else np.empty(0, np.int64)
+        hidden = held.rows(slots.look_up(excluded.items))[excluded.codes]
+        rows, hidden = excluded.queries[hidden >= 0], hidden[hidden >= 0]
+        by_item = np.argsort(hidden, kind="stable")
+        places = held.rows(slots.of(moved.items)) if moved else np.empty(0, np.int64)
         order = np.argsort(places)
         amounts = moved.amounts[:, order] if moved else np.empty((1, 0), np.float32)
-        gone = np.sort(slots.find(excluded.always))
-        return cls(queries, vectors, slots.ids, rows[by_slot], hidden[by_slot], gone, places[order], amounts)
+        gone = np.sort(held.rows(slots.find(excluded.always)))
+        return cls(queries, held, slots, rows[by_item], hidden[by_item], gone, places[order], amounts)
+
+    @property
+    def vectors(self) -> Vectors:
+        """Of the items, shape (items, dim)."""
+        return self.held.vectors
+
+    def rows_of(self, items: Sequence[str]) -> Rows:
+        """The row of each item; -1 for one that is not held."""
+        return self.held.rows(self.named.look_up(items))
+
+    def item(self, row: int) -> str:
+        """The id of one of `vectors`."""
+        return self.named.ids[int(self.held.slots[row])]
 
     def added(self, rows: Rows, moved: Rows | slice) -> Vectors:
         """What is added to the scores of some queries, for some of `moved`; shape (rows or 1, moved)."""
@@ -54,7 +67,7 @@ class Asked:
         return amounts[:, moved]
 
     def scores(self, rows: Rows, first: int, last: int) -> Vectors:
-        """The scores of neighbouring queries for the slots from `first` to `last`, -inf where excluded; shape (rows, slots)."""
+        """The scores of neighbouring queries for the items from `first` to `last`, -inf where excluded; shape (rows, items)."""
         scores: Vectors = self.queries[rows] @ self.vectors[first:last].T
         begin, end = np.searchsorted(self.moved, [first, last])
         if begin < end:

@@ -32,7 +32,7 @@ def best_of(asked: Asked, k: int) -> Best:
 
 
 def _near(asked: Asked, rows: Rows, k: int) -> tuple[Rows, Rows, Vectors]:
-    """Places in `rows`, slots and scores of all items that may be among a query's k best, few others with them."""
+    """Places in `rows`, items and scores of all items that may be among a query's k best, few others with them."""
     parts = np.full((len(rows), PARTS * k), -np.inf, np.float32)
     least, found = parts[:, 0].copy(), []
     for first in range(0, len(asked.vectors), BLOCK):
@@ -63,7 +63,7 @@ def _raise(parts: Vectors, scores: Vectors) -> None:
 
 def _ranked(asked: Asked, count: int, rows: Rows, slots: Rows, values: Vectors, k: int) -> Best:
     distinct, place = np.unique(slots, return_inverse=True)
-    names = np.array([asked.ids[slot] for slot in distinct.tolist()], object)
+    names = np.array([asked.item(slot) for slot in distinct.tolist()], object)
     tied = np.empty(len(names), np.int64)
     tied[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
     order = np.lexsort((tied[place], -values, rows))

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
 from threading import RLock
 
 import numpy as np
@@ -14,6 +13,8 @@ from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
 from ratoon.index.checks import accepted, queries_accepted, refuse_unequal
+from ratoon.index.found import Found, best
+from ratoon.index.held import Held
 from ratoon.index.slots import Slots
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
 from ratoon.ports import Files
@@ -22,7 +23,6 @@ VECTORS = "vectors.npy"
 CHUNK, BLOCK = 256, 4_096
 """Queries and vectors scored at once."""
 
-Found = list[tuple[str, float]]
 Ranks = npt.NDArray[np.int64]
 
 
@@ -31,26 +31,20 @@ def exact_scores(queries: Vectors, vectors: Vectors) -> npt.NDArray[np.float32]:
     return (queries.astype(np.float64) @ vectors.astype(np.float64).T).astype(np.float32)
 
 
-def best(ids: Sequence[str], scored: Iterable[tuple[int, float]], k: int) -> Found:
-    """The k best of the given slots and their scores, best first, ties by id."""
-    found = sorted(((ids[slot], score) for slot, score in scored), key=itemgetter(0))
-    found.sort(key=itemgetter(1), reverse=True)  # stable, so that equals stay in the order of their ids
-    return found[:k]
-
-
-def recall_of(found: Sequence[Found], queries: Vectors, vectors: Vectors, slots: Slots, k: int) -> float:
+def recall_of(found: Sequence[Found], queries: Vectors, held: Held, slots: Slots, k: int) -> float:
     """The share of the exact top k that `found` holds; 1.0 where there is nothing to find.
 
     An item counts if its exact score reaches the k-th best one, so that among ties every choice is right. To know that all of
     a query's items do, it is enough to count what is ahead of the worst of them.
     """
-    wanted = min(k, len(slots))
+    vectors = held.vectors
+    wanted = min(k, len(vectors))
     if not wanted or not len(queries):
         return 1.0
     hits = 0
     for first in range(0, len(queries), CHUNK):
         asked = queries[first : first + CHUNK]
-        places = [slots.find(item for item, _ in pairs) for pairs in found[first : first + CHUNK]]
+        places = [held.rows(slots.find(item for item, _ in pairs)) for pairs in found[first : first + CHUNK]]
         scores = [vectors[own] @ query for query, own in zip(asked, places, strict=True)]
         worst = np.array([own.min() + _slack(own.min()) if len(own) else np.inf for own in scores], np.float32)
         ahead = np.zeros(len(asked), np.int64)
@@ -117,16 +111,15 @@ class ExactIndex:
     def ids(self) -> list[str]:
         """The item ids it holds, sorted."""
         with self._lock:
-            return sorted(self._slots.ids)
+            return sorted(self._slots)
 
     def upsert(self, batch: EmbeddingBatch) -> None:
         """Insert the batch's items, or replace them; DataError before anything has changed (see `accepted`)."""
         batch = accepted(batch, self.dim, self.metric)
         with self._lock:
-            before = len(self._slots)
             slots = self._slots.put(batch.ids, batch.columns)
-            grown = np.empty((len(self._slots), self.dim), np.float32)
-            grown[:before] = self._vectors
+            grown = np.zeros((len(self._slots.ids), self.dim), np.float32)
+            grown[: len(self._vectors)] = self._vectors[: len(grown)]
             grown[slots] = batch.vectors
             self._vectors = grown
 
@@ -139,11 +132,9 @@ class ExactIndex:
     def remove(self, ids: Iterable[str]) -> int:
         """Take items away; ids it does not hold are passed over. Returns how many were there."""
         with self._lock:
-            before = len(self._slots)
-            holes, movers = self._slots.remove(ids)
-            self._vectors[holes] = self._vectors[movers]
-            self._vectors = self._vectors[: len(self._slots)]
-            return before - len(self._slots)
+            there = [item for item in dict.fromkeys(ids) if item in self._slots]
+            self._slots.free(there)
+            return len(there)
 
     def search(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = ()) -> list[Found]:
         """For each query its k best (item id, score), best first, ties by id; see `ports.Index`."""
@@ -153,7 +144,7 @@ class ExactIndex:
             return [self._search(query, k, out) for query, out in zip(queries, gone, strict=True)]
 
     def _search(self, query: Vectors, k: int, gone: npt.NDArray[np.int64]) -> Found:
-        allowed = np.delete(np.arange(len(self._slots)), gone)
+        allowed = np.setdiff1d(self._slots.taken(), gone)
         scores = exact_scores(query[None, :], self._vectors[allowed])[0]
         if k < len(scores):
             near = scores >= np.partition(scores, -k)[-k]
@@ -180,7 +171,7 @@ class ExactIndex:
                 if moved:
                     scores[self._slots.of(moved.items)] += moved.amounts[min(row, len(moved.amounts) - 1)]
                 gone = self._slots.find(exclude[row] if exclude else ())
-                allowed = np.delete(np.arange(len(scores)), gone)
+                allowed = np.setdiff1d(self._slots.taken(), gone)
                 pairs = best(self._slots.ids, zip(allowed.tolist(), scores[allowed].tolist(), strict=True), k)
                 found.append(tuple(item for item, _ in pairs))
         return found
@@ -198,7 +189,8 @@ class ExactIndex:
     def recall(self, queries: Vectors, k: int) -> float:
         """The share of the exact top k that `search` returns: 1.0, unless `search` is broken."""
         with self._lock:
-            return recall_of(self.search(queries, k), queries, self._vectors, self._slots, k)
+            taken = self._slots.taken()
+            return recall_of(self.search(queries, k), queries, Held(self._vectors[taken], taken), self._slots, k)
 
     def snapshot(self) -> Files:
         """`vectors.npy` and `items.parquet`, both in the order of item ids."""

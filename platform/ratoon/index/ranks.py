@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ratoon.domain.embedding import Vectors
 from ratoon.index.asked import Asked
 from ratoon.index.checks import refuse_unequal
-from ratoon.index.slots import Rows, Slots
+from ratoon.index.slots import Rows
 
 EPS = float(np.finfo(np.float32).eps)
 
@@ -28,7 +28,7 @@ FEW = 256
 """For fewer queries than these it is dearer to find out which items are likely than to count them all."""
 
 
-def ranks_of(asked: Asked, slots: Slots, wanted: Sequence[str], k: int) -> Ranks:
+def ranks_of(asked: Asked, wanted: Sequence[str], k: int) -> Ranks:
     """The place of each query's item among its k best, ties by id; k if it is not among them.
 
     Args:
@@ -38,7 +38,7 @@ def ranks_of(asked: Asked, slots: Slots, wanted: Sequence[str], k: int) -> Ranks
         UsageError: not as many wanted items as queries.
     """
     refuse_unequal(wanted, asked.queries)
-    places, own = np.full(len(wanted), k, np.int64), slots.look_up(wanted)
+    places, own = np.full(len(wanted), k, np.int64), asked.rows_of(wanted)
     out = (own < 0) | np.isin(own, asked.gone)
     out[asked.rows[asked.hidden == own[asked.rows]]] = True
     held = np.flatnonzero(~out)
@@ -119,8 +119,8 @@ class _Count:
         query = self._asked.queries[self._rows[row]].astype(np.float64)
         scores = (self._asked.vectors[both].astype(np.float64) * query).sum(axis=1).astype(np.float32)
         scores += self._added(np.full(len(both), row), both)
-        own, ids = self._own[row], self._asked.ids
-        first = np.array([ids[slot] < ids[own] for slot in slots.tolist()], np.bool_)
+        own = self._asked.item(self._own[row])
+        first = np.array([self._asked.item(slot) < own for slot in slots.tolist()], np.bool_)
         return int(np.count_nonzero((scores[:-1] > scores[-1]) | ((scores[:-1] == scores[-1]) & first)))
 
     def _added(self, rows: Rows, slots: Rows) -> Vectors:

@@ -1,6 +1,6 @@
-"""Which item lies in which row of a dense matrix, and the columns that go with it. Knows nothing of vectors."""
+"""Which item has which slot, and the columns that go with it. Knows nothing of vectors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
 import numpy as np
@@ -8,19 +8,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ratoon.domain.errors import DataError
-from ratoon.domain.exclusions import Exclusions
 
 Rows = npt.NDArray[np.int64]
 """Slots, int64, shape (n,)."""
 
 
 class Slots:
-    """Item id -> slot, dense from 0, with the items' columns by slot.
+    """Item id -> slot, from 0, with the items' columns by slot.
 
-    A new item takes the next slot; a removed one is replaced by the item in the last slot, so that there is never a hole.
-    Slots are reused: they mean nothing outside the index that they belong to.
+    A new item takes the slot that was freed last, or the next one; an item keeps its slot as long as it is held. Slots mean
+    nothing outside the index that they belong to. One thread at a time may change them while others look up.
 
     Attributes:
+        ids: by slot; that of a free slot means nothing.
         edits: goes up whenever an id, a column or a value becomes another one.
     """
 
@@ -28,12 +28,17 @@ class Slots:
         self.ids: list[str] = []
         self.edits = 0
         self._slot: dict[str, int] = {}
+        self._free: list[int] = []
         self._types: dict[str, pa.DataType] = {}
         self._columns: dict[str, list[object]] = {}
 
     def __len__(self) -> int:
-        """How many slots are taken."""
-        return len(self.ids)
+        """How many items there are."""
+        return len(self._slot)
+
+    def __iter__(self) -> Iterator[str]:
+        """The items, in no order that means anything."""
+        return iter(list(self._slot))
 
     def __contains__(self, item_id: object) -> bool:
         """Whether this item has a slot."""
@@ -43,6 +48,7 @@ class Slots:
         """The same items and columns, changed apart from these from now on."""
         other = Slots()
         other.ids, other.edits, other._slot, other._types = list(self.ids), self.edits, dict(self._slot), dict(self._types)
+        other._free = list(self._free)
         other._columns = {name: list(column) for name, column in self._columns.items()}
         return other
 
@@ -58,14 +64,13 @@ class Slots:
         """The slot of each id, in order; -1 for one that is not held."""
         return np.fromiter(map(self._slot.get, ids, repeat(-1)), np.int64, len(ids))
 
-    def pairs(self, excluded: Exclusions) -> tuple[Rows, Rows]:
-        """Each query and each slot that it alone excludes, by query; shape (pairs,) each."""
-        slots = self.look_up(excluded.items)[excluded.codes]
-        return excluded.queries[slots >= 0], slots[slots >= 0]
-
     def by_id(self) -> Rows:
-        """All slots in the order of their item ids."""
-        return np.array(sorted(range(len(self.ids)), key=self.ids.__getitem__), dtype=np.int64)
+        """The slots of all items, in the order of their ids."""
+        return np.array([self._slot[item] for item in sorted(self._slot)], dtype=np.int64)
+
+    def taken(self) -> Rows:
+        """The slots of all items, ascending."""
+        return np.sort(np.fromiter(self._slot.values(), np.int64, len(self._slot)))
 
     def put(self, ids: Sequence[str], table: pa.Table) -> Rows:
         """Give each id a slot, its own if it has one, and set its columns; the set of columns becomes the table's.
@@ -77,62 +82,56 @@ class Slots:
             table: a row per id; `item_id` and the other columns.
 
         Returns:
-            The slot of each id; those from the former length on are new and in order.
+            The slot of each id.
 
         Raises:
             DataError: what is held cannot be read as a column's new type; nothing has been changed.
         """
         if not ids:
             return np.empty(0, np.int64)
-        if not self.ids:
+        if not self._slot:
             return self._filled(ids, table)
         self._columns = self._conformed(table)
-        slots, before = [], len(self.ids)
-        for item in ids:
-            slot = self._slot.setdefault(item, len(self.ids))
-            if slot == len(self.ids):
-                self.ids.append(item)
-            slots.append(slot)
-        new = len(self.ids)
-        self.edits += new > before
+        fresh = [item for item in ids if item not in self._slot]
+        for item in fresh:
+            self._take(item)
+        slots = self.of(ids)
+        self.edits += bool(fresh)
         for name, column in self._columns.items():
-            column.extend([None] * (new - len(column)))
-            for slot, value in zip(slots, table.column(name).to_pylist(), strict=True):
+            column.extend([None] * (len(self.ids) - len(column)))
+            for slot, value in zip(slots.tolist(), table.column(name).to_pylist(), strict=True):
                 # Zeros of either sign are equal, and not the same value.
-                if slot >= before or repr(column[slot]) != repr(value):
+                if repr(column[slot]) != repr(value):
                     column[slot] = value
                     self.edits += 1
-        return np.array(slots, dtype=np.int64)
+        return slots
+
+    def _take(self, item: str) -> None:
+        """Give a new item a slot."""
+        if self._free:
+            slot = self._free.pop()
+            self.ids[slot] = item
+        else:
+            slot = len(self.ids)
+            self.ids.append(item)
+        self._slot[item] = slot
 
     def _filled(self, ids: Sequence[str], table: pa.Table) -> Rows:
         """`put` where there is nothing yet: what a load does."""
         self._columns = {name: table.column(name).to_pylist() for name in self._conformed(table)}
         self.ids, self._slot = list(ids), {item: slot for slot, item in enumerate(ids)}
+        self._free = []
         self.edits += 1
         return np.arange(len(ids), dtype=np.int64)
 
-    def remove(self, ids: Iterable[str]) -> tuple[Rows, Rows]:
-        """Take items away.
-
-        Returns:
-            (holes, movers): what lay in slot movers[i] lies in holes[i] now; then the slots from `len` on are gone.
-        """
-        gone = set(self.find(ids).tolist())
-        self.edits += bool(gone)
-        length = len(self.ids) - len(gone)
-        holes = sorted(slot for slot in gone if slot < length)
-        movers = [slot for slot in range(length, len(self.ids)) if slot not in gone]
-        for slot in gone:
-            del self._slot[self.ids[slot]]
-        for hole, mover in zip(holes, movers, strict=True):
-            self.ids[hole] = self.ids[mover]
-            self._slot[self.ids[hole]] = hole
+    def free(self, ids: Iterable[str]) -> None:
+        """Take items away that are held; whoever looks up one of their slots must be gone by now."""
+        for item in ids:
+            slot = self._slot.pop(item)
+            self._free.append(slot)
+            self.edits += 1
             for column in self._columns.values():
-                column[hole] = column[mover]
-        del self.ids[length:]
-        for column in self._columns.values():
-            del column[length:]
-        return np.array(holes, dtype=np.int64), np.array(movers, dtype=np.int64)
+                column[slot] = None
 
     def rows(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The columns of items, in order, `item_id` left out; KeyError for an id that is not held."""

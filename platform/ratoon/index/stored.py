@@ -1,0 +1,104 @@
+"""What a FAISS index writes: `index.safetensors`, a row per item in the order of the ids, beside `items.parquet`."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+import numpy as np
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
+
+from ratoon.domain.dial import Codec, Dial
+from ratoon.domain.errors import StoreError
+from ratoon.domain.release import Metric
+from ratoon.index.lists import Lists, Shape
+from ratoon.index.slots import Slots
+from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
+from ratoon.ports import Files
+
+VECTORS = "index.safetensors"
+DIAL = "dial"
+KINDS: dict[Codec, type[np.generic]] = {"flat": np.float32, "fp16": np.float16, "sq8": np.uint8}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """An index's content."""
+
+    slots: Slots
+    lists: Lists
+    metric: Metric
+    dial: Dial
+
+
+def write(stored: Stored, items: bytes | None) -> Files:
+    """The files of a snapshot; the same bytes for the same items in the same lists.
+
+    Args:
+        items: what `write_items` says of the slots, if that is known.
+    """
+    order, lists = stored.slots.by_id(), stored.lists
+    shape, kind = lists.shape, KINDS[lists.codec]
+    codes = np.empty((len(stored.slots.ids), lists.dim), kind)
+    numbers = np.empty(len(codes), np.int32)
+    for number in np.flatnonzero(lists.sizes()).tolist():
+        slots, own = lists.entries(number)
+        codes[slots], numbers[slots] = own.view(kind), number
+    tensors = {
+        "centroids": shape.centroids,
+        "trained": shape.trained,
+        "lists": numbers[order],
+        "vectors": codes[order],
+    }
+    # One entry alone: several would come in no certain order.
+    data = save(tensors, {DIAL: json.dumps(asdict(stored.dial), sort_keys=True)})
+    return {VECTORS: data, ITEMS: items or write_items(stored.slots, stored.metric)}
+
+
+def read(files: Files) -> Stored:
+    """What `write` wrote.
+
+    Raises:
+        StoreError: a file is missing, is not an index's, or does not fit the other.
+    """
+    table, metric = read_items(files)
+    dial, tensors = _parsed(part(files, VECTORS))
+    shape = Shape(tensors["centroids"], dial.codec, tensors["trained"])
+    vectors, numbers = tensors["vectors"], tensors["lists"]
+    slots = restored(table, len(vectors), VECTORS)
+    lists = Lists(shape)
+    lists.load(np.arange(len(vectors)), numbers.astype(np.int64), vectors.view(np.uint8))
+    return Stored(slots, lists, metric, dial)
+
+
+def _parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
+    try:
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + length])
+        dial = Dial(**json.loads(header["__metadata__"][DIAL]))
+        tensors = {name: _array(told) for name, told in deserialize(data)}  # type: ignore[no-untyped-call]
+        fits = _fits(dial, tensors)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(VECTORS, expected="an index's safetensors file", found=str(error), fix=FIX) from error
+    if not fits:
+        told = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in sorted(tensors.items()))
+        raise StoreError(VECTORS, expected=f"centroids, lists and vectors of {dial}", found=told, fix=FIX)
+    return dial, tensors
+
+
+def _array(told: Any) -> Any:
+    kinds = {"F32": np.float32, "F16": np.float16, "U8": np.uint8, "I32": np.int32}
+    return np.frombuffer(told["data"], kinds[told["dtype"]]).reshape(told["shape"])
+
+
+def _fits(dial: Dial, tensors: dict[str, Any]) -> bool:
+    centroids, trained, lists, vectors = (tensors[name] for name in ("centroids", "trained", "lists", "vectors"))
+    return (
+        dial.codec in get_args(Codec)
+        and centroids.dtype == trained.dtype == np.float32
+        and (lists.dtype, vectors.dtype) == (np.int32, KINDS[dial.codec])
+        and centroids.shape[:1] == (dial.lists,)
+        and vectors.shape == (len(lists), centroids.shape[1])
+        and trained.shape == ((2 * centroids.shape[1],) if dial.codec == "sq8" else (0,))
+        and (not len(lists) or 0 <= lists.min() <= lists.max() < dial.lists)
+    )
