@@ -45,7 +45,7 @@ lint: $(INSTALLED)
 chaos: $(INSTALLED) ## kill a refresh at every step and run it again [minutes]
 	@.venv/bin/python -m pytest -m chaos
 
-soak: $(INSTALLED) ## compare thousands of generated joins with Feast's own [minutes]
+soak: $(INSTALLED) ## thousands of joins beside Feast's own, and the index under everything at once [half an hour]
 	@.venv/bin/python -m pytest -m soak -n 2 --dist load -o faulthandler_timeout=7200
 
 bench: $(INSTALLED) ## measure every table of the README again

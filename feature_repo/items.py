@@ -14,12 +14,17 @@ item_profile = FeatureView(
     schema=[
         Field(name="item_id", dtype=String),
         Field(name="title", dtype=String, description="Shown with answers.", tags={"ratoon.role": "display"}),
-        Field(name="genres", dtype=Array(String), description="Genres, in no order."),
+        Field(
+            name="genres",
+            dtype=Array(String),
+            description="Genres, in no order.",
+            tags={"ratoon.encoder": "ids", "ratoon.role": "filter"},
+        ),
         Field(
             name="release_date",
             dtype=UnixTimestamp,
             description="When it came out.",
-            tags={"ratoon.expect": "range(1870-01-01, 2100-01-01)"},
+            tags={"ratoon.encoder": "number", "ratoon.role": "filter", "ratoon.expect": "range(1870-01-01, 2100-01-01)"},
         ),
     ],
     source=item_profile_source,

@@ -10,6 +10,7 @@ from ratoon.answering import answered, set_traits, shift, traited
 from ratoon.domain import popularity
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.popularity import WIDTH, Timeline
+from ratoon.domain.predicate import Equals
 from ratoon.index import FaissIndexes
 from ratoon.ports import Index
 
@@ -118,6 +119,26 @@ def test_a_shift_without_an_item_leaves_it_out() -> None:
     (found,) = answered(index, asked(1, WORTH * 100, 3), 40, [set()], moved.without({best}))
     assert best not in {item for item, _ in found}
     assert len(found) == len(ITEMS) - 1
+
+
+def test_a_filter_holds_for_what_moved() -> None:
+    """With a filter the answers are those of an index of what matches, made for the moment; also where nothing moved matches."""
+    rows = events(160, 5)
+    timeline = Timeline.of(rows)
+    index, then = (made_for(ITEMS, 5, timeline, rows, upto) for upto in (20, 120))
+    moved = shift(index, WORTH, timeline, 20, [121])
+    assert moved is not None
+    still = [item for item in ITEMS if item not in moved.items]
+    assert still
+    queries, hidden = asked(3, WORTH, 5), [{ITEMS[30]}, set(ITEMS[:3]), set[str]()]
+    for wanted in (set(ITEMS[::2]), set(still)):
+        told = pa.table({"item_id": ITEMS, "wanted": [item in wanted for item in ITEMS]})
+        index.upsert(EmbeddingBatch(tuple(ITEMS), index.vectors(ITEMS), told))
+        others = [gone | (set(ITEMS) - wanted) for gone in hidden]
+        found = answered(index, queries, 25, hidden, moved, Equals("wanted", True))
+        for own, right in zip(found, then.search(queries, 25, others), strict=True):
+            assert [item for item, _ in own] == [item for item, _ in right]
+            np.testing.assert_allclose([score for _, score in own], [score for _, score in right], rtol=1e-4, atol=1e-4)
 
 
 def test_equal_scores_come_in_the_order_of_ids() -> None:

@@ -1,11 +1,13 @@
 """Flow 3: a query to candidates."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ratoon.adopt import Slot
+from ratoon.domain.predicate import Equals, FilterRefused, In, Not
 from ratoon.domain.query import Answer, Query
 from ratoon.retrieve import retrieve
 from tests.fakes.events import START, batch, event
@@ -101,3 +103,47 @@ def test_a_posted_item_is_told_apart(world: World) -> None:
     interactions(world, "others", "r2-i7", "new")
     popular = ask(world, Query("known", 3, popular=True)).candidates
     assert [(one.item_id, one.source) for one in popular] == [("new", "features"), ("r2-i7", "index")]
+
+
+def titled(*numbers: int) -> In:
+    """The items of release 2 with these numbers, and one that is gone, by title."""
+    return In("title", (*(f"Title r2-i{number}" for number in numbers), "Title gone"))
+
+
+def test_a_filter_holds_for_every_source(world: World) -> None:
+    """Whether by the user's vector, by popularity or to fill up, only items that match are answered, and all of them."""
+    interactions(world, "others", "r2-i7", "r2-i7", "gone", "r2-i4", "r2-i1")
+    only = titled(4, 6, 7, 8)
+    known = ask(world, Query("known", 3, filter=only))
+    assert [(one.item_id, one.score) for one in known.candidates] == [("r2-i4", 24.0), ("r2-i6", 16.0), ("r2-i7", 12.0)]
+    assert found(ask(world, Query("known", 9, exclude=frozenset({"r2-i4"}), filter=only))) == ["r2-i6", "r2-i7", "r2-i8"]
+    assert found(ask(world, Query("known", 9, popular=True, filter=only))) == ["r2-i7", "r2-i4"]
+    assert found(ask(world, Query("cold", 9, filter=only))) == ["r2-i7", "r2-i4", "r2-i6", "r2-i8"]
+    assert found(ask(world, Query("cold", 1, filter=only))) == ["r2-i7"]
+    interactions(world, "cold", "r2-i7")
+    assert found(ask(world, Query("cold", 2, filter=only))) == ["r2-i4", "r2-i6"]
+    for query in (Query("known", 3), Query("cold", 3), Query("x", 3, popular=True)):
+        assert found(ask(world, replace(query, filter=titled()))) == []
+
+
+def test_a_posted_item_matches_by_what_was_posted(world: World) -> None:
+    """An item that came after the release is filtered by its own columns; of one without a title nothing is known."""
+    world.post("p", "new", worth=9.5, title="Just out")
+    world.post("q", "untitled", worth=9.6)
+    world.look()
+    assert found(ask(world, Query("known", 9, filter=Equals("title", "Just out")))) == ["new"]
+    others = found(ask(world, Query("known", 99, filter=Not(Equals("title", "Just out")))))
+    assert (len(others), {"new", "untitled"} & set(others)) == (10, set())
+    world.log.append(batch(event("r", kind="remove", user_id=None, item_id="new")))
+    world.look()
+    assert found(ask(world, Query("cold", 9, filter=Equals("title", "Just out")))) == []
+
+
+def test_only_filter_columns_can_be_asked(world: World) -> None:
+    """A column that is no filter column of the release is refused, whoever asks and whatever there is."""
+    for query in (Query("known", 1, filter=Equals("worth", 1)), Query("cold", 1, filter=Equals("worth", 1))):
+        with pytest.raises(FilterRefused, match=r"filter/column: expected a column to filter by \(title\), found 'worth'"):
+            ask(world, query)
+    slot(world).index.remove(slot(world).items)
+    slot(world).items.clear()
+    assert found(ask(world, Query("known", 1, filter=Equals("title", "Just out")))) == []

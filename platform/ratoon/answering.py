@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.popularity import KEPT, WIDTH, WINDOWS, Ints, Timeline, ever_of, traits
+from ratoon.domain.predicate import Predicate
 from ratoon.domain.shift import Shift
 from ratoon.ports import EventLog, Index
 
@@ -65,22 +66,30 @@ def _amounts(timeline: Timeline, moments: Ints, codes: Ints, ever: Ints, known: 
 
 
 def answered(
-    index: Index, queries: Vectors, k: int, hidden: Sequence[Iterable[str]] = (), moved: Shift | None = None
+    index: Index,
+    queries: Vectors,
+    k: int,
+    hidden: Sequence[Iterable[str]] = (),
+    moved: Shift | None = None,
+    only: Predicate | None = None,
 ) -> list[Found]:
     """For each query its k best items, best first, ties by id; fewer if there are fewer.
 
     Args:
         queries: shape (n, dim).
         hidden: n sets of items that must not be answered, or nothing.
+        only: what must be true of the columns of every item that is answered.
     """
-    if moved is None or not len(queries):
-        return index.search(queries, k, hidden)
+    if moved is not None and only is not None:
+        moved = moved.without(set(moved.items).difference(index.matching(moved.items, only)))
+    if moved is None or not moved.items or not len(queries):
+        return index.search(queries, k, hidden, only)
     own = queries @ moved.vectors.T + moved.amounts
     apart, sets = set(moved.items), [set(items) for items in hidden] or [set[str]()] * len(queries)
     found: list[Found] = [[] for _ in queries]
     rows, depth = list(range(len(queries))), 2 * k
     while rows:
-        near = index.search(queries[rows], depth, [sets[row] for row in rows] if hidden else ())
+        near = index.search(queries[rows], depth, [sets[row] for row in rows] if hidden else (), only)
         deeper = []
         for row, pairs in zip(rows, near, strict=True):
             found[row] = _merged(pairs, own[row], moved.items, apart, sets[row], k)

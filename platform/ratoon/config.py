@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ratoon.domain.caps import Caps
+from ratoon.domain.dial import Codec, IndexPolicy
 from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.duration import seconds
 from ratoon.domain.errors import UsageError
@@ -174,6 +175,21 @@ class Surface(_Section):
         return self
 
 
+class Index(_Section):
+    """How items are searched for. `ratoon index explain` says what comes of it."""
+
+    recall: float = Field(0.95, gt=0, le=1, description="Least share of the exact top k that a search returns.")
+    k: int = Field(100, ge=1, description="The depth at which that is measured.")
+    exact: int = Field(20_000, ge=0, description="Up to so many items every one is looked at.")
+    codec: Codec = Field("fp16", description="How numbers are kept beyond that: `flat` in four bytes, `fp16`, `sq8` in one.")
+    copies: Literal[1, 2] = Field(2, description="Copies a server keeps: with 1, searches wait for changes.")
+
+    @property
+    def policy(self) -> IndexPolicy:
+        """What a server's index is asked for."""
+        return IndexPolicy(**self.model_dump())
+
+
 class Serving(_Section):
     """The retrieval API."""
 
@@ -191,6 +207,7 @@ class Settings(_Section):
     gate: Gate = Gate()
     plan: Plan = Plan()
     drift: Drift = Drift()
+    index: Index = Index()
     serving: Serving = Serving()
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
 

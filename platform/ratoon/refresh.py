@@ -24,7 +24,22 @@ from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.window import Window
 from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline
-from ratoon.workshop import PROFILE, Made, Task, Workshop, catalogue, drifts, embed, lesson, opened, prior, profile, served, start
+from ratoon.workshop import (
+    PROFILE,
+    Made,
+    Task,
+    Workshop,
+    catalogue,
+    drifts,
+    embed,
+    lesson,
+    opened,
+    prior,
+    profile,
+    served,
+    settle,
+    start,
+)
 
 
 def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> RefreshReport:
@@ -117,6 +132,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     with watch.stage("judge") as rows:
         jury = _jury(shop, task)
         candidate, new = _priced(shop, task, candidate, jury.new, live, rng)
+        settle(shop, task, candidate)
         said, rows.count = jury.hears(candidate, new), len(jury.new) + len(jury.past)
         verdict = jury.verdict(candidate, said, task.plan, task.drifts, rng)
     durable.fault_point("refresh.judged")
@@ -127,6 +143,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
         rows.count = held.new.num_rows
         model = shop.trainer.absorb(task.plan, candidate.model, held)
         absorbed, _ = embed(shop, task, model, candidate.model.get(popularity.FILE), live)
+        settle(shop, task, absorbed)
         again = jury.again(said, absorbed, rng)
     durable.fault_point("refresh.absorbed")
     if again.publish:

@@ -1,11 +1,12 @@
 """Flow 3, read: a query to candidates, all from one release."""
 
-from collections.abc import Container, Set
+from collections.abc import Container, Iterable, Set
 from heapq import nsmallest
 from itertools import islice
 from typing import Protocol
 
 from ratoon.answering import Found, answered
+from ratoon.domain.predicate import Kind, Predicate, bound
 from ratoon.domain.query import Answer, Candidate, Query, Source
 from ratoon.domain.release import Release
 from ratoon.domain.schema import TowerSchema
@@ -52,17 +53,28 @@ def retrieve(query: Query, slot: Slot, online: OnlineFeatures, log: EventLog) ->
     """Up to k candidates from `slot`, best first, and where they come from.
 
     A user with stored features is embedded now and searched for (`tower`); without any, gets what is popular now,
-    followed by other items where that is too little (`cold`); `popular` is answered by popularity alone.
+    followed by other items where that is too little (`cold`); `popular` is answered by popularity alone. A filter holds for
+    all of them.
+
+    Raises:
+        FilterRefused: the filter names a column that is none of the release's filter columns, or does not fit it.
     """
+    only = None if query.filter is None else bound(query.filter, _filterable(slot))
     excluded = query.exclude | set(log.seen(query.user_id)) if query.exclude_seen else query.exclude
     row = None if query.popular else online.user(query.user_id, slot.schema)
     if row is not None:
-        (best,) = answered(slot.index, slot.towers.users(row), query.k, [excluded], _present(slot))
+        (best,) = answered(slot.index, slot.towers.users(row), query.k, [excluded], _present(slot), only)
         return _answer(slot, "tower", best)
-    found = _popular(query.k, slot, excluded, log)
+    found = _popular(query.k, slot, excluded, only, log)
     if query.popular:
         return _answer(slot, "popular", found)
-    return _answer(slot, "cold", found + _others(query.k - len(found), slot, excluded | {item for item, _ in found}))
+    return _answer(slot, "cold", found + _others(query.k - len(found), slot, excluded | {item for item, _ in found}, only))
+
+
+def _filterable(slot: Slot) -> dict[str, Kind]:
+    """What can be asked of a candidate; a column of which nothing is known yet can be asked anything."""
+    kinds = slot.index.kinds()
+    return {name: kinds.get(name, "nothing") for name in slot.schema.filters}
 
 
 def _present(slot: Slot) -> Shift | None:
@@ -71,13 +83,18 @@ def _present(slot: Slot) -> Shift | None:
     return slot.shift.without(gone) if slot.shift and gone else slot.shift
 
 
-def _popular(k: int, slot: Slot, excluded: Set[str], log: EventLog) -> Found:
-    live = ((item, float(count)) for item, count in log.popular(WIDEST) if item in slot.items and item not in excluded)
-    return list(islice(live, k))
+def _popular(k: int, slot: Slot, excluded: Set[str], only: Predicate | None, log: EventLog) -> Found:
+    counts = dict(log.popular(WIDEST))
+    live = (item for item in _matching(slot, counts, only) if item in slot.items and item not in excluded)
+    return [(item, float(counts[item])) for item in islice(live, k)]
 
 
-def _others(count: int, slot: Slot, excluded: Set[str]) -> Found:
-    return [(item, 0.0) for item in nsmallest(count, slot.items - excluded)] if count else []
+def _others(count: int, slot: Slot, excluded: Set[str], only: Predicate | None) -> Found:
+    return [(item, 0.0) for item in nsmallest(count, _matching(slot, slot.items - excluded, only))] if count else []
+
+
+def _matching(slot: Slot, items: Iterable[str], only: Predicate | None) -> Iterable[str]:
+    return items if only is None else slot.index.matching(items, only)
 
 
 def _answer(slot: Slot, source: Source, found: Found) -> Answer:

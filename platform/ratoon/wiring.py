@@ -15,7 +15,7 @@ from ratoon.config import Settings, processes
 from ratoon.domain.drift import Drift, from_json
 from ratoon.domain.report import Stopwatch
 from ratoon.events import SqliteEventLog
-from ratoon.index import FaissIndexes, refuse_two_faiss
+from ratoon.index import FaissIndexes
 from ratoon.registry import FileRegistry
 from ratoon.towers import open_towers
 
@@ -82,8 +82,7 @@ class House:
     @cached_property
     def indexes(self) -> FaissIndexes:
         """FAISS, if exactly one distribution of it is installed."""
-        refuse_two_faiss()
-        return FaissIndexes()
+        return FaissIndexes(self.settings.index.policy)
 
     def registry(self, surface: str) -> FileRegistry:
         """A surface's releases."""

@@ -23,7 +23,7 @@ from ratoon.domain.release import Release
 from ratoon.domain.replay import Draw, to_replay
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.window import Window
-from ratoon.judging import Pair, Questions
+from ratoon.judging import Pair, Questions, questions, user_vectors
 from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, Towers, Trainer
 
 PROFILE = "profile.json"
@@ -63,6 +63,7 @@ class Workshop:
     gate_rows: int = 1_000
     fit_rows: int = 1_000
     priced: int = 250
+    tuned: int = 300
     negatives: int = 5_000
     half_life: float | None = None
 
@@ -198,6 +199,13 @@ def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: p
         return pair, traited(index, ids, task.live, upto, task.parent.index, task.parent.upto)
     counts = popularity.ever(ids, had(pa.concat_tables([task.past, task.delta.interactions]), shop.labels))
     return pair, set_traits(index, ids, counts, task.live, upto)
+
+
+def settle(shop: Workshop, task: Task, pair: Pair) -> None:
+    """Let the index lay itself out for what it holds now; by the newest fit rows, which judge nothing, if it has to ask."""
+    fit = part(task.delta.interactions, "fit")
+    newest = fit.slice(max(0, fit.num_rows - shop.tuned))
+    pair.index.settle(lambda: user_vectors(pair, questions(shop.log, newest, shop.labels)))
 
 
 def opened(shop: Workshop, current: Release) -> Pair:

@@ -45,6 +45,7 @@ SCHEMA = TowerSchema(
         Feature("clicks", view="item_clicks", entity="item", kind="count"),
     ),
     display=("title",),
+    filters=("title",),
 )
 FIELDS = (ViewField("title", "STRING"), ViewField("worth", "DOUBLE"), ViewField("unlearnt", "DOUBLE"))
 VIEW = View("test", "item_profile", "item", "item", "", "event_timestamp", FIELDS)

@@ -163,7 +163,7 @@ def test_the_shipped_schema(read_only: World) -> None:
         "item_events_28d": ("count", 0, 0, ""),
         "item_value_mean": ("number", 0, 0, ""),
     }
-    assert (schema.project, schema.display, schema.filters) == ("ratoon", ("title",), ())
+    assert (schema.project, schema.display, schema.filters) == ("ratoon", ("title",), ("genres", "release_date"))
     references = service_references(read_only.features.repository, "item_tower")
     assert references[:3] == ["item_profile:title", "item_profile:genres", "item_profile:release_date"]
 
@@ -208,7 +208,7 @@ def test_tags_override_the_type(tmp_path: Path) -> None:
         "genres": ("ids", 20, "genres"),
         "release_date": ("number", 0, ""),
     }
-    assert (schema.display, schema.filters) == (("title",), ("price", "brand"))
+    assert (schema.display, schema.filters) == (("title",), ("price", "brand", "genres", "release_date"))
     hashing = {feature.name: (feature.buckets, feature.ngram) for feature in schema.item if feature.buckets or feature.ngram}
     assert hashing == {"plot": (16_384, 3), "slogan": (512, 4)}
 

@@ -22,7 +22,7 @@ def test_entities_and_fields_state_admission(tmp_path: Path) -> None:
             ("item", {"ratoon.evict": "12h"}),
         )
     ]
-    genres = ('Field(name="genres",', 'Field(name="genres", tags={"ratoon.admit": "5"},')
+    genres = ('{"ratoon.encoder": "ids"', '{"ratoon.admit": "5", "ratoon.encoder": "ids"')
     repository = FeastRepository(repo_copy(tmp_path, {"entities.py": keys, "items.py": [genres]}), tmp_path / "home")
     wanted = {"user_id": (3, 90 * 86_400), "item_id": (1, 43_200), "genres": (5, 0)}
     repository.apply()

@@ -97,7 +97,7 @@ def test_a_column_only_shown_reaches_the_index(house: House) -> None:
         ("title", "shown", "filter, before: display")
     ]
     assert evolution.plan.scope == "rows"
-    marker = '        Field(name="genres"'
+    marker = '        Field(\n            name="genres"'
     added = '        Field(name="subtitle", dtype=String, tags={"ratoon.role": "display"}),\n'
     edited(house, "items.py", marker, added + marker)
     report = run(house)
@@ -106,7 +106,7 @@ def test_a_column_only_shown_reaches_the_index(house: House) -> None:
     release = house.registry("default").current()
     assert release is not None
     index = house.indexes.load(house.registry("default").load(release))
-    assert all(set(row) == {"title", "subtitle"} for row in index.columns(index.ids()))
+    assert all(set(row) == {"title", "subtitle", "genres", "release_date"} for row in index.columns(index.ids()))
     assert run(house).outcome == "skipped"
 
 

@@ -35,18 +35,27 @@ with asking(open_app(house)) as ask:
     for item, features in (("drama", {"title": "A", "genres": ["Drama"]}), ("dated", {"release_date": "1995-01-01"})):
         assert ask("POST", "/v1/items", json={"item_id": item, "features": features}).json()["retrievable"] == "now"
     found = ask("POST", "/v1/retrieve", json={"user_id": user, "k": 1000}).json()
+    def kept(**only):
+        return ask("POST", "/v1/retrieve", json={"user_id": user, "k": 1000, "filter": only}).json()["candidates"]
+    dramas = kept(all=[{"column": "genres", "has": "Drama"}])
+    early = kept(column="release_date", le="1995-01-01T00:00:00Z")
 posted = {one["item_id"]: one["item"]["title"] for one in found["candidates"] if one["source"] == "features"}
+every = found["candidates"]
+assert [one["item_id"] for one in dramas] == [one["item_id"] for one in every if "Drama" in (one["item"]["genres"] or ())]
+assert all(one["item"]["release_date"] <= "1995-01-01T00:00:00Z" for one in early)
+assert 1 < len(dramas) < len(every)
+print("drama" in {one["item_id"] for one in dramas}, "dated" in {one["item_id"] for one in early}, len(early) < 1000)
 print(found["source"], posted["drama"], posted["dated"])
 print(sorted({name.partition(".")[0] for name in sys.modules} & {"feast", "torch", "duckdb"}))
 """
 
 
 def test_posted_items_are_embedded_without_torch(copied: Callable[[str], Path]) -> None:
-    """A server over real towers and views embeds what is posted, and has loaded neither Feast nor torch."""
+    """A server over real towers and views embeds what is posted, filters by it, and has loaded neither Feast nor torch."""
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", POSTING, str(copied("posting"))]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert found.stdout.splitlines() == ["tower A None", "[]"], found.stderr
+    assert found.stdout.splitlines() == ["True True True", "tower A None", "[]"], found.stderr
 
 
 def test_items_come_go_and_survive_a_restart(copied: Callable[[str], Path]) -> None:

@@ -5,13 +5,15 @@ import threading
 import numpy as np
 import pytest
 
-from ratoon.index.lists import Lists, Shape
+from ratoon.domain.dial import Dial
+from ratoon.index.centroids import shape_for
+from ratoon.index.lists import Lists
 from ratoon.index.sides import Sides
 
 
 def lists() -> Lists:
     """An empty list of vectors of length 2."""
-    return Lists(Shape(np.zeros((1, 2), np.float32), "flat", np.empty(0, np.float32)))
+    return Lists(shape_for(Dial(), np.empty((0, 2), np.float32)))
 
 
 def put(side: Lists, slot: int) -> None:

@@ -22,7 +22,7 @@ def test_round_trip_sorts_items_and_columns() -> None:
     """Items come back by id, columns by name, types and nulls as they were."""
     slots = Slots()
     slots.put(["b", "a"], pa.table({"z": pa.array([1, None], pa.int16()), "item_id": ["b", "a"], "c": [["x"], []]}))
-    table, metric = read_items({ITEMS: write_items(slots, "cosine")})
+    table, metric = read_items({ITEMS: write_items(slots, slots.by_id(), "cosine")})
     assert metric == "cosine"
     assert table.schema.names == ["item_id", "c", "z"]
     assert table.to_pylist() == [{"item_id": "a", "c": [], "z": None}, {"item_id": "b", "c": ["x"], "z": 1}]

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from ratoon.index.exact import ExactIndex
 from ratoon.serving import create_app
 from tests.fakes.events import batch, event
 from tests.fakes.serving_world import Ask, World, asking, ids
@@ -71,3 +73,20 @@ def test_online_features_are_caught_up_before_answers(world: World, caplog: pyte
         soon(lambda: ask("GET", "/healthz").status_code == 200 and len(calls) > 3)
         assert "ratoon_catch_up_failures_total 1.0" in ask("GET", "/metrics").text
     assert "online features could not be brought up to date" in caplog.text
+
+
+def test_what_searches_find_is_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The share of the exact answers that searches find is a gauge; not to know it is counted, and tried again."""
+    fails = iter([OSError("disk")])
+
+    def probe(index: ExactIndex) -> float | None:
+        for error in fails:
+            raise error
+        return 0.25 if len(index) else None
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ExactIndex, "probe", probe)
+        with asking(create_app(replace(world.rooms, probe_seconds=0.01))) as ask:
+            soon(lambda: 'ratoon_index_recall{surface="default"} 0.25' in ask("GET", "/metrics").text)
+            assert 'ratoon_index_probe_failures_total{surface="default"} 1.0' in ask("GET", "/metrics").text
+    assert "surface default: the recall of searches could not be told" in caplog.text

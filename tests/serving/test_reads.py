@@ -63,6 +63,40 @@ def test_options_reach_the_flow(world: World, ask: Ask) -> None:
     assert (ids(popular), popular.json()["source"]) == (["r1-i6"], "popular")
 
 
+def test_a_filter_reaches_the_flow(ask: Ask) -> None:
+    """Candidates are those of which the filter is true, for known and unknown users alike."""
+    titles = {"any": [{"column": "title", "in": ["Title r1-i2", "Title r1-i9"]}, {"column": "title", "eq": "Title r1-i5"}]}
+    only = {"all": [titles, {"not": {"column": "title", "eq": "Title r1-i9"}}]}
+    for user in ("known", "nobody"):
+        assert ids(ask("POST", "/v1/retrieve", json={"user_id": user, "filter": only})) == ["r1-i2", "r1-i5"]
+        assert len(ids(ask("POST", "/v1/retrieve", json={"user_id": user, "filter": None}))) == 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer", "detail"),
+    [
+        (
+            {"all": [{"column": "title", "eq": "a"}, {"column": "year", "ge": 1}]},
+            "#/filter/all/1/column",
+            "by (title), found",
+        ),
+        ({"not": {"column": "title", "eq": 7}}, "#/filter/not/eq", "expected a string, as in column title, found 7"),
+        ({"column": "title"}, "#/filter", "expected one of all, any and not, or a column"),
+        ({"any": []}, "#/filter/any", "expected a list of one condition or more, found []"),
+        ({}, "#/filter", "found {}"),
+        ("title = 'a'", "#/filter", "valid dictionary"),
+    ],
+)
+def test_a_wrong_filter_is_a_problem_with_its_place(ask: Ask, wrong: object, pointer: str, detail: str) -> None:
+    """What cannot be is a 422 that points at the part of the filter, for known and unknown users alike."""
+    for user in ("known", "nobody"):
+        answer = ask("POST", "/v1/retrieve", json={"user_id": user, "filter": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        (told,) = answer.json()["errors"]
+        assert told["pointer"] == pointer
+        assert detail in told["detail"]
+
+
 def test_the_policy_gives_the_defaults(tmp_path: Path) -> None:
     """What a request leaves open is answered as the surface's policy says."""
     world = World.at(tmp_path, policy=Policy(k=3, exclude_seen=False))

@@ -1,6 +1,7 @@
 """Every table of the README as code, and the demo that tells the same story on one screen."""
 
 from ratoon.bench.demo import demo
+from ratoon.bench.indexes import Size as IndexSize
 from ratoon.bench.tables import Walks, run
 
-__all__ = ["Walks", "demo", "run"]
+__all__ = ["IndexSize", "Walks", "demo", "run"]

@@ -39,10 +39,23 @@ class Outcome:
     ended: str
 
 
-def watched(script: str, *arguments: object, seconds: float = 900, memory_mb: float = 20_000) -> Outcome:
-    """Run `peers/SCRIPT.py` until it ends, or until it breaks a limit and is killed."""
-    command = [sys.executable, str(PEERS / f"{script}.py"), *map(str, arguments)]
+def watched(
+    script: str,
+    *arguments: object,
+    seconds: float = 900,
+    memory_mb: float = 20_000,
+    python: str | Path = sys.executable,
+    threads: int | None = None,
+) -> Outcome:
+    """Run `peers/SCRIPT.py` until it ends, or until it breaks a limit and is killed.
+
+    Args:
+        threads: that OpenMP may use; as many as there are cores if not said.
+    """
+    command = [str(python), str(PEERS / f"{script}.py"), *map(str, arguments)]
     environment = {**os.environ, "FEAST_USAGE": "False"}
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begun, peak, ended = time.perf_counter(), 0.0, ""
         process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
@@ -65,13 +78,13 @@ def watched(script: str, *arguments: object, seconds: float = 900, memory_mb: fl
     return Outcome(said, took, max(peak, float(said.get("rss_mb", 0))), ended)
 
 
-def finished(script: str, *arguments: object, **limits: float) -> dict[str, Any]:
+def finished(script: str, *arguments: object, seconds: float = 900, threads: int | None = None) -> dict[str, Any]:
     """What a script said that has to finish.
 
     Raises:
         StoreError: it did not.
     """
-    outcome = watched(script, *arguments, **limits)
+    outcome = watched(script, *arguments, seconds=seconds, threads=threads)
     if outcome.ended:
         command = " ".join(map(str, (f"{script}.py", *arguments)))
         raise StoreError(command, expected="to finish", found=outcome.ended, fix="Run it by hand to see more.")

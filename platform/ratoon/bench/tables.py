@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults, features, gpu, refreshes
+from ratoon.bench import faults, features, gpu, indexes, refreshes
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
@@ -53,7 +55,7 @@ def loop_table() -> list[Row]:
 WIDE = 200
 """Columns of a table in a file or a pipe, which has no width to fit."""
 
-TABLES = ("loop", "features", "refresh", "gpu")
+TABLES = ("loop", "features", "refresh", "index", "gpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +77,35 @@ class Walks:
 
 
 def run(
-    name: str, as_json: bool, *, scale: float = 1.0, only: str = "", stored: bool = False, walks: Walks | None = None
+    name: str,
+    as_json: bool,
+    *,
+    scale: float = 1.0,
+    only: str = "",
+    stored: bool = False,
+    walks: Walks | None = None,
+    index: indexes.Size | None = None,
 ) -> None:
     """Measure one table and print it.
 
     Args:
         scale: a share of the sizes of the tables of features, of refreshes and of the GPU.
         only: of the table of features: one group of its rows.
-        stored: print the table of features, of refreshes or of the GPU as it was last measured at full size, without measuring.
+        stored: print a table as it was last measured at full size, without measuring; all but that of the loop.
         walks: of the table of refreshes.
+        index: of the table of the index.
     """
-    if name not in TABLES:
-        raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
-    if name == "loop" and (scale != 1 or only or stored):
-        raise UsageError("bench loop", expected="no options", found="some", fix="They belong to the other tables.")
+    _refuse(name, scale, only, stored)
     stamp = {"hardware": _hardware(), "date": datetime.now(UTC).date().isoformat(), "commit": _commit()}
     if name == "loop":
         rows = [asdict(row) for row in loop_table()]
         _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
+        return
+    if name == "index":
+        found = indexes.kept() if stored else _indexed(index or indexes.Size(), stamp)
+        measured = ", ".join(str(found.get(key, "")) for key in stamp)
+        title = f"{measured}; {found.get('items', 0):,} items, the bars are for {indexes.ITEMS:,}"
+        _show(found["rows"], title, found if as_json else None)
         return
     if name == "refresh":
         groups = refreshes.kept() if stored else _walked(walks or Walks(), scale, stamp)
@@ -111,23 +124,46 @@ def run(
         _show(group["rows"], f"{group['hardware']}, {group['date']}, {group['commit']}", None)
 
 
+def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
+    if name not in TABLES:
+        raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
+    if name == "loop" and (scale != 1 or only or stored):
+        raise UsageError("bench loop", expected="no options", found="some", fix="They belong to the other tables.")
+    if name == "index" and (scale != 1 or only):
+        raise UsageError("bench index", expected="--items for another size", found="--scale or --only", fix="Leave them out.")
+
+
 def _walked(walks: Walks, scale: float, stamp: dict[str, str]) -> dict[str, dict[str, Any]]:
     """The table of refreshes, measured under a progress bar; its picture is written under the home."""
     settings = config.load()
     folder = walks.folder or settings.paths.home / "cache"
     size = refreshes.Size(scale, walks.refreshes, walks.seeds, walks.minutes)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as shown:
-        task = shown.add_task("opening", total=1.0)
-
-        def tell(what: str, share: float) -> None:
-            shown.update(task, description=what, completed=share)
-
+    with _shown() as tell:
         found = refreshes.measure(folder, settings.paths.feature_repo, walks.sets, size, stamp, tell)
     drawn = settings.paths.home / "bench" / "refresh.svg"
     refreshes.draw(drawn, found)
     err.print(f"the picture: {drawn}", highlight=False, soft_wrap=True)
     return found
+
+
+def _indexed(size: indexes.Size, stamp: dict[str, str]) -> dict[str, Any]:
+    """The table of the index, measured under a progress bar; its picture is written under the home."""
+    home = config.load().paths.home
+    with _shown() as tell:
+        found = indexes.measure(home / "cache", size, stamp, tell)
+    drawn = home / "bench" / "index.svg"
+    indexes.draw(drawn, found)
+    err.print(f"the picture: {drawn}", highlight=False, soft_wrap=True)
+    return found
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar while the block runs, moved by what is told: what is being done, and which share is done."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as shown:
+        task = shown.add_task("opening", total=1.0)
+        yield lambda what, share: shown.update(task, description=what, completed=share)
 
 
 def _show(rows: list[dict[str, Any]], title: str, as_json: dict[str, Any] | None) -> None:

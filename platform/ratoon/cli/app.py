@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 from rich.markup import escape
 
-from ratoon.cli import datasets, online, quarantine
+from ratoon.cli import datasets, indexing, online, quarantine
 from ratoon.cli.datasets import import_folder, open_house
 from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
@@ -34,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(datasets.app, name="data")
+app.add_typer(indexing.app, name="index")
 app.add_typer(online.app, name="online")
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(delta)
@@ -202,22 +203,28 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh or gpu.")] = "loop",
+    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh, index or gpu.")] = "loop",
     scale: Annotated[float, typer.Option(help="features, refresh, gpu: a share of the sizes; the bars are for 1.")] = 1.0,
     only: Annotated[str, typer.Option(help="features: one group of rows.")] = "",
-    stored: Annotated[bool, typer.Option("--stored", help="features, refresh, gpu: print what was measured last.")] = False,
-    folder: Annotated[Path | None, typer.Option("--data", help="refresh: what holds the sets as folders; var/cache.")] = None,
+    stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks.")
+    ] = None,
     sets: Annotated[str, typer.Option(help="refresh: names of folders in it, with commas; all that are known.")] = "",
     refreshes: Annotated[int, typer.Option(help="refresh: how many, one after the other.")] = 30,
     seeds: Annotated[int, typer.Option(help="refresh: how many chains of them.")] = 3,
     minutes: Annotated[float, typer.Option(help="refresh: after which the walk of a set ends early.")] = float("inf"),
+    items: Annotated[int, typer.Option(help="index: how many it holds; the bars are for 1,000,000.")] = 1_000_000,
+    peers: Annotated[int, typer.Option(help="index: how many items other libraries get; 0 leaves them out.")] = 100_000,
+    checked: Annotated[int, typer.Option(help="index: answers that are checked while items change.")] = 60_000,
     as_json: AsJson = False,
 ) -> None:
     """Measure a table of the README again."""
-    from ratoon.bench import Walks, run
+    from ratoon.bench import IndexSize, Walks, run
 
     walks = Walks(folder, tuple(one for one in sets.split(",") if one), refreshes, seeds, minutes)
-    run(name, as_json, scale=scale, only=only, stored=stored, walks=walks)
+    size = IndexSize(items, peers, checked, folder)
+    run(name, as_json, scale=scale, only=only, stored=stored, walks=walks, index=size)
 
 
 @app.command()

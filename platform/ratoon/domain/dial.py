@@ -34,11 +34,13 @@ class Dial:
         lists: how many lists the vectors are in; with one, every vector is looked at.
         codec: how they are kept.
         nprobe: how many lists are looked at for a query.
+        recall: the share of the exact answer that was found when `nprobe` was chosen; None if nothing has been asked yet.
     """
 
     lists: int = 1
     codec: Codec = "flat"
     nprobe: int = 1
+    recall: float | None = None
 
 
 def dial_for(count: int, policy: IndexPolicy) -> Dial:
@@ -50,3 +52,33 @@ def dial_for(count: int, policy: IndexPolicy) -> Dial:
     if count <= policy.exact:
         return Dial()
     return Dial(lists=round(2 * sqrt(count)), codec=policy.codec, nprobe=8)
+
+
+def explained(dial: Dial, count: int, dim: int, policy: IndexPolicy) -> list[str]:
+    """Why an index of so many items is laid out as it is, and what a search costs in it; a sentence each."""
+    width = {"flat": 4, "fp16": 2, "sq8": 1}[dial.codec] * dim
+    looks = round(count * min(1, dial.nprobe / dial.lists))
+    if dial.lists == 1:
+        told = [f"{count:,} items, of which each is looked at, as up to {policy.exact:,} (index.exact): answers are exact"]
+    else:
+        found = (
+            "nothing has been asked yet" if dial.recall is None else f"{dial.recall:.3f} of the exact top {policy.k} were found"
+        )
+        told = [
+            f"{count:,} items in {dial.lists:,} lists around centroids, {count / dial.lists:,.0f} in each on average",
+            f"a search looks into the nearest {dial.nprobe}: {found}, {policy.recall:g} are wanted (index.recall)",
+        ]
+    told.append(f"{dim} numbers take {width} bytes ({dial.codec}), all items {count * width / 2**20:,.1f} MiB a copy")
+    told.append(f"so it reads about {looks:,} vectors, {looks * width / 2**20:,.2f} MiB, and compares {dial.lists:,} centroids")
+    if due(dial, count, policy):
+        told.append(f"the next refresh lays it out anew: {dial_for(count, policy)}")
+    return told
+
+
+def due(dial: Dial, count: int, policy: IndexPolicy) -> bool:
+    """Whether so many items want another layout: many lists instead of one or the reverse, or twice as many, or half."""
+    wanted = dial_for(count, policy)
+    if 1 in (dial.lists, wanted.lists):
+        # An index that was laid out keeps its lists until it is clearly small again.
+        return dial.lists != wanted.lists and (dial.lists == 1 or 2 * count < policy.exact)
+    return wanted.codec != dial.codec or not wanted.lists / 2 <= dial.lists <= 2 * wanted.lists

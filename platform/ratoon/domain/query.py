@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from ratoon.domain.predicate import Predicate
+
 Source = Literal["tower", "cold", "popular"]
 """Where candidates come from: the user's own vector; popularity because the user is unknown; popularity as asked for."""
 
@@ -20,6 +22,7 @@ class Query:
         exclude: item ids that must not be in the answer.
         exclude_seen: whether to leave out items the user has had.
         popular: answer by live popularity, whoever asks.
+        filter: what must be true of the filter columns of every candidate.
     """
 
     user_id: str
@@ -27,6 +30,7 @@ class Query:
     exclude: frozenset[str] = field(default_factory=frozenset)
     exclude_seen: bool = True
     popular: bool = False
+    filter: Predicate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,24 @@
 """Brute force in NumPy: the oracle that every other index is measured by."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import RLock
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
+from ratoon.domain.predicate import Kind, Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
 from ratoon.index.checks import accepted, queries_accepted, refuse_unequal
+from ratoon.index.filters import Filters
 from ratoon.index.found import Found, best
 from ratoon.index.held import Held
-from ratoon.index.slots import Slots
+from ratoon.index.slots import Rows, Slots
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
 from ratoon.ports import Files
 
@@ -72,8 +75,10 @@ class ExactIndex:
     def __init__(self, dim: int, metric: Metric) -> None:
         self.dim, self.metric = dim, metric
         self._lock = RLock()
-        self._slots = Slots()
-        self._vectors: Vectors = np.empty((0, dim), np.float32)
+        self._open(Slots(), np.empty((0, dim), np.float32))
+
+    def _open(self, slots: Slots, vectors: Vectors) -> None:
+        self._slots, self._vectors, self._filters = slots, vectors, Filters(slots)
 
     @classmethod
     def load(cls, files: Files) -> "ExactIndex":
@@ -88,14 +93,14 @@ class ExactIndex:
                 VECTORS, expected="float32, two dimensions", found=f"{vectors.dtype}, {vectors.ndim} dimensions", fix=FIX
             )
         index = cls(vectors.shape[1], metric)
-        index._slots, index._vectors = restored(table, len(vectors), VECTORS), vectors
+        index._open(restored(table, len(vectors), VECTORS), vectors)
         return index
 
     def copy(self) -> "ExactIndex":
         """The same items, changed apart from this one from now on."""
         with self._lock:
             other = ExactIndex(self.dim, self.metric)
-            other._slots, other._vectors = self._slots.copy(), self._vectors.copy()
+            other._open(self._slots.copy(), self._vectors.copy())
             return other
 
     def __len__(self) -> int:
@@ -136,15 +141,17 @@ class ExactIndex:
             self._slots.free(there)
             return len(there)
 
-    def search(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = ()) -> list[Found]:
+    def search(
+        self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = (), only: Predicate | None = None
+    ) -> list[Found]:
         """For each query its k best (item id, score), best first, ties by id; see `ports.Index`."""
         queries = queries_accepted(queries, self.dim, k, exclude)
         with self._lock:
+            held = self._slots.taken() if only is None else self._filters.matches(only).all
             gone = [self._slots.find(ids) for ids in exclude] or [np.empty(0, np.int64)] * len(queries)
-            return [self._search(query, k, out) for query, out in zip(queries, gone, strict=True)]
+            return [self._search(query, k, np.setdiff1d(held, out)) for query, out in zip(queries, gone, strict=True)]
 
-    def _search(self, query: Vectors, k: int, gone: npt.NDArray[np.int64]) -> Found:
-        allowed = np.setdiff1d(self._slots.taken(), gone)
+    def _search(self, query: Vectors, k: int, allowed: Rows) -> Found:
         scores = exact_scores(query[None, :], self._vectors[allowed])[0]
         if k < len(scores):
             near = scores >= np.partition(scores, -k)[-k]
@@ -176,6 +183,32 @@ class ExactIndex:
                 found.append(tuple(item for item, _ in pairs))
         return found
 
+    def matching(self, ids: Iterable[str], only: Predicate) -> list[str]:
+        """Those of these items that it holds and of which `only` is true, in order; see `ports.Index`."""
+        with self._lock:
+            return self._filters.matching(ids, only)
+
+    def kinds(self) -> dict[str, Kind]:
+        """What each column holds."""
+        return self._filters.kinds()
+
+    @property
+    def dial(self) -> Dial:
+        """One list, always."""
+        return Dial(recall=1.0)
+
+    def settle(self, _: Callable[[], Vectors]) -> Dial:
+        """Nothing is to be done."""
+        return self.dial
+
+    def probe(self) -> float | None:
+        """All of the exact answers."""
+        return 1.0
+
+    def stats(self) -> dict[str, int | float | str | None]:
+        """How many items it holds."""
+        return {"items": len(self)}
+
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""
         with self._lock:
@@ -196,5 +229,6 @@ class ExactIndex:
         """`vectors.npy` and `items.parquet`, both in the order of item ids."""
         sink = io.BytesIO()
         with self._lock:
-            np.save(sink, self._vectors[self._slots.by_id()], allow_pickle=False)
-            return {VECTORS: sink.getvalue(), ITEMS: write_items(self._slots, self.metric)}
+            order = self._slots.by_id()
+            np.save(sink, self._vectors[order], allow_pickle=False)
+            return {VECTORS: sink.getvalue(), ITEMS: write_items(self._slots, order, self.metric)}

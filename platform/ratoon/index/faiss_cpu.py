@@ -4,28 +4,31 @@ While there are few items every vector is looked at: one list. Then they lie in 
 search looks at the likeliest of these. Ids, slots and columns are Python's; vectors lie in one or two copies of the lists.
 """
 
-from collections.abc import Iterable, Sequence
-from threading import Lock, RLock
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from threading import RLock
 
 import numpy as np
 import pyarrow as pa
 
-from ratoon.domain.dial import Dial, IndexPolicy, dial_for
+from ratoon.domain.dial import Dial, IndexPolicy, dial_for, due
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.predicate import Kind, Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
 from ratoon.index.asked import Asked
 from ratoon.index.bests import Best, best_of
-from ratoon.index.centroids import SAMPLE, shape_for
+from ratoon.index.centroids import shape_for
 from ratoon.index.checks import accepted, queries_accepted
 from ratoon.index.exact import recall_of
+from ratoon.index.filters import Filters
 from ratoon.index.found import Found
-from ratoon.index.lists import Lists, Shape
+from ratoon.index.layout import Layout
+from ratoon.index.lists import Lists
 from ratoon.index.ranks import Ranks, ranks_of
-from ratoon.index.rebuilding import carry, double
+from ratoon.index.sampling import Sample
 from ratoon.index.searching import searched
-from ratoon.index.sides import Sides
-from ratoon.index.slots import Rows, Slots
+from ratoon.index.slots import Slots
 from ratoon.index.snapshots import ITEMS
 from ratoon.index.stored import Stored, read, write
 from ratoon.ports import Files
@@ -41,28 +44,32 @@ class FaissIndex:
 
     Attributes:
         policy: what is asked of it.
-        dial: how it is laid out.
     """
 
     def __init__(self, dim: int, metric: Metric, policy: IndexPolicy = ALONE) -> None:
         self.dim, self.metric, self.policy = dim, metric, policy
-        self.dial = Dial()
+        self._writing = RLock()
         self._slots = Slots()
-        self._open(Lists(Shape(np.zeros((1, dim), np.float32), "flat", np.empty(0, np.float32))))
+        self._open(Lists(shape_for(Dial(), np.empty((0, dim), np.float32))), Dial())
 
-    def _open(self, lists: Lists) -> None:
-        self._sides = Sides(lists, lists.copy() if self.policy.copies == 2 else None)
-        self._writing, self._rebuilding = RLock(), Lock()
-        self._missed: list[tuple[Rows, Vectors | None]] | None = None
+    def _open(self, lists: Lists, dial: Dial) -> None:
+        self._layout = Layout(lists, dial, self.policy, self._writing)
+        self._filters = Filters(self._slots)
         self._items: tuple[int, bytes] | None = None
+        self._asked_lately = Sample(self.dim)
+
+    @property
+    def dial(self) -> Dial:
+        """How it is laid out."""
+        return self._layout.dial
 
     @classmethod
     def load(cls, files: Files, policy: IndexPolicy = ALONE) -> "FaissIndex":
         """The index whose `snapshot` is among `files`; StoreError if it is missing or does not fit together."""
         stored = read(files)
         index = cls(stored.lists.dim, stored.metric, policy)
-        index._slots, index.dial = stored.slots, stored.dial
-        index._open(stored.lists)
+        index._slots = stored.slots
+        index._open(stored.lists, stored.dial)
         index._items = (index._slots.edits, files[ITEMS])
         return index
 
@@ -70,8 +77,8 @@ class FaissIndex:
         """The same items, changed apart from this one from now on."""
         with self._writing:
             other = FaissIndex(self.dim, self.metric, self.policy)
-            other._slots, other.dial = self._slots.copy(), self.dial
-            other._open(self._sides.live.copy())
+            other._slots = self._slots.copy()
+            other._open(self._layout.live.copy(), self.dial)
             other._items = self._items
             return other
 
@@ -92,37 +99,40 @@ class FaissIndex:
         """Insert the batch's items, or replace them; DataError before anything has changed (see `accepted`)."""
         batch = accepted(batch, self.dim, self.metric)
         with self._writing:
-            self._put(self._slots.put(batch.ids, batch.columns), batch.vectors)
+            self._layout.put(self._slots.put(batch.ids, batch.columns), batch.vectors)
 
     def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Other vectors for items it holds; DataError for vectors that are refused, KeyError for an id that it does not hold."""
         batch = accepted(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": list(ids)})), self.dim, self.metric)
         with self._writing:
-            self._put(self._slots.of(batch.ids), batch.vectors)
-
-    def _put(self, slots: Rows, vectors: Vectors) -> None:
-        live = self._sides.live
-        lists, codes = live.assigned(vectors), live.encoded(vectors)
-        self._sides.change(lambda side: side.put(slots, lists, codes))
-        if self._missed is not None:
-            self._missed.append((slots, vectors))
+            self._layout.put(self._slots.of(batch.ids), batch.vectors)
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take items away; ids it does not hold are passed over. Returns how many were there."""
         with self._writing:
             there = [item for item in dict.fromkeys(ids) if item in self._slots]
-            slots = self._slots.of(there)
-            self._sides.change(lambda side: side.drop(slots))
+            self._layout.drop(self._slots.of(there))
             self._slots.free(there)  # no reader is left who could find another item under one of these slots
-            if self._missed is not None:
-                self._missed.append((slots, None))
             return len(there)
 
-    def search(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = ()) -> list[Found]:
+    def search(
+        self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]] = (), only: Predicate | None = None
+    ) -> list[Found]:
         """For each query its k best (item id, score), best first, ties by id; see `ports.Index`."""
         queries = queries_accepted(queries, self.dim, k, exclude)
-        with self._sides.reading() as lists:
-            return searched(lists, self._slots, queries, k, min(self.dial.nprobe, lists.nlist), exclude)
+        self._asked_lately.add(queries)
+        with self._layout.reading() as (lists, nprobe):
+            # Asked in here: no slot in these lists is given to another item until we have left them.
+            matches = None if only is None else self._filters.matches(only)
+            return searched(lists, self._slots, queries, k, nprobe, exclude, matches)
+
+    def matching(self, ids: Iterable[str], only: Predicate) -> list[str]:
+        """Those of these items that it holds and of which `only` is true, in order; see `ports.Index`."""
+        return self._filters.matching(ids, only)
+
+    def kinds(self) -> dict[str, Kind]:
+        """What each column holds."""
+        return self._filters.kinds()
 
     def ranks(
         self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
@@ -138,7 +148,7 @@ class FaissIndex:
 
     def _asked(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]], moved: Shift | None) -> Asked:
         queries = queries_accepted(queries, self.dim, k, exclude)
-        return Asked.of(queries, self._sides.live.held(), self._slots, exclude, moved)
+        return Asked.of(queries, self._layout.live.held(), self._slots, exclude, moved)
 
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""
@@ -147,56 +157,73 @@ class FaissIndex:
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """A copy of the vectors of items it holds, in order, shape (n, dim); KeyError for an id that it does not hold."""
         with self._writing:
-            return self._sides.live.vectors(self._slots.of(ids))
+            return self._layout.live.vectors(self._slots.of(ids))
 
     def recall(self, queries: Vectors, k: int) -> float:
         """The share of the exact top k that `search` returns; ties count whichever is chosen."""
         with self._writing:
-            return recall_of(self.search(queries, k), queries, self._sides.live.held(), self._slots, k)
+            return recall_of(self.search(queries, k), queries, self._layout.live.held(), self._slots, k)
 
-    def rebuild(self, dial: Dial | None = None) -> None:
+    def rebuild(self, dial: Dial | None = None, queries: Vectors | None = None) -> Dial:
         """Lay the vectors out anew, as suits their number or as `dial` says, while they are searched and changed.
 
         The second copy gives way to the new lists and is made again afterwards: there are never more than two, or, if the
-        policy has one, one and the new one beside it until it is taken.
-        """
-        with self._rebuilding:
-            with self._writing:
-                self._sides.drop_spare()
-                self._missed = []
-                dial = dial or dial_for(len(self._slots), self.policy)
-                taken = self._slots.taken()
-                rows = np.random.default_rng(len(taken)).permutation(len(taken))[: SAMPLE * dial.lists]
-                sample = self._sides.live.vectors(taken[np.sort(rows)])
-            fresh = Lists(shape_for(dial, sample))
-            carry(self._sides, fresh, len(self._slots.ids))
-            with self._writing:
-                self._catch_up(fresh)
-                self._sides.replace(fresh)
-                self.dial = dial
-            if self.policy.copies == 2:
-                spare = Lists(fresh.shape)
-                double(self._sides, spare)
-                with self._writing:
-                    self._catch_up(spare)
-                    self._sides.pair_with(spare)
-            with self._writing:
-                self._missed = None
+        policy has one, that one and the new one beside it until it is taken. One rebuild at a time.
 
-    def _catch_up(self, lists: Lists) -> None:
-        """Do again in a new copy what was changed since it was begun."""
-        for slots, vectors in self._missed or ():
-            if vectors is None:
-                lists.drop(slots)
-            else:
-                lists.put(slots, lists.assigned(vectors), lists.encoded(vectors))
-        self._missed = []
+        Args:
+            queries: such as will be asked, shape (n, dim): what tells which dimensions matter and how many lists to look at.
+        """
+        self._layout.rebuild(dial or dial_for(len(self._slots), self.policy), queries)
+        return self.dial if queries is None else self.tune(queries)
+
+    def tune(self, queries: Vectors) -> Dial:
+        """Look at as few lists as return the policy's share of the exact answers to such queries.
+
+        Args:
+            queries: shape (n, dim); without any, some of the items stand for them.
+        """
+        self._layout.tune(queries_accepted(queries, self.dim, self.policy.k, ()))
+        return self.dial
+
+    def probe(self) -> float | None:
+        """The share of the exact answers that some of the newest searches found; None if nobody has asked lately.
+
+        Every vector is scored for each, a few lists at a time, in the thread that calls. If the policy asks for more than was
+        certainly found, searches look into more lists from now on.
+        """
+        queries = self._asked_lately.queries()
+        return self._layout.probe(queries) if len(queries) else None
+
+    def upkeep(self) -> int:
+        """Mend the lists that are most in want of it, in place and in little time; how many got another centroid."""
+        return self._layout.upkeep()
+
+    def settle(self, queries: Callable[[], Vectors]) -> Dial:
+        """Bring the layout up to what was written: made anew if there are far more items, or far fewer, mended otherwise.
+
+        Args:
+            queries: gives some such as will be asked, shape (n, dim); called only if there is more than one list.
+        """
+        if due(self.dial, len(self._slots), self.policy):
+            wanted = dial_for(len(self._slots), self.policy)
+            return self.rebuild(wanted, queries() if wanted.lists > 1 else None)
+        for _ in range(self.dial.lists):
+            if not self.upkeep():
+                break
+        return self.tune(queries()) if self.dial.lists > 1 else self.dial
+
+    def stats(self) -> dict[str, int | float | str | None]:
+        """How many items it holds, in how many copies, the dial's fields, and the largest list's size over the mean."""
+        with self._writing:
+            sizes = self._layout.live.sizes()
+            largest = float(sizes.max() * len(sizes) / max(sizes.sum(), 1))
+            return {"items": len(self), "copies": self._layout.copies, **asdict(self.dial), "largest": largest}
 
     def snapshot(self) -> Files:
-        """`index.safetensors` and `items.parquet`, both in the order of item ids."""
+        """`index.safetensors` and `items.parquet`; items stay in their rows."""
         with self._writing:
             # Vectors move at every refresh, what is told of the items seldom: then the bytes that were loaded still say it.
             known = self._items[1] if self._items and self._items[0] == self._slots.edits else None
-            files = write(Stored(self._slots, self._sides.live, self.metric, self.dial), known)
+            files = write(Stored(self._slots, self._layout.live, self.metric, self.dial), known)
             self._items = (self._slots.edits, files[ITEMS])
             return files

@@ -28,18 +28,26 @@ LIST = 32
 
 ABSENT = -1
 
+# Numbers in a batch of queries from which on FAISS multiplies matrices; it would wait for 128,000, and with four vectors of 128
+# that is faster already.
+faiss.cvar.distance_compute_blas_threshold = 512
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """What two list indexes have in common if entries can be carried from one to the other.
 
     Attributes:
-        centroids: shape (lists, dim).
+        centroids: of the vectors times `scale`, shape (lists, dim).
+        scale: of each dimension where vectors are compared with each other, shape (dim,).
         codec: how entries are kept.
+        usual: the mean squared distance of scaled vectors from their centroids when these were made.
         trained: what the codec has learnt: for `sq8` the least value and the span of each dimension; otherwise empty.
     """
 
     centroids: Vectors
+    scale: Vectors
+    usual: float
     codec: Codec
     trained: Vectors
 
@@ -49,9 +57,11 @@ class Lists:
 
     def __init__(self, shape: Shape) -> None:
         self.nlist, self.dim = shape.centroids.shape
-        self.codec, self._trained = shape.codec, shape.trained
+        self.codec, self.scale, self.usual, self._trained = shape.codec, shape.scale, shape.usual, shape.trained
         self._quantizer: Any = faiss.IndexFlatIP(self.dim)
-        self._quantizer.add(shape.centroids)
+        self._quantizer.add(shape.centroids / shape.scale)
+        self._nearest: Any = faiss.IndexFlatL2(self.dim)
+        self._nearest.add(shape.centroids)
         self._faiss = _made(self._quantizer, self.nlist + 1, shape)
         self._entries, self._map = self._faiss.invlists, self._faiss.direct_map
         self._where: Rows = np.empty(0, np.int64)
@@ -63,7 +73,12 @@ class Lists:
     @property
     def shape(self) -> Shape:
         """What it was made of, with the centroids of now."""
-        return Shape(self._centroids().copy(), self.codec, self._trained)
+        return Shape(self.centroids.copy(), self.scale, self.usual, self.codec, self._trained)
+
+    @property
+    def centroids(self) -> Vectors:
+        """Those of now: a view; see `Shape`."""
+        return _memory(self._nearest)
 
     def copy(self) -> "Lists":
         """The same entries in memory of their own."""
@@ -73,10 +88,10 @@ class Lists:
         return other
 
     def assigned(self, vectors: Vectors) -> Rows:
-        """The list of each vector: that of the centroid with the largest inner product; shape (n,)."""
+        """The list of each vector, that of the nearest centroid; shape (n,)."""
         if self.nlist == 1:
             return np.zeros(len(vectors), np.int64)
-        lists: Rows = self._quantizer.search(vectors, 1)[1][:, 0]
+        lists: Rows = self._nearest.search(vectors * self.scale, 1)[1][:, 0]
         return lists
 
     def encoded(self, vectors: Vectors) -> Codes:
@@ -90,6 +105,8 @@ class Lists:
         """The vectors that are searched in place of those that were encoded; a view where nothing was lost."""
         if self.codec == "flat":
             return codes.view(np.float32)
+        if self.codec == "fp16":
+            return codes.view(np.float16).astype(np.float32)
         vectors: Vectors = self._faiss.sq.decode(codes)
         return vectors
 
@@ -138,16 +155,40 @@ class Lists:
         self._where[slots] = ABSENT
         self._faiss.ntotal -= len(slots)
 
-    def search(self, queries: Vectors, depth: int, nprobe: int, without: Rows | None = None) -> Scored:
+    def search(
+        self,
+        queries: Vectors,
+        depth: int,
+        nprobe: int,
+        without: Rows | None = None,
+        only: Codes | None = None,
+        keys: Rows | None = None,
+    ) -> Scored:
         """The best of the `nprobe` likeliest lists of each query.
 
         Args:
             without: slots that are not looked at.
+            only: a bit for each slot that is looked at, see `Matches.bits`.
+            keys: the lists to look at instead, -1 for none; shape (queries, nprobe).
         """
-        sel = None if without is None else faiss.IDSelectorNot(faiss.IDSelectorBatch(without))
+        sel: Any = None if only is None else faiss.IDSelectorBitmap(only)  # type: ignore[call-arg, arg-type]  # as are arrays
+        if without is not None:
+            others = faiss.IDSelectorNot(faiss.IDSelectorBatch(without))
+            sel = others if only is None else faiss.IDSelectorAnd(sel, others)
         params = faiss.SearchParametersIVF(nprobe=nprobe, sel=sel)  # type: ignore[call-arg]  # missing in FAISS's stubs
-        scores, slots = self._faiss.search(queries, depth, params=params)
+        if keys is None:
+            scores, slots = self._faiss.search(queries, depth, params=params)
+            return scores, slots
+        scores, slots = np.empty((len(queries), depth), np.float32), np.empty((len(queries), depth), np.int64)
+        given = [queries, depth, keys, np.zeros(keys.shape, np.float32), scores, slots]
+        pointers = [faiss.swig_ptr(one) if isinstance(one, np.ndarray) else one for one in given]
+        self._faiss.search_preassigned_c(len(queries), *pointers, False, params)
         return scores, slots
+
+    def nearest_first(self, queries: Vectors) -> Rows:
+        """All lists, the likeliest first, for each query; shape (queries, lists)."""
+        numbers: Rows = self._quantizer.search(queries, self.nlist)[1]
+        return numbers
 
     def has(self, slots: Rows) -> npt.NDArray[np.bool_]:
         """Whether something lies in each slot; shape (n,)."""
@@ -175,17 +216,22 @@ class Lists:
             return Held(self.decoded(lists[0][1]), lists[0][0])
         return Held(np.concatenate([self.decoded(codes) for _, codes in lists]), np.concatenate([slots for slots, _ in lists]))
 
+    def held_slots(self) -> Rows:
+        """The slots in which something lies, ascending."""
+        return np.flatnonzero(self._where != ABSENT)
+
+    def place(self, slots: Rows) -> Rows:
+        """The list of each of these slots, in each of which something lies; shape (n,)."""
+        return self._where[slots] >> LIST
+
     def sizes(self) -> Rows:
         """How many entries each list has, shape (lists,)."""
         return np.array([self._entries.list_size(number) for number in range(self.nlist)], np.int64)
 
     def recentre(self, numbers: Rows, centroids: Vectors) -> None:
         """Other centroids for some lists, whose entries stay where they are; shape (numbers, dim)."""
-        self._centroids()[numbers] = centroids
-
-    def _centroids(self) -> Vectors:
-        view: Vectors = faiss.rev_swig_ptr(self._quantizer.get_xb(), self.nlist * self.dim).reshape(self.nlist, self.dim)
-        return view
+        self.centroids[numbers] = centroids
+        _memory(self._quantizer)[numbers] = centroids / self.scale
 
     def _widen(self, width: int) -> None:
         if width <= len(self._where):
@@ -194,6 +240,11 @@ class Lists:
         self._map.array.resize(width)
         self._where = faiss.rev_swig_ptr(self._map.array.data(), width)
         self._where[before:] = ABSENT
+
+
+def _memory(flat: Any) -> Vectors:
+    view: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
+    return view
 
 
 def _made(quantizer: Any, lists: int, shape: Shape) -> Any:

@@ -1,5 +1,6 @@
 """Where indexes come from: one class per device."""
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,6 @@ if TYPE_CHECKING:
     from ratoon.index.faiss_cpu import FaissIndex
 
 
-ALONE = IndexPolicy(copies=1)
-"""For a process in which one thread changes an index and nobody else reads it."""
-
-
 @cache
 def _faiss() -> "type[FaissIndex]":
     # Checked once per process, and before the import: while two distributions share its folder, importing FAISS fails in
@@ -28,7 +25,7 @@ def _faiss() -> "type[FaissIndex]":
 
 
 class FaissIndexes:
-    """Indexes on the processor, by FAISS.
+    """Indexes on the processor, by FAISS, in one copy: for a process in which nobody reads while another changes them.
 
     Args:
         policy: what is asked of them.
@@ -38,8 +35,15 @@ class FaissIndexes:
         StoreError: none is.
     """
 
-    def __init__(self, policy: IndexPolicy = ALONE) -> None:
-        self._kind, self._policy = _faiss(), policy
+    def __init__(self, policy: IndexPolicy | None = None) -> None:
+        self._kind, self._wanted = _faiss(), policy or IndexPolicy()
+        self._policy = replace(self._wanted, copies=1)
+
+    def shared(self) -> "FaissIndexes":
+        """The same, in as many copies as the policy says: for readers who do not wait."""
+        made = FaissIndexes(self._wanted)
+        made._policy = self._wanted
+        return made
 
     def empty(self, dim: int, metric: Metric) -> Index:
         """An index without items, for vectors of length `dim`."""

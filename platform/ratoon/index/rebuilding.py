@@ -15,8 +15,10 @@ FEW, MANY = 2_048, 65_536
 """Entries that are read at one moment, and written at one."""
 
 
-def carry(sides: Sides, into: Lists, width: int) -> None:
-    """Fill empty lists of any shape with the live vectors of the slots below `width`."""
+def carry(sides: Sides, into: Lists) -> None:
+    """Fill empty lists of any shape with the live vectors; those that come later are not among them."""
+    with sides.reading() as live:
+        width = int(live.held_slots().max(initial=-1)) + 1
     lists = np.full(width, ABSENT, np.int64)
     for first in range(0, width, FEW):
         slots, vectors = _present(sides, first, min(first + FEW, width))

@@ -47,6 +47,11 @@ class Sides:
         """The copy that is read: for the writer, who alone changes it."""
         return self._live.lists
 
+    @property
+    def copies(self) -> int:
+        """One or two."""
+        return 1 if self._spare is None else 2
+
     @contextmanager
     def reading(self) -> Iterator[Lists]:
         """The live copy, unchanged until the block ends."""

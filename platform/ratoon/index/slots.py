@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from ratoon.domain.errors import DataError
+from ratoon.index.journal import Edit, Journal
+from ratoon.index.names import Names
 
 Rows = npt.NDArray[np.int64]
 """Slots, int64, shape (n,)."""
@@ -22,11 +25,15 @@ class Slots:
     Attributes:
         ids: by slot; that of a free slot means nothing.
         edits: goes up whenever an id, a column or a value becomes another one.
+        journal: what became of columns lately.
+        lock: held while columns change.
     """
 
     def __init__(self) -> None:
-        self.ids: list[str] = []
+        self.ids = Names()
         self.edits = 0
+        self.journal = Journal()
+        self.lock = Lock()
         self._slot: dict[str, int] = {}
         self._free: list[int] = []
         self._types: dict[str, pa.DataType] = {}
@@ -47,7 +54,7 @@ class Slots:
     def copy(self) -> "Slots":
         """The same items and columns, changed apart from these from now on."""
         other = Slots()
-        other.ids, other.edits, other._slot, other._types = list(self.ids), self.edits, dict(self._slot), dict(self._types)
+        other.ids, other.edits, other._slot, other._types = self.ids.copy(), self.edits, dict(self._slot), dict(self._types)
         other._free = list(self._free)
         other._columns = {name: list(column) for name, column in self._columns.items()}
         return other
@@ -67,6 +74,15 @@ class Slots:
     def by_id(self) -> Rows:
         """The slots of all items, in the order of their ids."""
         return np.array([self._slot[item] for item in sorted(self._slot)], dtype=np.int64)
+
+    def packed(self) -> Rows:
+        """The slots of all items: each in the place of its number, as far as there are items, the others where slots are free."""
+        taken, count = self.taken(), len(self._slot)
+        order = np.full(count, -1)
+        low = taken[taken < count]
+        order[low] = low
+        order[order < 0] = taken[taken >= count]
+        return order
 
     def taken(self) -> Rows:
         """The slots of all items, ascending."""
@@ -89,21 +105,31 @@ class Slots:
         """
         if not ids:
             return np.empty(0, np.int64)
-        if not self._slot:
+        with self.lock:
+            if self._slot:
+                return self._put(ids, table)
+            self.journal.forget()
             return self._filled(ids, table)
+
+    def _put(self, ids: Sequence[str], table: pa.Table) -> Rows:
+        types = self._types
         self._columns = self._conformed(table)
+        if self._types != types:
+            self.journal.forget()
         fresh = [item for item in ids if item not in self._slot]
         for item in fresh:
             self._take(item)
         slots = self.of(ids)
         self.edits += bool(fresh)
+        values = {name: table.column(name).to_pylist() for name in self._columns}
         for name, column in self._columns.items():
             column.extend([None] * (len(self.ids) - len(column)))
-            for slot, value in zip(slots.tolist(), table.column(name).to_pylist(), strict=True):
+            for slot, value in zip(slots.tolist(), values[name], strict=True):
                 # Zeros of either sign are equal, and not the same value.
                 if repr(column[slot]) != repr(value):
                     column[slot] = value
                     self.edits += 1
+        self.journal.note(Edit(slots, values), len(self.ids))
         return slots
 
     def _take(self, item: str) -> None:
@@ -119,31 +145,42 @@ class Slots:
     def _filled(self, ids: Sequence[str], table: pa.Table) -> Rows:
         """`put` where there is nothing yet: what a load does."""
         self._columns = {name: table.column(name).to_pylist() for name in self._conformed(table)}
-        self.ids, self._slot = list(ids), {item: slot for slot, item in enumerate(ids)}
+        self.ids, self._slot = Names(ids), {item: slot for slot, item in enumerate(ids)}
         self._free = []
         self.edits += 1
         return np.arange(len(ids), dtype=np.int64)
 
     def free(self, ids: Iterable[str]) -> None:
         """Take items away that are held; whoever looks up one of their slots must be gone by now."""
-        for item in ids:
-            slot = self._slot.pop(item)
-            self._free.append(slot)
-            self.edits += 1
-            for column in self._columns.values():
-                column[slot] = None
+        with self.lock:
+            freed = {item: self._slot[item] for item in ids}
+            for item, slot in freed.items():
+                del self._slot[item]
+                self._free.append(slot)
+                self.edits += 1
+                for column in self._columns.values():
+                    column[slot] = None
+            self.journal.note(Edit(np.array(list(freed.values()), np.int64), None), len(self.ids))
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """The type of each column."""
+        return self._types
+
+    def column(self, name: str) -> Sequence[object]:
+        """A column's values by slot, which change unless `lock` is held."""
+        return self._columns[name]
 
     def rows(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The columns of items, in order, `item_id` left out; KeyError for an id that is not held."""
         slots = [self._slot[item] for item in ids]
         return [{name: column[slot] for name, column in self._columns.items()} for slot in slots]
 
-    def table(self) -> pa.Table:
-        """`item_id` and every column, by item id, columns in the order of their names."""
-        order = self.by_id()
+    def table(self, order: Rows) -> pa.Table:
+        """`item_id` and every column of the items in some slots, columns in the order of their names."""
         names = sorted(self._columns)
         arrays = [pa.array([self._columns[name][slot] for slot in order], self._types[name]) for name in names]
-        ids = pa.array([self.ids[slot] for slot in order], pa.string())
+        ids = pa.array(self.ids.take(order), pa.string())
         return pa.Table.from_arrays([ids, *arrays], names=["item_id", *names])
 
     def _conformed(self, table: pa.Table) -> dict[str, list[object]]:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
-from ratoon.index.slots import Slots
+from ratoon.index.slots import Rows, Slots
 from ratoon.ports import Files
 
 ITEMS = "items.parquet"
@@ -15,10 +15,10 @@ METRIC = b"ratoon.metric"
 FIX = "Publish again, or roll back to a release whose index can be read."
 
 
-def write_items(slots: Slots, metric: Metric) -> bytes:
-    """The items in the order of their ids; the same bytes for the same content."""
+def write_items(slots: Slots, order: Rows, metric: Metric) -> bytes:
+    """The items in the slots of `order`; the same bytes for the same content in the same order."""
     sink = io.BytesIO()
-    pq.write_table(slots.table().replace_schema_metadata({METRIC: metric.encode()}), sink)
+    pq.write_table(slots.table(order).replace_schema_metadata({METRIC: metric.encode()}), sink)
     return sink.getvalue()
 
 

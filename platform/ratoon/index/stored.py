@@ -1,4 +1,7 @@
-"""What a FAISS index writes: `index.safetensors`, a row per item in the order of the ids, beside `items.parquet`."""
+"""What a FAISS index writes: `index.safetensors` and `items.parquet`, a row per item.
+
+Items stay in their rows from one snapshot to the next, so that what differs between two of them is what was written.
+"""
 
 import json
 from dataclasses import asdict, dataclass
@@ -32,12 +35,12 @@ class Stored:
 
 
 def write(stored: Stored, items: bytes | None) -> Files:
-    """The files of a snapshot; the same bytes for the same items in the same lists.
+    """The files of a snapshot; the same bytes for the same items in the same slots and lists.
 
     Args:
         items: what `write_items` says of the slots, if that is known.
     """
-    order, lists = stored.slots.by_id(), stored.lists
+    order, lists = stored.slots.packed(), stored.lists
     shape, kind = lists.shape, KINDS[lists.codec]
     codes = np.empty((len(stored.slots.ids), lists.dim), kind)
     numbers = np.empty(len(codes), np.int32)
@@ -46,13 +49,15 @@ def write(stored: Stored, items: bytes | None) -> Files:
         codes[slots], numbers[slots] = own.view(kind), number
     tensors = {
         "centroids": shape.centroids,
+        "scale": shape.scale,
+        "usual": np.array([shape.usual]),
         "trained": shape.trained,
         "lists": numbers[order],
         "vectors": codes[order],
     }
     # One entry alone: several would come in no certain order.
     data = save(tensors, {DIAL: json.dumps(asdict(stored.dial), sort_keys=True)})
-    return {VECTORS: data, ITEMS: items or write_items(stored.slots, stored.metric)}
+    return {VECTORS: data, ITEMS: items or write_items(stored.slots, order, stored.metric)}
 
 
 def read(files: Files) -> Stored:
@@ -63,7 +68,7 @@ def read(files: Files) -> Stored:
     """
     table, metric = read_items(files)
     dial, tensors = _parsed(part(files, VECTORS))
-    shape = Shape(tensors["centroids"], dial.codec, tensors["trained"])
+    shape = Shape(tensors["centroids"], tensors["scale"], float(tensors["usual"][0]), dial.codec, tensors["trained"])
     vectors, numbers = tensors["vectors"], tensors["lists"]
     slots = restored(table, len(vectors), VECTORS)
     lists = Lists(shape)
@@ -82,23 +87,25 @@ def _parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
         raise StoreError(VECTORS, expected="an index's safetensors file", found=str(error), fix=FIX) from error
     if not fits:
         told = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in sorted(tensors.items()))
-        raise StoreError(VECTORS, expected=f"centroids, lists and vectors of {dial}", found=told, fix=FIX)
+        raise StoreError(VECTORS, expected=f"the tensors of {dial}", found=told, fix=FIX)
     return dial, tensors
 
 
 def _array(told: Any) -> Any:
-    kinds = {"F32": np.float32, "F16": np.float16, "U8": np.uint8, "I32": np.int32}
+    kinds = {"F32": np.float32, "F64": np.float64, "F16": np.float16, "U8": np.uint8, "I32": np.int32}
     return np.frombuffer(told["data"], kinds[told["dtype"]]).reshape(told["shape"])
 
 
 def _fits(dial: Dial, tensors: dict[str, Any]) -> bool:
-    centroids, trained, lists, vectors = (tensors[name] for name in ("centroids", "trained", "lists", "vectors"))
+    centroids, scale, trained = (tensors[name] for name in ("centroids", "scale", "trained"))
+    lists, vectors = tensors["lists"], tensors["vectors"]
     return (
         dial.codec in get_args(Codec)
-        and centroids.dtype == trained.dtype == np.float32
+        and centroids.dtype == scale.dtype == trained.dtype == np.float32
         and (lists.dtype, vectors.dtype) == (np.int32, KINDS[dial.codec])
-        and centroids.shape[:1] == (dial.lists,)
-        and vectors.shape == (len(lists), centroids.shape[1])
-        and trained.shape == ((2 * centroids.shape[1],) if dial.codec == "sq8" else (0,))
+        and (tensors["usual"].dtype, tensors["usual"].shape) == (np.float64, (1,))
+        and centroids.shape == (dial.lists, *scale.shape)
+        and vectors.shape == (len(lists), len(scale))
+        and trained.shape == ((2 * len(scale),) if dial.codec == "sq8" else (0,))
         and (not len(lists) or 0 <= lists.min() <= lists.max() < dial.lists)
     )

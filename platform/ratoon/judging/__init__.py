@@ -1,6 +1,6 @@
 """How good a release is on interactions that it has not learnt: what refreshes are planned, refused and published by."""
 
-from ratoon.judging.asking import answers, timeline
+from ratoon.judging.asking import answers, timeline, user_vectors
 from ratoon.judging.jury import Jury, recorded
 from ratoon.judging.pair import Pair
 from ratoon.judging.pricing import priced
@@ -16,4 +16,5 @@ __all__ = [
     "questions",
     "recorded",
     "timeline",
+    "user_vectors",
 ]

@@ -31,7 +31,9 @@ class Follower:
         chores: list[Chore] = [*(self._adoption(name) for name in self._rooms.surfaces), self._catch_up]
         for chore in chores:
             await chore()
-        tasks = [asyncio.create_task(self._repeat(chore)) for chore in chores]
+        probes = [self._probe(name) for name in self._rooms.surfaces]
+        tasks = [asyncio.create_task(self._repeat(chore, self._rooms.poll_seconds)) for chore in chores]
+        tasks += [asyncio.create_task(self._repeat(probe, self._rooms.probe_seconds)) for probe in probes]
         try:
             yield
         finally:
@@ -39,11 +41,11 @@ class Follower:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _repeat(self, chore: Chore) -> None:
-        pause = self._rooms.poll_seconds
+    async def _repeat(self, chore: Chore, seconds: float) -> None:
+        pause = seconds
         while True:
             await asyncio.sleep(pause)
-            pause = self._rooms.poll_seconds if await chore() else min(2 * pause, LONGEST_PAUSE)
+            pause = seconds if await chore() else min(2 * pause, LONGEST_PAUSE)
 
     def _adoption(self, name: str) -> Chore:
         async def attempt() -> bool:
@@ -63,6 +65,21 @@ class Follower:
             return True
 
         return attempt
+
+    def _probe(self, name: str) -> Chore:
+        async def look() -> bool:
+            slot = self._rooms.surfaces[name].live.slot
+            try:
+                found = await run_in_threadpool(slot.index.probe) if slot is not None else None
+            except Exception:
+                logger.exception("surface %s: the recall of searches could not be told", name)
+                self._metrics.probe_failures.labels(name).inc()
+                return False
+            if found is not None:
+                self._metrics.recall.labels(name).set(found)
+            return True
+
+        return look
 
     async def _catch_up(self) -> bool:
         if all(surface.live.slot is None for surface in self._rooms.surfaces.values()):

@@ -26,10 +26,12 @@ class Metrics:
         self.unapplied = Counter("ratoon_events_unapplied", "Requests whose events did not reach online features", registry=own)
         self.sequence = Gauge("ratoon_release_sequence", "Number of the release served", ["surface"], registry=own)
         self.age = Gauge("ratoon_watermark_age_seconds", "Time since the watermark", ["surface"], registry=own)
+        self.recall = Gauge("ratoon_index_recall", "Share of the exact answers that searches find", ["surface"], registry=own)
         self._feature_ages = _Ages()
         own.register(self._feature_ages)
         self.feature_age_failures = Counter("ratoon_feature_age_failures", "Times a view's age could not be told", registry=own)
         self.adoption_failures = Counter("ratoon_adoption_failures", "Releases not adopted", ["surface"], registry=own)
+        self.probe_failures = Counter("ratoon_index_probe_failures", "Times recall could not be told", ["surface"], registry=own)
         self.catch_up_failures = Counter("ratoon_catch_up_failures", "Online features not brought up to date", registry=own)
 
     def text(self, rooms: Rooms) -> bytes:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from ratoon.domain.errors import Conflict, DataError, RatoonError, StoreError, UsageError
+from ratoon.domain.predicate import FilterRefused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -100,6 +101,9 @@ async def _on_ratoon_error(request: Request, error: Exception) -> Response:
     match error:
         case UnknownSurface():
             return problem(request.scope, 404, "unknown_surface", told)
+        case FilterRefused():
+            wrong = FieldProblem(pointer=f"#/{error.field}", detail=f"expected {error.expected}, found {error.found}")
+            return problem(request.scope, 422, "invalid", told, errors=[wrong])
         case UsageError():
             return problem(request.scope, 400, "usage", told)
         case InvalidEvent():

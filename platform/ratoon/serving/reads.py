@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from ratoon.adopt import Slot
 from ratoon.domain import query
+from ratoon.domain.filters import parsed
 from ratoon.retrieve import retrieve
 from ratoon.serving.metrics import Metrics
 from ratoon.serving.page import page
@@ -65,6 +66,7 @@ class Reads:
             exclude=frozenset(body.exclude_ids),
             exclude_seen=surface.policy.exclude_seen if body.exclude_seen is None else body.exclude_seen,
             popular=body.source == "popular",
+            filter=None if body.filter is None else parsed(body.filter),
         )
         answer = retrieve(asked, _slot(body.surface, surface), self._rooms.online, surface.log)
         self._metrics.retrievals.labels(body.surface, answer.source).inc()

@@ -50,6 +50,7 @@ class Rooms:
         catch_up: brings online features up to the log where others moved them; called at each poll, once there is a release.
         feature_ages: (view, `offline` or `online`, seconds since its newest event time) of every view that has rows.
         poll_seconds: how often to look for a new release.
+        probe_seconds: how often to look what share of the exact answers searches find: every item is scored for some of them.
         new_id: makes ids for events and requests that come without one.
     """
 
@@ -65,4 +66,5 @@ class Rooms:
     catch_up: Callable[[], object] = lambda: None
     feature_ages: Callable[[], Iterable[tuple[str, str, float]]] = tuple
     poll_seconds: float = 0.5
+    probe_seconds: float = 30.0
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())

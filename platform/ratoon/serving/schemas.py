@@ -74,6 +74,14 @@ class RetrieveRequest(Body):
     )
     surface: Id = Field("default", description="The product surface that asks.")
     source: Literal["popular"] | None = Field(None, description="`popular`: answer by live popularity, whoever asks.")
+    filter: dict[str, JsonValue] | None = Field(
+        None,
+        description="What must be true of every candidate, over columns with the role `filter`. `all`, `any` (lists) and `not` "
+        "(one) hold conditions; a condition names a `column` and says `eq`, `in` (a list), `ge` and `le` (one or both) or `has` "
+        "(a list has this entry). Times are RFC 3339. Of an item whose column says nothing, no condition on it is true, negated "
+        "or not.",
+        examples=[{"all": [{"column": "genres", "has": "Drama"}, {"column": "release_date", "ge": "1990-01-01T00:00:00Z"}]}],
+    )
 
 
 class RetrievedItem(BaseModel):

@@ -1,0 +1,28 @@
+"""A few of the queries that were asked lately."""
+
+from collections import deque
+from itertools import count
+
+import numpy as np
+
+from ratoon.domain.embedding import Vectors
+
+EVERY, KEPT = 50, 100
+"""One in so many queries is kept, and so many of them."""
+
+
+class Sample:
+    """The newest of what was kept. Any number of threads may add to it; each step of theirs is a single one."""
+
+    def __init__(self, dim: int) -> None:
+        self._dim = dim
+        self._searches, self._kept = count(), deque[Vectors](maxlen=KEPT)
+
+    def add(self, queries: Vectors) -> None:
+        """A search was asked these; the first of them is kept now and then."""
+        if len(queries) and next(self._searches) % EVERY == 0:
+            self._kept.append(queries[0].copy())
+
+    def queries(self) -> Vectors:
+        """What is kept, shape (n, dim)."""
+        return np.array(list(self._kept), np.float32).reshape(-1, self._dim)

@@ -1,0 +1,145 @@
+"""Every quantity that was asked for has its row, with its bar, however the figures are."""
+
+from typing import Any
+
+import pytest
+
+from ratoon.bench.indexes.rivals import Rival
+from ratoon.bench.indexes.rows import bulk_rows, drift_rows, gpu_rows, memory_rows, rival_rows, runbook_rows, search_rows
+from ratoon.bench.row import Row
+
+CHANGES = {f"{name}{kind}": 100.0 for name in ("upserts", "deletes", "inserts") for kind in ("", "_cpu_us")}
+ASKED = {"qps": 2_000.0, "cpu_us": 400.0, "p50_ms": 0.4, "p99_ms": 0.9, "recall": 0.96}
+
+
+def lived(p99: float, p50_change: float = 0.9) -> dict[str, Any]:
+    return {"search_ms": [0.4, p99], "change_ms": [p50_change, 7.0], "rate": 2_000.0, "looked": 10}
+
+
+def searched(untrue: dict[str, int] | None = None) -> dict[str, Any]:
+    return {
+        "asked": ASKED,
+        "stats": {"lists": 8, "codec": "fp16", "nprobe": 3},
+        "load": 1.5,
+        "changes": CHANGES,
+        "live": {"idle": lived(1.0), "2,000/s": lived(1.2), "20,000/s": lived(3.5)},
+        "checked": 30_000,
+        "untrue": untrue or {},
+    }
+
+
+def by_quantity(rows: list[Row]) -> dict[str, Row]:
+    named = {row.quantity: row for row in rows}
+    assert len(named) == len(rows)
+    return named
+
+
+def test_searches_and_changes() -> None:
+    """Recall, pace, tails, truth and freshness are all there, and hold or not by their bars."""
+    rows = by_quantity(list(search_rows(searched(), 1_000_000)))
+    bars = {quantity: (row.value, row.bar, row.holds) for quantity, row in rows.items() if row.bar}
+    assert bars == {
+        "recall@100, 1,000,000 items": (0.96, ">= 0.95", True),
+        "search p99 while 2,000 upserts/s stream in / idle p99": (1.2, "<= 1.25", True),
+        "search p99 while 20,000 upserts/s stream in / idle p99": (3.5, "<= 3", False),
+        "untrue answers": (0, "<= 0", True),
+        "changes that the next query did not see": (0, "<= 0", True),
+        "from hand-over to visible at 2,000/s, p50": (0.9, "<= 1", True),
+        "from hand-over to visible at 2,000/s, p99": (7.0, "<= 8", True),
+    }
+    assert rows["untrue answers"].against.startswith("30,000 answers checked")
+    assert {"upserts, 1,000,000 items", "deletes, 1,000,000 items", "inserts, 1,000,000 items"} <= set(rows)
+
+
+def test_one_untrue_answer_is_enough() -> None:
+    """A stale answer fails its row by name; a change that was not seen fails the row of its own."""
+    rows = by_quantity(list(search_rows(searched({"stale": 2, "unseen": 1}), 1_000)))
+    untrue, unseen = rows["untrue answers"], rows["changes that the next query did not see"]
+    assert (untrue.value, untrue.holds, "2 stale" in untrue.against) == (2, False, True)
+    assert (unseen.value, unseen.holds) == (1, False)
+
+
+def test_without_answers_to_check_there_is_no_row_about_them() -> None:
+    """Nothing is claimed of a stream that was not played."""
+    assert not any("stream" in row.quantity for row in search_rows(searched() | {"live": {}}, 1_000))
+
+
+def test_refreshes_memory_and_drift() -> None:
+    """Each bar is where it was asked for, and memory is told over one raw copy in float16."""
+    bulk = {
+        "tenth_s": 0.4,
+        "all_s": 6.0,
+        "rebuild_s": 7.0,
+        "rebuild_cpu_s": 12.0,
+        "tune_cpu_s": 2.0,
+        "tenth_cpu_s": 0.8,
+        "all_cpu_s": 9.0,
+        "asked": 900,
+        "failed": 0,
+        "p99_ms": 2.0,
+        "load": 1.0,
+    }
+    assert [(row.bar, row.holds) for row in bulk_rows(bulk, 1_000_000)] == [
+        ("<= 0.5", True), ("<= 5", False), ("<= 8", True), ("<= 0", True),
+    ]  # fmt: skip
+    raw = 1_000_000 * 128 * 2 / 2**20
+    one, two = {"rest_mb": 1.2 * raw, "peak_mb": 2.1 * raw}, {"rest_mb": 2.1 * raw, "peak_mb": 2.3 * raw}
+    memory = list(memory_rows({"rest_mb": 100.0}, one, two, 1_000_000, 128))
+    assert [(row.value, row.bar, row.holds) for row in memory] == [
+        (1.2, "<= 1.25", True), (2.1, "", True), (2.1, "", True), (2.3, "<= 2.2", False),
+    ]  # fmt: skip
+    drift = {"mended": 0.9, "anew": 0.92, "stale": 0.6, "upkeep_cpu_s": 0.1, "rebuild_cpu_s": 0.5}
+    drift |= {"write_cpu_s": 0.01, "lists_mended": 5, "nprobe": 3, "lists": 9}
+    assert [(row.value, row.holds) for row in drift_rows(drift, 1_000)] == [(0.9783, False), (0.2, True)]
+
+
+def test_the_final_runbook_has_the_bar() -> None:
+    """It is asked for .92; the others are told beside what was published."""
+    played = {
+        "dataset": "d",
+        "span": 100,
+        "scaled": 10,
+        "most": 5,
+        "searches": 3,
+        "recall": 0.9,
+        "least": 0.8,
+        "seconds": {"insert": 1.0},
+    }
+    (final,) = runbook_rows("final", played, played)
+    assert (final.bar, final.holds) == (">= 0.92", False)
+    assert "ScaNN .992" in final.against
+    assert "without mending 0.9000" in final.against
+    (other,) = runbook_rows("delete", played, None)
+    assert (other.bar, "DiskANN .924" in other.against) == ("", True)
+
+
+def rival(qps: float, upserts: float, recall: float = 0.96) -> Rival:
+    return Rival(
+        {**ASKED, **CHANGES, "qps": qps, "upserts": upserts, "recall": recall, "version": "1", "effort": 5, "build_s": 1.0}
+    )
+
+
+def test_the_best_peer_is_the_measure() -> None:
+    """Of those that reach the recall the fastest counts, of all the one that changes most; those that are missing say why."""
+    rivals = {"a": rival(1_000.0, 400.0), "b": rival(9_000.0, 50.0, recall=0.9), "c": Rival({}, "pip install c: no such package")}
+    rows = by_quantity(list(rival_rows({"asked": ASKED, "changes": CHANGES}, rivals, 1_000)))
+    qps = rows["queries a second at recall@100 0.95, ours / the best peer's, 1,000 items"]
+    upserts = rows["upserts a second, ours / the best peer's, 1,000 items"]
+    assert (qps.value, qps.holds, qps.against) == (2.0, True, "2,000 against 1,000 of a")
+    assert (upserts.value, upserts.holds, upserts.against) == (0.25, False, "100 against 400 of a")
+    missing = rows["c, 1,000 items: CPU a query"]
+    assert (missing.value, missing.unit, missing.against) == (None, "not run", "pip install c: no such package")
+
+
+def test_without_peers_nothing_is_claimed() -> None:
+    """If none could be installed, both comparisons are not run."""
+    rows = list(rival_rows({"asked": ASKED, "changes": CHANGES}, {"a": Rival({}, "gone")}, 1_000))
+    assert [row.unit for row in rows] == ["not run", "not run", "us", "not run"]
+
+
+@pytest.mark.parametrize(
+    ("present", "why"), [(False, "no CUDA device"), (True, "this command measures the processor's index alone")]
+)
+def test_the_gpu_is_not_run(present: bool, why: str) -> None:
+    """Its rows are there, without a value, and say why."""
+    assert {(row.value, row.unit, row.against) for row in gpu_rows(present)} == {(None, "not run", why)}

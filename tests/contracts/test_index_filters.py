@@ -1,0 +1,269 @@
+"""What every index finds of the items that match a filter: all of them, as brute force over those rows does."""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from ratoon.domain.dial import Dial
+from ratoon.domain.embedding import EmbeddingBatch
+from ratoon.domain.predicate import All, Equals, FilterRefused, Has, Not, Predicate, Range
+from ratoon.index import narrowing
+from ratoon.index.faiss_cpu import FaissIndex
+from ratoon.ports import Index, Indexes
+from tests.contracts.test_index import DIM, GRID, KINDS, NAMES, indexes, queries
+from tests.domain.test_matching import PREDICATES, ROWS, Row, naive
+
+__all__ = ["indexes"]
+
+IDS = [f"{number}" for number in range(40)]
+TYPES = pa.schema(
+    [
+        ("n", pa.int64()),
+        ("x", pa.float64()),
+        ("t", pa.timestamp("us", "UTC")),
+        ("b", pa.bool_()),
+        ("w", pa.string()),
+        ("l", pa.list_(pa.string())),
+    ]
+)
+VECTOR = st.lists(st.sampled_from(GRID), min_size=DIM, max_size=DIM)
+
+
+def batch(items: dict[str, tuple[list[float], Row]]) -> EmbeddingBatch:
+    """These items with their columns."""
+    vectors = np.array([vector for vector, _ in items.values()], np.float32).reshape(-1, DIM)
+    table = pa.Table.from_pylist([row for _, row in items.values()], TYPES)
+    return EmbeddingBatch(tuple(items), vectors, table.append_column("item_id", pa.array(list(items), pa.string())))
+
+
+class AgainstRows(RuleBasedStateMachine):
+    """An index and a plain dict of id -> (vector, row) under the same random edits, asked the same filters all along."""
+
+    kind: Callable[[], Indexes]
+    many: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index = self.kind().empty(DIM, "dot")
+        self.model: dict[str, tuple[list[float], Row]] = {}
+        self.asked: list[Predicate] = [Not(Has("l", "a")), Range("n", 0, None), All((Equals("w", "a"), Not(Equals("b", True))))]
+
+    @rule(items=st.dictionaries(st.sampled_from(IDS), st.tuples(VECTOR, ROWS), max_size=20))
+    def upsert(self, items: dict[str, tuple[list[float], Row]]) -> None:
+        """Insert and replace; a change of columns alone is one too."""
+        self.index.upsert(batch(items))
+        self.model |= items
+        self.lay_out()
+
+    @rule(row=ROWS)
+    def tell(self, row: Row) -> None:
+        """One item has other columns and its old vector."""
+        for item in list(self.model)[:1]:
+            self.model[item] = (self.model[item][0], row)
+            self.index.upsert(batch({item: self.model[item]}))
+
+    @rule(ids=st.lists(st.sampled_from(IDS), max_size=10, unique=True))
+    def remove(self, ids: list[str]) -> None:
+        """Slots become free, and are taken by others later."""
+        self.index.remove(ids)
+        self.model = {item: told for item, told in self.model.items() if item not in ids}
+
+    @rule(predicate=PREDICATES)
+    def ask_another(self, predicate: Predicate) -> None:
+        """A filter that is asked from now on."""
+        self.asked = [*self.asked[-3:], predicate]
+
+    @rule()
+    def reload(self) -> None:
+        """A snapshot knows what matches."""
+        self.index = self.kind().load(self.index.snapshot())
+        self.lay_out()
+
+    @rule()
+    def copy(self) -> None:
+        """A copy knows what matches, and its edits are its own."""
+        other = self.index.copy()
+        other.remove(IDS)
+        other.upsert(batch({"other": ([1.0] * DIM, dict.fromkeys(TYPES.names))}))
+        assert other.matching(["other"], Range("n")) == []
+
+    def lay_out(self) -> None:
+        """Put the vectors into many lists, of which all are looked at."""
+        if self.many and isinstance(self.index, FaissIndex) and len(self.model) > 12:
+            self.index.rebuild(Dial(lists=12, codec="flat", nprobe=12))
+
+    @rule(query=VECTOR, k=st.integers(1, 45), exclude=st.sets(st.sampled_from([*IDS, "unknown"]), max_size=8))
+    def search(self, query: list[float], k: int, exclude: set[str]) -> None:
+        """The same answer as looking at each row."""
+        for only in self.asked if self.model else ():
+            kept = {item: vector for item, (vector, row) in self.model.items() if naive(only, row)}
+            scores = {item: float(np.dot(query, vector)) for item, vector in kept.items() if item not in exclude}
+            wanted = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
+            assert self.index.search(np.array([query], np.float32), k, [exclude], only) == [wanted]
+            assert self.index.matching(["unknown", *IDS], only) == [item for item in IDS if item in kept]
+
+    @invariant()
+    def nothing_of_nothing(self) -> None:
+        """Of no items none match, whatever the filter names."""
+        if not self.model:
+            assert self.index.search(np.ones((1, DIM), np.float32), 3, (), Equals("whatever", 1)) == [[]]
+
+
+@pytest.mark.parametrize("fetched", [True, False], ids=["fetched", "scanned"])
+@pytest.mark.parametrize("many", [False, True], ids=["one_list", "lists"])
+@pytest.mark.parametrize("kind", KINDS, ids=NAMES)
+def test_what_matches_is_found(kind: Callable[[], Indexes], many: bool, fetched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through any edits any filter finds what brute force over the matching rows does, exclusions and ties included.
+
+    Whichever way is taken, as so few items would always be fetched one by one.
+    """
+    go(monkeypatch, fetched)
+    machine = type("Machine", (AgainstRows,), {"kind": staticmethod(kind), "many": many})
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
+
+
+def go(monkeypatch: pytest.MonkeyPatch, fetched: bool) -> None:
+    """Let matches be fetched one by one, or scanned for, however many there are."""
+    monkeypatch.setattr(narrowing, "FETCH", dict.fromkeys(narrowing.FETCH, -1e9 if fetched else 1e9))
+
+
+def numbered(indexes: Indexes, count: int) -> Index:
+    """An index with `count` random items whose column n is their number; n of every seventh is unknown."""
+    index = indexes.empty(8, "dot")
+    vectors = np.random.default_rng(0).standard_normal((count, 8)).astype(np.float32)
+    ids = [f"i{number}" for number in range(count)]
+    numbers = [None if number % 7 == 0 else number for number in range(count)]
+    index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids, "n": pa.array(numbers, pa.int64())})))
+    return index
+
+
+@pytest.mark.parametrize("dial", [Dial(), Dial(lists=12, codec="flat", nprobe=12), Dial(lists=40, codec="fp16", nprobe=40)])
+def test_few_and_many_matches(indexes: Indexes, dial: Dial) -> None:
+    """However many match, and however many of them are excluded, the others are ranked as if nothing else were there."""
+    index, asked = numbered(indexes, 5_000), queries(4)
+    if isinstance(index, FaissIndex):
+        index.rebuild(dial)
+    vectors = index.vectors(ids := index.ids())
+    exclude = [[], ["i1", "unknown"], [f"i{number}" for number in range(60)], [f"i{number}" for number in range(4_000)]]
+    for least in (0, 2_500, 4_500, 4_950, 4_999, 5_000):
+        found = index.search(asked, 40, exclude, Range("n", least, None))
+        for query, gone, pairs in zip(asked, exclude, found, strict=True):
+            numbers = [int(item[1:]) for item in ids]
+            scores = {
+                item: float(score)
+                for item, number, score in zip(ids, numbers, vectors @ query, strict=True)
+                if number >= least and number % 7 and item not in gone
+            }
+            wanted = sorted(scores, key=lambda item: -scores[item])[:40]
+            assert len(pairs) == len(wanted)
+            for (item, score), other in zip(pairs, wanted, strict=True):
+                assert score == pytest.approx(scores[item], abs=1e-3)
+                assert scores[item] == pytest.approx(scores[other], abs=2e-3)
+
+
+def test_an_unfiltered_search_is_as_before(indexes: Indexes) -> None:
+    """A filter that every item matches finds what no filter finds; without items in it nothing is found."""
+    index, asked = numbered(indexes, 300), queries(3)
+    everything = Not(Equals("n", -1))
+    unknown = [f"i{number}" for number in range(0, 300, 7)]
+    assert index.search(asked, 10, [unknown] * 3) == index.search(asked, 10, (), everything)
+    assert index.search(asked, 10, (), Equals("n", -1)) == [[], [], []]
+    assert index.search(asked[:0], 10, (), everything) == []
+
+
+def test_what_columns_can_be_asked(indexes: Indexes) -> None:
+    """Each column's kind is told, and what does not fit one is refused before anything is looked for."""
+    index = indexes.empty(2, "dot")
+    assert index.kinds() == {}
+    columns: dict[str, Any] = {
+        "n": pa.array([1], pa.int8()),
+        "x": pa.array([1], pa.float32()),
+        "t": pa.array([0], pa.timestamp("s")),
+        "b": [True],
+        "w": ["a"],
+        "l": [["a"]],
+        "p": [[1]],
+        "v": [[0.5]],
+        "e": pa.nulls(1),
+        "h": pa.array([[]], pa.list_(pa.null())),
+        "u": pa.array([1], pa.uint64()),
+    }
+    vectors = np.ones((1, 2), np.float32)
+    index.upsert(EmbeddingBatch(("a",), vectors, pa.table({"item_id": ["a"], **columns})))
+    assert index.kinds() == {
+        "n": "number", "x": "number", "t": "time", "b": "truth", "w": "text", "l": "texts", "p": "numbers", "v": "other",
+        "e": "nothing", "h": "nothing", "u": "other",
+    }  # fmt: skip
+    for refused in (Equals("w", 1), Equals("l", "a"), Has("v", 0.5), Equals("u", 1), Equals("whatever", 1)):
+        with pytest.raises(FilterRefused, match="filter/"):
+            index.search(vectors, 1, (), refused)
+        with pytest.raises(FilterRefused, match="filter/"):
+            index.matching(["a"], refused)
+    fits = All(
+        (Equals("n", 1), Equals("x", 1), Range("t", "1970-01-01T00:00:00Z"), Equals("b", True), Has("l", "a"), Has("p", 1))
+    )
+    assert index.search(vectors, 1, (), All((fits, Not(Has("h", "a"))))) == [[("a", 2.0)]]
+    assert index.matching(["a"], Not(Equals("e", 1))) == []
+
+
+def test_a_column_of_another_type_is_asked_as_such(indexes: Indexes) -> None:
+    """When numbers become strings and a column is new, filters follow; what an older item never had is unknown of it."""
+    index, vectors = indexes.empty(2, "dot"), np.ones((1, 2), np.float32)
+    index.upsert(EmbeddingBatch(("a",), vectors, pa.table({"item_id": ["a"], "year": [1990]})))
+    assert index.matching(["a"], Equals("year", 1990)) == ["a"]
+    index.upsert(EmbeddingBatch(("b",), vectors, pa.table({"item_id": ["b"], "year": ["MCM"], "new": [1]})))
+    assert index.matching(["a", "b"], Equals("year", "1990")) == ["a"]
+    assert index.matching(["a", "b"], Not(Equals("new", 2))) == ["b"]
+    with pytest.raises(FilterRefused, match="expected a string, as in column year, found 1990"):
+        index.matching(["a"], Equals("year", 1990))
+
+
+@pytest.mark.parametrize("fetched", [True, False], ids=["fetched", "scanned"])
+def test_readers_with_filters_beside_a_writer(indexes: Indexes, fetched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While items come, change columns and go, nobody finds an item of half a change, or one with another's vector."""
+    go(monkeypatch, fetched)
+    index, stop, wrong = indexes.empty(2, "dot"), threading.Event(), list[object]()
+
+    def put(rng: np.random.Generator, numbers: list[int]) -> None:
+        # In every state of an item both columns agree, and its vector tells its number.
+        told = rng.integers(0, 4, len(numbers))
+        table = pa.table({"item_id": [f"i{n}" for n in numbers], "left": told, "right": [f"w{value}" for value in told]})
+        vectors = np.array([[1_000.0 + number, 0.0] for number in numbers], np.float32)
+        index.upsert(EmbeddingBatch(tuple(table.column("item_id").to_pylist()), vectors, table))
+
+    def write() -> None:
+        rng = np.random.default_rng(0)
+        while not stop.is_set():
+            put(rng, rng.choice(400, 30, replace=False).tolist())
+            index.remove([f"i{number}" for number in rng.choice(400, 20, replace=False)])
+
+    def read(torn: Predicate, ever: Predicate) -> None:
+        try:
+            while not stop.is_set():
+                found, ok = (index.search(np.array([[1, 0]], np.float32), 30, (), only)[0] for only in (torn, ever))
+                if found or any(score != 1_000.0 + int(item[1:]) for item, score in ok):
+                    wrong.append((found, ok))
+        except Exception as error:
+            wrong.append(error)
+            raise
+
+    put(np.random.default_rng(1), list(range(300)))
+    torn = All((Equals("left", 1), Not(Equals("right", "w1"))))
+    targets: list[Callable[[], None]] = [write, *[partial(read, torn, Equals("left", 2))] * 2]
+    threads = [threading.Thread(target=target) for target in targets]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.0)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
