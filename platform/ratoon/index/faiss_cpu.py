@@ -148,7 +148,7 @@ class FaissIndex:
 
     def _asked(self, queries: Vectors, k: int, exclude: Sequence[Iterable[str]], moved: Shift | None) -> Asked:
         queries = queries_accepted(queries, self.dim, k, exclude)
-        return Asked.of(queries, self._layout.live.held(), self._slots, exclude, moved)
+        return Asked.of(queries, self._layout.held(), self._slots, exclude, moved)
 
     def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
         """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""
@@ -162,7 +162,7 @@ class FaissIndex:
     def recall(self, queries: Vectors, k: int) -> float:
         """The share of the exact top k that `search` returns; ties count whichever is chosen."""
         with self._writing:
-            return recall_of(self.search(queries, k), queries, self._layout.live.held(), self._slots, k)
+            return recall_of(self.search(queries, k), queries, self._layout.held(), self._slots, k)
 
     def rebuild(self, dial: Dial | None = None, queries: Vectors | None = None) -> Dial:
         """Lay the vectors out anew, as suits their number or as `dial` says, while they are searched and changed.

@@ -1,6 +1,6 @@
 """Vectors by slot: the lists they lie in, and what lays them out anew while they are searched and changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock, RLock
@@ -10,6 +10,7 @@ import numpy as np
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import Vectors
 from ratoon.index.centroids import SAMPLE, shape_for
+from ratoon.index.held import Held
 from ratoon.index.lists import Lists
 from ratoon.index.rebuilding import carry, double
 from ratoon.index.sides import Sides
@@ -34,6 +35,7 @@ class Layout:
         self._sides = Sides(lists, lists.copy() if policy.copies == 2 else None)
         self._missed: list[tuple[Rows, Vectors | None]] | None = None
         self._wear = Wear(lists.nlist)
+        self._held: Held | None = None
 
     @property
     def live(self) -> Lists:
@@ -51,19 +53,29 @@ class Layout:
         with self._sides.reading() as lists:
             yield lists, min(self.dial.nprobe, lists.nlist)
 
+    def held(self) -> Held:
+        """All vectors, decoded; kept until the next change, for whoever asks many questions about one state."""
+        if self._held is None:
+            self._held = self.live.held()
+        return self._held
+
     def put(self, slots: Rows, vectors: Vectors) -> None:
         """Write vectors into slots; when it returns they are found."""
         lists, codes = self.live.assigned(vectors), self.live.encoded(vectors)
         self._left(slots)
         self._wear.put(slots, lists)
-        self._sides.change(lambda side: side.put(slots, lists, codes))
+        self._change(lambda side: side.put(slots, lists, codes))
         self._note(slots, vectors)
 
     def drop(self, slots: Rows) -> None:
         """Empty slots; when it returns nobody reads what was in them."""
         self._left(slots)
-        self._sides.change(lambda side: side.drop(slots))
+        self._change(lambda side: side.drop(slots))
         self._note(slots, None)
+
+    def _change(self, change: Callable[[Lists], None]) -> None:
+        self._held = None  # with one list and no codec it is a view on what is changed now
+        self._sides.change(change)
 
     def _left(self, slots: Rows) -> None:
         self._wear.left(self.live.place(slots[self.live.has(slots)]))
@@ -84,6 +96,7 @@ class Layout:
                 carry(self._sides, fresh)
                 with self._writing:
                     self._catch_up(fresh)
+                    self._held = None
                     self._sides.replace(fresh)
                     self.dial, self._wear = dial, Wear(fresh.nlist)
                 if self._policy.copies == 2:
@@ -136,5 +149,5 @@ class Layout:
         with self._rebuilding, self._writing:
             mending = plan(self.live, self._wear)
             if mending is not None:
-                self._sides.change(lambda side: apply(side, mending))
+                self._change(lambda side: apply(side, mending))
             return 0 if mending is None else len(mending.numbers)
