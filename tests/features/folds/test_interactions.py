@@ -144,7 +144,7 @@ def test_rows_are_what_the_reference_says(drawn: list[tuple[str, int, bool, floa
 
 
 def near(value: object, field: ViewField) -> object:
-    """The reference's value as its column stores it: to a float's precision, or a ten millionth, which is what halving each second leaves of it."""
+    """The reference's value as its column stores it: to a float's precision, or what halving each second leaves of it."""
     if isinstance(value, list):
         return [near(entry, ViewField(field.name, field.dtype.removesuffix("_LIST"))) for entry in value]
     if field.dtype == "INT64" and isinstance(value, float):
