@@ -9,6 +9,7 @@ def test_few_items_are_all_looked_at() -> None:
     assert dial_for(0, policy) == dial_for(10_000, policy) == Dial(lists=1, codec="flat", nprobe=1)
     assert dial_for(10_001, policy) == Dial(lists=200, codec="sq8", nprobe=8)
     assert dial_for(1_000_000, policy).lists == 2_000
+    assert [dial_for(count, IndexPolicy(exact=0)).lists for count in (0, 1, 2, 9)] == [1, 1, 2, 6]
 
 
 def test_a_layout_is_due_when_it_has_been_outgrown() -> None:

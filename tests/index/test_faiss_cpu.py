@@ -11,10 +11,11 @@ from safetensors.numpy import load, save
 
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
-from ratoon.domain.errors import StoreError
+from ratoon.domain.errors import DataError, StoreError
 from ratoon.index.exact import ExactIndex
 from ratoon.index.faiss_cpu import FaissIndex
 from ratoon.index.found import Found
+from ratoon.index.lists import Lists
 
 PAIR = IndexPolicy(copies=2)
 
@@ -192,3 +193,39 @@ def test_what_differs_between_snapshots_is_what_was_written(lists: int) -> None:
     differs = (after["vectors"][:2_000] != before["vectors"]).any(axis=1) | (after["lists"][:2_000] != before["lists"])
     assert np.count_nonzero(differs) == 4
     assert np.array_equal(after["centroids"], before["centroids"])
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_what_failed_has_left_nothing(copies: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upsert for which there is no memory leaves no id without a vector; a rebuild that fails leaves as many copies."""
+    index = filled(100, IndexPolicy(copies=copies))
+    before = dict(index.snapshot())
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lists, "put", full)
+        with pytest.raises(MemoryError):
+            index.upsert(batch([7, 500], drawn(2, 3)))
+    assert "i500" not in index
+    assert (
+        load(index.snapshot()["index.safetensors"])["vectors"].tobytes() == load(before["index.safetensors"])["vectors"].tobytes()
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr("ratoon.index.layout.shape_for", full)
+        with pytest.raises(MemoryError):
+            index.rebuild(Dial(5, "fp16", 5))
+    index.upsert(batch([500], drawn(1, 3)))
+    index.rebuild(Dial(5, "flat", 5))
+    assert index.stats()["copies"] == copies
+    assert np.array_equal(index.vectors(["i500"]), drawn(1, 3))
+
+
+def test_numbers_that_float16_cannot_hold_are_refused() -> None:
+    """A vector with a number that would become infinite is refused by item, and nothing has changed."""
+    index, far = filled(3), drawn(2)
+    far[1, 2] = 1e5
+    with pytest.raises(DataError, match=r"expected numbers from -65,504 to 65,504, .* found 100000 for item 'i8'"):
+        index.upsert(batch([7, 8], far))
+    assert index.ids() == ["i0", "i1", "i2"]

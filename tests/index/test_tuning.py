@@ -8,9 +8,11 @@ import pytest
 
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch
-from ratoon.domain.errors import DataError
+from ratoon.domain.errors import DataError, UsageError
 from ratoon.index.faiss_cpu import FaissIndex
+from ratoon.index.lists import Lists
 from ratoon.index.sampling import EVERY, KEPT
+from ratoon.index.sides import Sides
 from tests.index.mixtures import mixture
 
 
@@ -94,7 +96,8 @@ def test_what_searches_find_is_watched() -> None:
     index.tune(asked)
     for row in range(100):
         index.search(asked[row : row + 1], 5)
-    assert index._asked_lately.queries().tolist() == [asked[0].tolist(), asked[50].tolist()]
+    assert index._asked_lately.queries().tolist() == [asked[49].tolist(), asked[99].tolist()]
+    assert index.probe() is None
     before = index.dial.nprobe
     for row in range(EVERY * KEPT):
         index.search(asked[row % 120 : row % 120 + 1], 5)
@@ -106,3 +109,21 @@ def test_what_searches_find_is_watched() -> None:
     assert index.dial.nprobe > 1
     assert (index.dial.recall or 0) >= 0.9
     assert (index.probe() or 0) >= 0.9
+
+
+def test_a_rebuild_is_tuned_before_it_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the moment that other lists are live as many are looked at as find the share; more lists than items are refused."""
+    index, asked = filled(0.95, copies=2), mixture(1, 50).queries(200)
+    seen, whole = list[Dial](), Sides.replace
+
+    def replaced(sides: Sides, lists: Lists) -> None:
+        whole(sides, lists)
+        seen.append(index.dial)
+
+    monkeypatch.setattr(Sides, "replace", replaced)
+    assert seen == [] != [index.rebuild(Dial(500, "fp16", 1), asked)]
+    assert seen == [index.dial]
+    assert (index.dial.recall or 0) >= 0.95
+    with pytest.raises(UsageError, match="dial.lists: expected at most as many lists as items, found 5000 for 4000 items"):
+        index.rebuild(Dial(5_000, "fp16"))
+    assert index.stats()["copies"] == 2

@@ -51,7 +51,7 @@ def dial_for(count: int, policy: IndexPolicy) -> Dial:
     """
     if count <= policy.exact:
         return Dial()
-    return Dial(lists=round(2 * sqrt(count)), codec=policy.codec, nprobe=8)
+    return Dial(lists=min(count, round(2 * sqrt(count))), codec=policy.codec, nprobe=8)
 
 
 def explained(dial: Dial, count: int, dim: int, policy: IndexPolicy) -> list[str]:

@@ -9,13 +9,16 @@ from ratoon.domain.embedding import NORM, EmbeddingBatch, Vectors
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.release import Metric
 
+LARGEST = 65_504
+"""The largest number of a vector: that of float16."""
+
 
 def accepted(batch: EmbeddingBatch, dim: int, metric: Metric) -> EmbeddingBatch:
     """The batch with the last of each duplicate id, float32 and C-contiguous.
 
     Raises:
-        DataError: vectors of another length than `dim`; under `cosine` one that is not normalised; `columns.item_id` is
-            not `ids`.
+        DataError: vectors of another length than `dim`, or with numbers beyond LARGEST; under `cosine` one that is not
+            normalised; `columns.item_id` is not `ids`.
     """
     if batch.vectors.ndim != 2 or batch.vectors.shape[1] != dim:
         raise DataError(
@@ -24,6 +27,7 @@ def accepted(batch: EmbeddingBatch, dim: int, metric: Metric) -> EmbeddingBatch:
             found=str(batch.vectors.shape),
             fix="Embed the items with the model that this index belongs to.",
         )
+    _bounded(batch)
     _same_items(batch)
     last = {item: row for row, item in enumerate(batch.ids)}
     if len(last) < len(batch.ids):
@@ -32,6 +36,17 @@ def accepted(batch: EmbeddingBatch, dim: int, metric: Metric) -> EmbeddingBatch:
     if metric == "cosine":
         _normalised(batch)
     return replace(batch, vectors=np.ascontiguousarray(batch.vectors, dtype=np.float32))
+
+
+def _bounded(batch: EmbeddingBatch) -> None:
+    far = np.flatnonzero((np.abs(batch.vectors) > LARGEST).any(axis=1))
+    if len(far):
+        raise DataError(
+            "EmbeddingBatch.vectors",
+            expected=f"numbers from -{LARGEST:,} to {LARGEST:,}, which float16 can hold",
+            found=f"{np.abs(batch.vectors[far[0]]).max():g} for item {batch.ids[far[0]]!r}",
+            fix="Look at that item's features, or scale the tower's output.",
+        )
 
 
 def _same_items(batch: EmbeddingBatch) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ratoon.domain.dial import Dial, IndexPolicy, dial_for, due
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.errors import UsageError
 from ratoon.domain.predicate import Kind, Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
@@ -26,7 +27,7 @@ from ratoon.index.found import Found
 from ratoon.index.layout import Layout
 from ratoon.index.lists import Lists
 from ratoon.index.ranks import Ranks, ranks_of
-from ratoon.index.sampling import Sample
+from ratoon.index.sampling import LEAST, Sample
 from ratoon.index.searching import searched
 from ratoon.index.slots import Slots
 from ratoon.index.snapshots import ITEMS
@@ -99,7 +100,13 @@ class FaissIndex:
         """Insert the batch's items, or replace them; DataError before anything has changed (see `accepted`)."""
         batch = accepted(batch, self.dim, self.metric)
         with self._writing:
-            self._layout.put(self._slots.put(batch.ids, batch.columns), batch.vectors)
+            new = [item for item in batch.ids if item not in self._slots]
+            slots = self._slots.put(batch.ids, batch.columns)
+            try:
+                self._layout.put(slots, batch.vectors)
+            except BaseException:
+                self._slots.free(new)  # an id without a vector could be neither searched nor written down
+                raise
 
     def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Other vectors for items it holds; DataError for vectors that are refused, KeyError for an id that it does not hold."""
@@ -128,7 +135,8 @@ class FaissIndex:
 
     def matching(self, ids: Iterable[str], only: Predicate) -> list[str]:
         """Those of these items that it holds and of which `only` is true, in order; see `ports.Index`."""
-        return self._filters.matching(ids, only)
+        with self._layout.reading():  # no slot is given to another item until we have left
+            return self._filters.matching(ids, only)
 
     def kinds(self) -> dict[str, Kind]:
         """What each column holds."""
@@ -173,8 +181,14 @@ class FaissIndex:
         Args:
             queries: such as will be asked, shape (n, dim): what tells which dimensions matter and how many lists to look at.
         """
-        self._layout.rebuild(dial or dial_for(len(self._slots), self.policy), queries)
-        return self.dial if queries is None else self.tune(queries)
+        dial = dial or dial_for(len(self._slots), self.policy)
+        if 1 < dial.lists > len(self._slots):
+            found = f"{dial.lists} for {len(self._slots)} items"
+            raise UsageError("dial.lists", expected="at most as many lists as items", found=found, fix="Ask for fewer lists.")
+        if queries is not None:
+            queries = queries_accepted(queries, self.dim, self.policy.k, ())
+        self._layout.rebuild(dial, queries)
+        return self.dial
 
     def tune(self, queries: Vectors) -> Dial:
         """Look at as few lists as return the policy's share of the exact answers to such queries.
@@ -186,13 +200,13 @@ class FaissIndex:
         return self.dial
 
     def probe(self) -> float | None:
-        """The share of the exact answers that some of the newest searches found; None if nobody has asked lately.
+        """The share of the exact answers that some of the newest searches found; None if too few have asked lately.
 
         Every vector is scored for each, a few lists at a time, in the thread that calls. If the policy asks for more than was
         certainly found, searches look into more lists from now on.
         """
         queries = self._asked_lately.queries()
-        return self._layout.probe(queries) if len(queries) else None
+        return self._layout.probe(queries) if len(queries) >= LEAST else None
 
     def upkeep(self) -> int:
         """Mend the lists that are most in want of it, in place and in little time; how many got another centroid."""

@@ -64,14 +64,14 @@ class Layout:
         lists, codes = self.live.assigned(vectors), self.live.encoded(vectors)
         self._left(slots)
         self._wear.put(slots, lists)
-        self._change(lambda side: side.put(slots, lists, codes))
         self._note(slots, vectors)
+        self._change(lambda side: side.put(slots, lists, codes))
 
     def drop(self, slots: Rows) -> None:
         """Empty slots; when it returns nobody reads what was in them."""
         self._left(slots)
-        self._change(lambda side: side.drop(slots))
         self._note(slots, None)
+        self._change(lambda side: side.drop(slots))
 
     def _change(self, change: Callable[[Lists], None]) -> None:
         self._held = None  # with one list and no codec it is a view on what is changed now
@@ -94,14 +94,16 @@ class Layout:
                     sample = self._sample(SAMPLE * dial.lists)
                 fresh = Lists(shape_for(dial, sample, queries))
                 carry(self._sides, fresh)
+                if queries is not None:  # before anybody searches there
+                    dial = self._tuned(dial, Sides(fresh), queries)
                 with self._writing:
                     self._catch_up(fresh)
                     self._held = None
-                    self._sides.replace(fresh)
                     self.dial, self._wear = dial, Wear(fresh.nlist)
-                if self._policy.copies == 2:
-                    self._pair(fresh)
+                    self._sides.replace(fresh)
             finally:
+                if self.copies < self._policy.copies:
+                    self._pair()
                 with self._writing:
                     self._missed = None
 
@@ -111,8 +113,8 @@ class Layout:
         rows = np.random.default_rng(len(held)).permutation(len(held))[:count]
         return self.live.vectors(held[np.sort(rows)])
 
-    def _pair(self, lists: Lists) -> None:
-        spare = Lists(lists.shape)
+    def _pair(self) -> None:
+        spare = Lists(self.live.shape)
         double(self._sides, spare)
         with self._writing:
             self._catch_up(spare)
@@ -130,11 +132,14 @@ class Layout:
     def tune(self, queries: Vectors) -> None:
         """Choose how many lists to look at; see `FaissIndex.tune`."""
         with self._rebuilding:
-            if not len(queries):
-                with self._writing:
-                    queries = self._sample(STAND_INS)
-            nprobe, recall = probes_for(self._sides, queries, self._policy.k, self._policy.recall)
-            self.dial = replace(self.dial, nprobe=nprobe, recall=recall)
+            self.dial = self._tuned(self.dial, self._sides, queries)
+
+    def _tuned(self, dial: Dial, sides: Sides, queries: Vectors) -> Dial:
+        if not len(queries):
+            with self._writing:
+                queries = self._sample(STAND_INS)
+        nprobe, recall = probes_for(sides, queries, self._policy.k, self._policy.recall)
+        return replace(dial, nprobe=nprobe, recall=recall)
 
     def probe(self, queries: Vectors) -> float:
         """The share of the exact answers that is found; see `FaissIndex.probe`."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from ratoon.domain.embedding import Vectors
 
-EVERY, KEPT = 50, 100
-"""One in so many queries is kept, and so many of them."""
+EVERY, KEPT, LEAST = 50, 100, 20
+"""One in so many queries is kept, so many of them, and fewer than the last number tell nothing."""
 
 
 class Sample:
@@ -20,7 +20,7 @@ class Sample:
 
     def add(self, queries: Vectors) -> None:
         """A search was asked these; the first of them is kept now and then."""
-        if len(queries) and next(self._searches) % EVERY == 0:
+        if len(queries) and next(self._searches) % EVERY == EVERY - 1:
             self._kept.append(queries[0].copy())
 
     def queries(self) -> Vectors:

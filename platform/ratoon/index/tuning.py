@@ -7,8 +7,8 @@ from ratoon.domain.embedding import Vectors
 from ratoon.index.lists import Lists
 from ratoon.index.sides import Sides
 
-BLOCK = 16_384
-"""Vectors scored at once."""
+BLOCK, FEW = 4_096, 16
+"""Vectors scored at once, and queries that search at once: a change waits for as long as they take."""
 
 SLACK = 4e-6
 """Float32 keeps about seven digits of a sum, in whatever order."""
@@ -55,12 +55,14 @@ def _enough(shares: npt.NDArray[np.float64], recall: float) -> bool:
 
 def _found(sides: Sides, queries: Vectors, k: int, probes: int, least: Vectors) -> npt.NDArray[np.float64]:
     """Of each query the share of its exact top k that a search finds."""
-    with sides.reading() as lists:
-        wanted = min(k, len(lists))
-        scores, slots = lists.search(queries, wanted, probes)
-    reached = (scores >= least[:, None]) & (slots >= 0)
-    shares: npt.NDArray[np.float64] = np.count_nonzero(reached, axis=1) / wanted
-    return shares
+    shares = []
+    for first in range(0, len(queries), FEW):
+        few = slice(first, first + FEW)
+        with sides.reading() as lists:
+            wanted = max(1, min(k, len(lists)))
+            scores, slots = lists.search(queries[few], wanted, probes)
+        shares.append(np.count_nonzero((scores >= least[few, None]) & (slots >= 0), axis=1) / wanted)
+    return np.concatenate(shares)
 
 
 def _least(sides: Sides, queries: Vectors, k: int) -> Vectors:

@@ -125,7 +125,7 @@ def _far(lists: Lists, lately: Rows) -> tuple[Rows, Vectors, Vectors]:
 
 def _founded(lists: Lists, wear: Wear, vectors: Vectors, gaps: Vectors) -> dict[int, Vectors]:
     """Centroids amid entries that are far from theirs, in the places of lists that are missed less."""
-    count = min(NEW, round(len(vectors) * lists.nlist / len(lists)))
+    count = min(NEW, len(vectors), round(len(vectors) * lists.nlist / len(lists)))
     founded: dict[int, Vectors] = {}
     if count:
         centroids, _ = means(vectors, count)
