@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import DataError, StoreError
+from ratoon.index.centroids import shape_for
 from ratoon.index.exact import ExactIndex
 from ratoon.index.faiss_cpu import FaissIndex
 from ratoon.index.found import Found
@@ -229,3 +230,28 @@ def test_numbers_that_float16_cannot_hold_are_refused() -> None:
     with pytest.raises(DataError, match=r"expected numbers from -65,504 to 65,504, .* found 100000 for item 'i8'"):
         index.upsert(batch([7, 8], far))
     assert index.ids() == ["i0", "i1", "i2"]
+
+
+def test_a_rebuild_brings_back_nothing_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upsert that fails while the lists are made anew is in neither the old ones nor the new ones."""
+    index, whole = filled(200), Lists.put
+
+    def full(lists: Lists, slots: np.ndarray, *rest: Any) -> None:
+        if not failed:
+            failed.append(1)
+            raise MemoryError
+        whole(lists, slots, *rest)
+
+    failed: list[int] = []
+
+    def late(*arguments: Any) -> Any:
+        monkeypatch.setattr(Lists, "put", full)
+        with pytest.raises(MemoryError):
+            index.upsert(batch([900], drawn(1, 3)))
+        return shape_for(*arguments)
+
+    monkeypatch.setattr("ratoon.index.layout.shape_for", late)
+    index.rebuild(Dial(5, "flat", 5))
+    assert failed
+    assert len(index._layout.live) == len(index) == 200
+    assert len(index.search(drawn(1), 300)[0]) == 200

@@ -105,7 +105,9 @@ class FaissIndex:
             try:
                 self._layout.put(slots, batch.vectors)
             except BaseException:
-                self._slots.free(new)  # an id without a vector could be neither searched nor written down
+                # An id without a vector could be neither searched nor written down, nor may a rebuild put one there.
+                self._layout.drop(self._slots.of(new))
+                self._slots.free(new)
                 raise
 
     def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:

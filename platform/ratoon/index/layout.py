@@ -102,10 +102,16 @@ class Layout:
                     self.dial, self._wear = dial, Wear(fresh.nlist)
                     self._sides.replace(fresh)
             finally:
-                if self.copies < self._policy.copies:
-                    self._pair()
-                with self._writing:
-                    self._missed = None
+                self._end()
+
+    def _end(self) -> None:
+        """A rebuild is over, however it went: there are as many copies as before, and nothing is noted any more."""
+        try:
+            if self.copies < self._policy.copies:
+                self._pair()
+        finally:
+            with self._writing:
+                self._missed = None
 
     def _sample(self, count: int) -> Vectors:
         """At most so many of the vectors, the same ones of the same slots."""
