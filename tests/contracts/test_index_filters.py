@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.predicate import All, Equals, FilterRefused, Has, Not, Predicate, Range
-from ratoon.index import narrowing
 from ratoon.index.faiss_cpu import FaissIndex
+from ratoon.index.filters import narrowing
 from ratoon.ports import Index, Indexes
 from tests.contracts.test_index import DIM, GRID, KINDS, NAMES, indexes, queries
 from tests.domain.test_matching import PREDICATES, ROWS, Row, naive

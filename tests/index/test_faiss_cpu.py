@@ -12,11 +12,11 @@ from safetensors.numpy import load, save
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import DataError, StoreError
-from ratoon.index.centroids import shape_for
+from ratoon.index.answers.found import Found
 from ratoon.index.exact import ExactIndex
 from ratoon.index.faiss_cpu import FaissIndex
-from ratoon.index.found import Found
-from ratoon.index.lists import Lists
+from ratoon.index.ivf.centroids import shape_for
+from ratoon.index.ivf.lists import Lists
 
 PAIR = IndexPolicy(copies=2)
 
@@ -214,7 +214,7 @@ def test_what_failed_has_left_nothing(copies: Any, monkeypatch: pytest.MonkeyPat
         load(index.snapshot()["index.safetensors"])["vectors"].tobytes() == load(before["index.safetensors"])["vectors"].tobytes()
     )
     with monkeypatch.context() as patched:
-        patched.setattr("ratoon.index.layout.shape_for", full)
+        patched.setattr("ratoon.index.ivf.layout.shape_for", full)
         with pytest.raises(MemoryError):
             index.rebuild(Dial(5, "fp16", 5))
     index.upsert(batch([500], drawn(1, 3)))
@@ -250,7 +250,7 @@ def test_a_rebuild_brings_back_nothing_that_failed(monkeypatch: pytest.MonkeyPat
             index.upsert(batch([900], drawn(1, 3)))
         return shape_for(*arguments)
 
-    monkeypatch.setattr("ratoon.index.layout.shape_for", late)
+    monkeypatch.setattr("ratoon.index.ivf.layout.shape_for", late)
     index.rebuild(Dial(5, "flat", 5))
     assert failed
     assert len(index._layout.live) == len(index) == 200

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ratoon.domain.errors import StoreError
-from ratoon.index.slots import Slots
+from ratoon.index.items.slots import Slots
 from ratoon.index.snapshots import ITEMS, read_items, restored, write_items
 
 

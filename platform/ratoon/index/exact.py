@@ -14,59 +14,17 @@ from ratoon.domain.errors import StoreError
 from ratoon.domain.predicate import Kind, Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
+from ratoon.index.answers.found import Found, best
+from ratoon.index.answers.held import Held
+from ratoon.index.answers.scores import exact_scores, recall_of
 from ratoon.index.checks import accepted, queries_accepted, refuse_unequal
-from ratoon.index.filters import Filters
-from ratoon.index.found import Found, best
-from ratoon.index.held import Held
-from ratoon.index.slots import Rows, Slots
+from ratoon.index.filters.current import Filters
+from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
 from ratoon.ports import Files
 
 VECTORS = "vectors.npy"
-CHUNK, BLOCK = 256, 4_096
-"""Queries and vectors scored at once."""
-
 Ranks = npt.NDArray[np.int64]
-
-
-def exact_scores(queries: Vectors, vectors: Vectors) -> npt.NDArray[np.float32]:
-    """Inner products, summed in float64 so that the order of summation does not show; shape (queries, vectors)."""
-    return (queries.astype(np.float64) @ vectors.astype(np.float64).T).astype(np.float32)
-
-
-def recall_of(found: Sequence[Found], queries: Vectors, held: Held, slots: Slots, k: int) -> float:
-    """The share of the exact top k that `found` holds; 1.0 where there is nothing to find.
-
-    An item counts if its exact score reaches the k-th best one, so that among ties every choice is right. To know that all of
-    a query's items do, it is enough to count what is ahead of the worst of them.
-    """
-    vectors = held.vectors
-    wanted = min(k, len(vectors))
-    if not wanted or not len(queries):
-        return 1.0
-    hits = 0
-    for first in range(0, len(queries), CHUNK):
-        asked = queries[first : first + CHUNK]
-        places = [held.rows(slots.find(item for item, _ in pairs)) for pairs in found[first : first + CHUNK]]
-        scores = [vectors[own] @ query for query, own in zip(asked, places, strict=True)]
-        worst = np.array([own.min() + _slack(own.min()) if len(own) else np.inf for own in scores], np.float32)
-        ahead = np.zeros(len(asked), np.int64)
-        for block in range(0, len(vectors), BLOCK):
-            ahead += np.count_nonzero(asked @ vectors[block : block + BLOCK].T > worst[:, None], axis=1)
-        for row, own in enumerate(scores):
-            hits += min(len(own), wanted) if ahead[row] < wanted else _reaching(own, vectors @ asked[row], wanted)
-    return hits / (wanted * len(queries))
-
-
-def _reaching(own: Vectors, scores: Vectors, wanted: int) -> int:
-    """How many of `own` reach the k-th best of all scores, k being `wanted`."""
-    least = np.partition(scores, -wanted)[-wanted]
-    return min(int(np.count_nonzero(own >= least - _slack(least))), wanted)
-
-
-def _slack(score: np.float32) -> float:
-    """Float32 keeps about seven digits of a sum, in whatever order: the slack follows the score where scores are large."""
-    return 4e-6 * max(1.0, abs(float(score)))
 
 
 class ExactIndex:

@@ -17,19 +17,19 @@ from ratoon.domain.errors import UsageError
 from ratoon.domain.predicate import Kind, Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
-from ratoon.index.asked import Asked
-from ratoon.index.bests import Best, best_of
-from ratoon.index.centroids import shape_for
+from ratoon.index.answers.asked import Asked
+from ratoon.index.answers.bests import Best, best_of
+from ratoon.index.answers.found import Found
+from ratoon.index.answers.ranks import Ranks, ranks_of
+from ratoon.index.answers.scores import recall_of
 from ratoon.index.checks import accepted, queries_accepted
-from ratoon.index.exact import recall_of
-from ratoon.index.filters import Filters
-from ratoon.index.found import Found
-from ratoon.index.layout import Layout
-from ratoon.index.lists import Lists
-from ratoon.index.ranks import Ranks, ranks_of
+from ratoon.index.filters.current import Filters
+from ratoon.index.items.slots import Slots
+from ratoon.index.ivf.centroids import shape_for
+from ratoon.index.ivf.layout import Layout
+from ratoon.index.ivf.lists import Lists
 from ratoon.index.sampling import LEAST, Sample
 from ratoon.index.searching import searched
-from ratoon.index.slots import Slots
 from ratoon.index.snapshots import ITEMS
 from ratoon.index.stored import Stored, read, write
 from ratoon.ports import Files

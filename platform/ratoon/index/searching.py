@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ratoon.domain.embedding import Vectors
-from ratoon.index.found import Found, best, ranked
-from ratoon.index.lists import Lists, Scored
-from ratoon.index.matches import Matches
-from ratoon.index.narrowing import Narrow, one_by_one, scored
-from ratoon.index.slots import Rows, Slots
+from ratoon.index.answers.found import Found, best, ranked
+from ratoon.index.filters.matches import Matches
+from ratoon.index.filters.narrowing import Narrow, one_by_one, scored
+from ratoon.index.items.slots import Rows, Slots
+from ratoon.index.ivf.lists import Lists, Scored
 
 LONG = 1_024
 """More exclusions of one query than these: then they are not looked at, instead of being left out of a longer answer."""

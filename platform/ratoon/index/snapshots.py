@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
-from ratoon.index.slots import Rows, Slots
+from ratoon.index.items.slots import Rows, Slots
 from ratoon.ports import Files
 
 ITEMS = "items.parquet"

@@ -14,8 +14,8 @@ from safetensors.numpy import save
 from ratoon.domain.dial import Codec, Dial
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
-from ratoon.index.lists import Lists, Shape
-from ratoon.index.slots import Slots
+from ratoon.index.items.slots import Slots
+from ratoon.index.ivf.lists import Lists, Shape
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
 from ratoon.ports import Files
 

@@ -10,8 +10,8 @@ from ratoon.bench.indexes.ledger import Ledger
 from ratoon.bench.indexes.live import Stream, live
 from ratoon.bench.indexes.mixture import MOVED, Mixture
 from ratoon.domain.embedding import Vectors
+from ratoon.index.answers.found import Found
 from ratoon.index.faiss_cpu import FaissIndex
-from ratoon.index.found import Found
 from tests.bench.indexes.vectors import DIM, drawn, index_of
 
 ITEMS, K = 2_000, 10

@@ -1,0 +1,1 @@
+"""What is found: scores, places and the best of many queries, exactly."""

@@ -1,0 +1,210 @@
+"""Which item has which slot, and the columns that go with it. Knows nothing of vectors."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ratoon.domain.errors import DataError
+from ratoon.index.items.journal import Edit, Journal
+from ratoon.index.items.names import Names
+
+Rows = npt.NDArray[np.int64]
+"""Slots, int64, shape (n,)."""
+
+
+class Slots:
+    """Item id -> slot, from 0, with the items' columns by slot.
+
+    A new item takes the slot that was freed last, or the next one; an item keeps its slot as long as it is held. Slots mean
+    nothing outside the index that they belong to. One thread at a time may change them while others look up.
+
+    Attributes:
+        ids: by slot; that of a free slot means nothing.
+        edits: goes up whenever an id, a column or a value becomes another one.
+        journal: what became of columns lately.
+        lock: held while columns change.
+    """
+
+    def __init__(self) -> None:
+        self.ids = Names()
+        self.edits = 0
+        self.journal = Journal()
+        self.lock = Lock()
+        self._slot: dict[str, int] = {}
+        self._free: list[int] = []
+        self._types: dict[str, pa.DataType] = {}
+        self._columns: dict[str, list[object]] = {}
+
+    def __len__(self) -> int:
+        """How many items there are."""
+        return len(self._slot)
+
+    def __iter__(self) -> Iterator[str]:
+        """The items, in no order that means anything."""
+        return iter(list(self._slot))
+
+    def __contains__(self, item_id: object) -> bool:
+        """Whether this item has a slot."""
+        return item_id in self._slot
+
+    def copy(self) -> "Slots":
+        """The same items and columns, changed apart from these from now on."""
+        other = Slots()
+        other.ids, other.edits, other._slot, other._types = self.ids.copy(), self.edits, dict(self._slot), dict(self._types)
+        other._free = list(self._free)
+        other._columns = {name: list(column) for name, column in self._columns.items()}
+        return other
+
+    def find(self, ids: Iterable[str]) -> Rows:
+        """The slots of those ids that are held, in order and without duplicates."""
+        return np.array([self._slot[item] for item in dict.fromkeys(ids) if item in self._slot], dtype=np.int64)
+
+    def of(self, ids: Sequence[str]) -> Rows:
+        """The slot of each id, in order; KeyError for an id that is not held."""
+        return np.array([self._slot[item] for item in ids], dtype=np.int64)
+
+    def look_up(self, ids: Sequence[str]) -> Rows:
+        """The slot of each id, in order; -1 for one that is not held."""
+        return np.fromiter(map(self._slot.get, ids, repeat(-1)), np.int64, len(ids))
+
+    def by_id(self) -> Rows:
+        """The slots of all items, in the order of their ids."""
+        return np.array([self._slot[item] for item in sorted(self._slot)], dtype=np.int64)
+
+    def packed(self) -> Rows:
+        """The slots of all items: each in the place of its number, as far as there are items, the others where slots are free."""
+        taken, count = self.taken(), len(self._slot)
+        order = np.full(count, -1)
+        low = taken[taken < count]
+        order[low] = low
+        order[order < 0] = taken[taken >= count]
+        return order
+
+    def taken(self) -> Rows:
+        """The slots of all items, ascending."""
+        return np.sort(np.fromiter(self._slot.values(), np.int64, len(self._slot)))
+
+    def put(self, ids: Sequence[str], table: pa.Table) -> Rows:
+        """Give each id a slot, its own if it has one, and set its columns; the set of columns becomes the table's.
+
+        Without ids nothing happens.
+
+        Args:
+            ids: without duplicates.
+            table: a row per id; `item_id` and the other columns.
+
+        Returns:
+            The slot of each id.
+
+        Raises:
+            DataError: what is held cannot be read as a column's new type; nothing has been changed.
+        """
+        if not ids:
+            return np.empty(0, np.int64)
+        with self.lock:
+            if self._slot:
+                return self._put(ids, table)
+            self.journal.forget()
+            return self._filled(ids, table)
+
+    def _put(self, ids: Sequence[str], table: pa.Table) -> Rows:
+        types = self._types
+        self._columns = self._conformed(table)
+        if self._types != types:
+            self.journal.forget()
+        fresh = [item for item in ids if item not in self._slot]
+        for item in fresh:
+            self._take(item)
+        slots = self.of(ids)
+        self.edits += bool(fresh)
+        values = {name: table.column(name).to_pylist() for name in self._columns}
+        for name, column in self._columns.items():
+            column.extend([None] * (len(self.ids) - len(column)))
+            for slot, value in zip(slots.tolist(), values[name], strict=True):
+                # Zeros of either sign are equal, and not the same value.
+                if repr(column[slot]) != repr(value):
+                    column[slot] = value
+                    self.edits += 1
+        self.journal.note(Edit(slots, values), len(self.ids))
+        return slots
+
+    def _take(self, item: str) -> None:
+        """Give a new item a slot."""
+        if self._free:
+            slot = self._free.pop()
+            self.ids[slot] = item
+        else:
+            slot = len(self.ids)
+            self.ids.append(item)
+        self._slot[item] = slot
+
+    def _filled(self, ids: Sequence[str], table: pa.Table) -> Rows:
+        """`put` where there is nothing yet: what a load does."""
+        self._columns = {name: table.column(name).to_pylist() for name in self._conformed(table)}
+        self.ids, self._slot = Names(ids), {item: slot for slot, item in enumerate(ids)}
+        self._free = []
+        self.edits += 1
+        return np.arange(len(ids), dtype=np.int64)
+
+    def free(self, ids: Iterable[str]) -> None:
+        """Take items away that are held; whoever looks up one of their slots must be gone by now."""
+        with self.lock:
+            freed = {item: self._slot[item] for item in ids}
+            for item, slot in freed.items():
+                del self._slot[item]
+                self._free.append(slot)
+                self.edits += 1
+                for column in self._columns.values():
+                    column[slot] = None
+            self.journal.note(Edit(np.array(list(freed.values()), np.int64), None), len(self.ids))
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """The type of each column."""
+        return self._types
+
+    def column(self, name: str) -> Sequence[object]:
+        """A column's values by slot, which change unless `lock` is held."""
+        return self._columns[name]
+
+    def rows(self, ids: Sequence[str]) -> list[dict[str, object]]:
+        """The columns of items, in order, `item_id` left out; KeyError for an id that is not held."""
+        slots = [self._slot[item] for item in ids]
+        return [{name: column[slot] for name, column in self._columns.items()} for slot in slots]
+
+    def table(self, order: Rows) -> pa.Table:
+        """`item_id` and every column of the items in some slots, columns in the order of their names."""
+        names = sorted(self._columns)
+        arrays = [pa.array([self._columns[name][slot] for slot in order], self._types[name]) for name in names]
+        ids = pa.array(self.ids.take(order), pa.string())
+        return pa.Table.from_arrays([ids, *arrays], names=["item_id", *names])
+
+    def _conformed(self, table: pa.Table) -> dict[str, list[object]]:
+        types, columns = {}, {}
+        for name, new in zip(table.schema.names, table.schema.types, strict=True):
+            if name == "item_id":
+                continue
+            old = self._types.get(name, new)
+            # A column without a value has no type of its own; it must not take away the type that is known.
+            types[name] = old if pa.types.is_null(new) else new
+            held = self._columns.get(name, [None] * len(self.ids))
+            columns[name] = held if types[name] == old else _cast(name, held, old, types[name])
+        self.edits += types != self._types
+        self._types = types
+        return columns
+
+
+def _cast(name: str, values: list[object], old: pa.DataType, new: pa.DataType) -> list[object]:
+    try:
+        return list(pa.array(values, old).cast(new).to_pylist())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(
+            name,
+            expected=f"the index's column type {old}, or one that its values can be read as",
+            found=f"{new} ({error})",
+            fix="Rename the column, or refresh with the full scope, which rebuilds the index.",
+        ) from error

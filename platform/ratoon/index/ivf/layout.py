@@ -1,0 +1,164 @@
+"""Vectors by slot: the lists they lie in, and what lays them out anew while they are searched and changed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock, RLock
+
+import numpy as np
+
+from ratoon.domain.dial import Dial, IndexPolicy
+from ratoon.domain.embedding import Vectors
+from ratoon.index.answers.held import Held
+from ratoon.index.items.slots import Rows
+from ratoon.index.ivf.centroids import SAMPLE, shape_for
+from ratoon.index.ivf.lists import Lists
+from ratoon.index.ivf.rebuilding import carry, double
+from ratoon.index.ivf.sides import Sides
+from ratoon.index.ivf.tuning import probes_for, share_of
+from ratoon.index.ivf.upkeep import Wear, apply, plan
+
+STAND_INS = 300
+"""Items that are asked for where no queries are known."""
+
+
+class Layout:
+    """Vectors by slot. Any number of threads may read; who changes holds `writing`.
+
+    Attributes:
+        dial: how they are laid out.
+    """
+
+    def __init__(self, lists: Lists, dial: Dial, policy: IndexPolicy, writing: RLock) -> None:
+        self.dial = dial
+        self._policy, self._writing, self._rebuilding = policy, writing, Lock()
+        self._sides = Sides(lists, lists.copy() if policy.copies == 2 else None)
+        self._missed: list[tuple[Rows, Vectors | None]] | None = None
+        self._wear = Wear(lists.nlist)
+        self._held: Held | None = None
+
+    @property
+    def live(self) -> Lists:
+        """The lists that are searched: for whoever holds `writing`."""
+        return self._sides.live
+
+    @property
+    def copies(self) -> int:
+        """How many copies there are: one less than the policy's while the second is being made again."""
+        return self._sides.copies
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Lists, int]]:
+        """The lists, unchanged until the block ends, and how many of them to look at."""
+        with self._sides.reading() as lists:
+            yield lists, min(self.dial.nprobe, lists.nlist)
+
+    def held(self) -> Held:
+        """All vectors, decoded; kept until the next change, for whoever asks many questions about one state."""
+        if self._held is None:
+            self._held = self.live.held()
+        return self._held
+
+    def put(self, slots: Rows, vectors: Vectors) -> None:
+        """Write vectors into slots; when it returns they are found."""
+        lists, codes = self.live.assigned(vectors), self.live.encoded(vectors)
+        self._left(slots)
+        self._wear.put(slots, lists)
+        self._note(slots, vectors)
+        self._change(lambda side: side.put(slots, lists, codes))
+
+    def drop(self, slots: Rows) -> None:
+        """Empty slots; when it returns nobody reads what was in them."""
+        self._left(slots)
+        self._note(slots, None)
+        self._change(lambda side: side.drop(slots))
+
+    def _change(self, change: Callable[[Lists], None]) -> None:
+        self._held = None  # with one list and no codec it is a view on what is changed now
+        self._sides.change(change)
+
+    def _left(self, slots: Rows) -> None:
+        self._wear.left(self.live.place(slots[self.live.has(slots)]))
+
+    def _note(self, slots: Rows, vectors: Vectors | None) -> None:
+        if self._missed is not None:
+            self._missed.append((slots, vectors))
+
+    def rebuild(self, dial: Dial, queries: Vectors | None) -> None:
+        """Lay the vectors out anew; see `FaissIndex.rebuild`."""
+        with self._rebuilding:
+            try:
+                with self._writing:
+                    self._sides.drop_spare()
+                    self._missed = []
+                    sample = self._sample(SAMPLE * dial.lists)
+                fresh = Lists(shape_for(dial, sample, queries))
+                carry(self._sides, fresh)
+                if queries is not None:  # before anybody searches there
+                    dial = self._tuned(dial, Sides(fresh), queries)
+                with self._writing:
+                    self._catch_up(fresh)
+                    self._held = None
+                    self.dial, self._wear = dial, Wear(fresh.nlist)
+                    self._sides.replace(fresh)
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        """A rebuild is over, however it went: there are as many copies as before, and nothing is noted any more."""
+        try:
+            if self.copies < self._policy.copies:
+                self._pair()
+        finally:
+            with self._writing:
+                self._missed = None
+
+    def _sample(self, count: int) -> Vectors:
+        """At most so many of the vectors, the same ones of the same slots."""
+        held = self.live.held_slots()
+        rows = np.random.default_rng(len(held)).permutation(len(held))[:count]
+        return self.live.vectors(held[np.sort(rows)])
+
+    def _pair(self) -> None:
+        spare = Lists(self.live.shape)
+        double(self._sides, spare)
+        with self._writing:
+            self._catch_up(spare)
+            self._sides.pair_with(spare)
+
+    def _catch_up(self, lists: Lists) -> None:
+        """Do again in a new copy what was changed since it was begun."""
+        for slots, vectors in self._missed or ():
+            if vectors is None:
+                lists.drop(slots)
+            else:
+                lists.put(slots, lists.assigned(vectors), lists.encoded(vectors))
+        self._missed = []
+
+    def tune(self, queries: Vectors) -> None:
+        """Choose how many lists to look at; see `FaissIndex.tune`."""
+        with self._rebuilding:
+            self.dial = self._tuned(self.dial, self._sides, queries)
+
+    def _tuned(self, dial: Dial, sides: Sides, queries: Vectors) -> Dial:
+        if not len(queries):
+            with self._writing:
+                queries = self._sample(STAND_INS)
+        nprobe, recall = probes_for(sides, queries, self._policy.k, self._policy.recall)
+        return replace(dial, nprobe=nprobe, recall=recall)
+
+    def probe(self, queries: Vectors) -> float:
+        """The share of the exact answers that is found; see `FaissIndex.probe`."""
+        with self._rebuilding:
+            share, error = share_of(self._sides, queries, self._policy.k, self.dial.nprobe)
+        if share + error < self._policy.recall:
+            self.tune(queries)
+        return share
+
+    def upkeep(self) -> int:
+        """Mend the lists that are most in want of it; see `FaissIndex.upkeep`."""
+        with self._rebuilding, self._writing:
+            mending = plan(self.live, self._wear)
+            if mending is not None:
+                self._change(lambda side: apply(side, mending))
+            return 0 if mending is None else len(mending.numbers)

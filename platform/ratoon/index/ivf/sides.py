@@ -1,0 +1,105 @@
+"""One or two copies of the lists, so that readers never see half a change (left-right: Ramalhete and Correia 2015).
+
+With two, a change is made in the copy that nobody reads, the copies change places, and when the last reader has left the
+other one it is changed too: readers never wait. With one, readers wait while it is changed. The same happens for as long as
+the second copy is being made again.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from ratoon.index.ivf.lists import Lists
+
+PAUSE = 5e-5
+"""Seconds between looks whether readers have left."""
+
+
+class _Side:
+    """A copy and who reads it. Appending, popping and comparing are single steps of the interpreter: no reader takes a lock."""
+
+    def __init__(self, lists: Lists) -> None:
+        self.lists = lists
+        self.readers: list[None] = []
+        self.open = Event()
+        self.open.set()
+
+    def drain(self) -> None:
+        """Wait until nobody reads."""
+        while self.readers:
+            time.sleep(PAUSE)
+
+
+class Sides:
+    """What readers read and one writer at a time changes.
+
+    Args:
+        spare: the second copy, of the same content as the first.
+    """
+
+    def __init__(self, lists: Lists, spare: Lists | None = None) -> None:
+        self._live = _Side(lists)
+        self._spare = None if spare is None else _Side(spare)
+
+    @property
+    def live(self) -> Lists:
+        """The copy that is read: for the writer, who alone changes it."""
+        return self._live.lists
+
+    @property
+    def copies(self) -> int:
+        """One or two."""
+        return 1 if self._spare is None else 2
+
+    @contextmanager
+    def reading(self) -> Iterator[Lists]:
+        """The live copy, unchanged until the block ends."""
+        while True:
+            side = self._live
+            side.readers.append(None)
+            # A writer looks for readers after it has closed this side or made the other one live; then one of us sees the other.
+            if side is self._live and side.open.is_set():
+                break
+            side.readers.pop()
+            side.open.wait()
+        try:
+            yield side.lists
+        finally:
+            side.readers.pop()
+
+    def change(self, change: Callable[[Lists], None]) -> None:
+        """Change every copy alike; when it returns, every reader to come sees the change.
+
+        Args:
+            change: does the same to equal copies.
+        """
+        live, spare = self._live, self._spare
+        if spare is None:
+            live.open.clear()
+            try:
+                live.drain()
+                change(live.lists)
+            finally:
+                live.open.set()
+            return
+        self._spare = None  # until both are equal again
+        change(spare.lists)
+        self._live = spare
+        live.drain()
+        change(live.lists)
+        self._spare = live
+
+    def drop_spare(self) -> bool:
+        """Free the second copy; whether there was one."""
+        had, self._spare = self._spare is not None, None
+        return had
+
+    def replace(self, lists: Lists) -> None:
+        """Another copy becomes the live one; the old one is freed after its last reader."""
+        old, self._live = self._live, _Side(lists)
+        old.drain()
+
+    def pair_with(self, spare: Lists) -> None:
+        """Take a second copy, equal to the live one."""
+        self._spare = _Side(spare)

@@ -1,0 +1,129 @@
+"""How many lists are looked at for a share of the exact answers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ratoon.domain.dial import Dial, IndexPolicy
+from ratoon.domain.embedding import EmbeddingBatch
+from ratoon.domain.errors import DataError, UsageError
+from ratoon.index.faiss_cpu import FaissIndex
+from ratoon.index.ivf.lists import Lists
+from ratoon.index.ivf.sides import Sides
+from ratoon.index.sampling import EVERY, KEPT
+from tests.index.mixtures import mixture
+
+
+def filled(recall: float, copies: int = 1) -> FaissIndex:
+    """4,000 items in 126 lists."""
+    policy = IndexPolicy(recall=recall, k=20, exact=1_000, copies=2 if copies == 2 else 1)
+    index = FaissIndex(16, "cosine", policy)
+    vectors = mixture(1, 50).items(4_000)
+    ids = [f"i{number}" for number in range(4_000)]
+    index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids})))
+    index.rebuild()
+    return index
+
+
+def test_as_few_lists_as_find_the_share() -> None:
+    """Other queries than those it was tuned by find the share, too; a smaller one takes fewer lists, all of it needs many."""
+    asked, others = mixture(1, 50).queries(300), mixture(1, 50).queries(600)[300:]
+    dials = []
+    for recall in (0.5, 0.9, 0.999):
+        index = filled(recall)
+        dials.append(index.tune(asked))
+        assert index.dial == dials[-1]
+        assert dials[-1].lists == 126
+        assert recall <= (dials[-1].recall or 0) <= 1
+        assert index.recall(others, 20) > recall - 0.02
+    assert dials[0].nprobe < dials[1].nprobe < dials[2].nprobe < 126
+    fewer = FaissIndex.load(index.snapshot(), index.policy)
+    fewer.rebuild(Dial(126, "fp16", dials[2].nprobe - 1))
+    assert fewer.recall(asked, 20) < 0.9999
+
+
+def test_rebuilding_for_queries_tunes_too() -> None:
+    """A rebuild that is told what will be asked says what share of it is found; without, nothing has been asked."""
+    index = filled(0.9)
+    assert index.dial.recall is None
+    assert (index.rebuild(queries=mixture(1, 50).queries(100)).recall or 0) >= 0.9
+
+
+def test_what_settles() -> None:
+    """Settling lays out anew what has outgrown its layout, mends what has not, and leaves few items in one list."""
+    index, asked = filled(0.9), mixture(1, 50).queries(100)
+    index.remove(f"i{number}" for number in range(3_700))
+    assert index.settle(lambda: asked) == Dial()
+    ids = [f"n{number}" for number in range(2_000)]
+    index.upsert(EmbeddingBatch(tuple(ids), mixture(2, 50).items(2_000), pa.table({"item_id": ids})))
+    dial = index.settle(lambda: asked)
+    assert (dial.lists, dial.codec) == (96, "fp16")
+    index.upsert(EmbeddingBatch(tuple(ids[:600]), mixture(7, 9).items(600), pa.table({"item_id": ids[:600]})))
+    settled = index.settle(lambda: asked)
+    assert settled.lists == 96
+    assert (settled.recall or 0) >= 0.9
+    assert index.upkeep() == 0
+
+
+def test_items_stand_for_queries_that_nobody_knows() -> None:
+    """Where nobody has asked anything yet, lists are looked at as if items were asked for."""
+    index = filled(0.9)
+    dial = index.tune(np.empty((0, 16), np.float32))
+    assert dial.nprobe > 1
+    assert (dial.recall or 0) >= 0.9
+
+
+def test_queries_of_another_length_are_refused() -> None:
+    """Tuning by queries of another tower is refused by their shape."""
+    with pytest.raises(DataError, match=r"queries: expected shape \(n, 16\), found \(3, 4\)"):
+        filled(0.9).tune(np.ones((3, 4), np.float32))
+
+
+def test_an_empty_index_settles() -> None:
+    """Nothing is there to be found, and that is all of it."""
+    index = FaissIndex(16, "cosine")
+    assert index.settle(lambda: mixture(1, 5).queries(3)) == Dial()
+    assert index.tune(mixture(1, 5).queries(3)).recall == 1.0
+    assert index.stats() == {"items": 0, "copies": 1, "lists": 1, "codec": "flat", "nprobe": 1, "recall": 1.0, "largest": 0.0}
+
+
+def test_what_searches_find_is_watched() -> None:
+    """The newest of the queries that were asked tell what share is found; if that is too little, more lists are looked at."""
+    index, asked = filled(0.9, copies=2), mixture(1, 50).queries(120)
+    assert index.probe() is None
+    index.tune(asked)
+    for row in range(100):
+        index.search(asked[row : row + 1], 5)
+    assert index._asked_lately.queries().tolist() == [asked[49].tolist(), asked[99].tolist()]
+    assert index.probe() is None
+    before = index.dial.nprobe
+    for row in range(EVERY * KEPT):
+        index.search(asked[row % 120 : row % 120 + 1], 5)
+    assert len(index._asked_lately.queries()) == KEPT
+    assert (index.probe() or 0) > 0.88
+    assert index.dial.nprobe <= before + 2
+    index._layout.dial = replace(index.dial, nprobe=1)
+    assert 0 < (index.probe() or 0) < 0.8
+    assert index.dial.nprobe > 1
+    assert (index.dial.recall or 0) >= 0.9
+    assert (index.probe() or 0) >= 0.9
+
+
+def test_a_rebuild_is_tuned_before_it_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the moment that other lists are live as many are looked at as find the share; more lists than items are refused."""
+    index, asked = filled(0.95, copies=2), mixture(1, 50).queries(200)
+    seen, whole = list[Dial](), Sides.replace
+
+    def replaced(sides: Sides, lists: Lists) -> None:
+        whole(sides, lists)
+        seen.append(index.dial)
+
+    monkeypatch.setattr(Sides, "replace", replaced)
+    assert seen == [] != [index.rebuild(Dial(500, "fp16", 1), asked)]
+    assert seen == [index.dial]
+    assert (index.dial.recall or 0) >= 0.95
+    with pytest.raises(UsageError, match="dial.lists: expected at most as many lists as items, found 5000 for 4000 items"):
+        index.rebuild(Dial(5_000, "fp16"))
+    assert index.stats()["copies"] == 2
