@@ -8,6 +8,7 @@ import pytest
 
 from ratoon.domain.matching import Bools, Column, matching
 from ratoon.domain.predicate import All, Equals, Has, Predicate, Range
+from ratoon.index.filters import current
 from ratoon.index.filters.current import MOST, Filters
 from ratoon.index.items.journal import FEW
 from ratoon.index.items.slots import Slots
