@@ -270,7 +270,7 @@ def test_refused_upsert_changes_nothing(indexes: Indexes) -> None:
     before = dict(index.snapshot())
     ok = np.array([[0.6, 0.8]], np.float32)
     refused = [
-        (EmbeddingBatch(("b",), np.ones((1, 3), np.float32), pa.table({"item_id": ["b"]})), r"expected shape \(n, 2\)"),
+        (EmbeddingBatch(("b",), np.ones((1, 3), np.float32), pa.table({"item_id": ["b"]})), r"expected shape \(1, 2\)"),
         (batch({"b": [1.0, 0.0], "long": [1.0, 0.1]}), r"length 1 \(metric cosine\), found length 1.00499 for item 'long'"),
         (EmbeddingBatch(("b",), ok, pa.table({"item_id": ["c"]})), "expected a column item_id with the batch's ids"),
         (EmbeddingBatch(("b",), ok, pa.table({"title": ["c"]})), "expected a column item_id with the batch's ids"),

@@ -17,36 +17,45 @@ def accepted(batch: EmbeddingBatch, dim: int, metric: Metric) -> EmbeddingBatch:
     """The batch with the last of each duplicate id, float32 and C-contiguous.
 
     Raises:
-        DataError: vectors of another length than `dim`, or with numbers beyond LARGEST; under `cosine` one that is not
-            normalised; `columns.item_id` is not `ids`.
+        DataError: `vectors_accepted` refuses the vectors; `columns.item_id` is not `ids`.
     """
-    if batch.vectors.ndim != 2 or batch.vectors.shape[1] != dim:
-        raise DataError(
-            "EmbeddingBatch.vectors",
-            expected=f"shape (n, {dim})",
-            found=str(batch.vectors.shape),
-            fix="Embed the items with the model that this index belongs to.",
-        )
-    _bounded(batch)
+    vectors = vectors_accepted(batch.ids, batch.vectors, dim, metric)
     _same_items(batch)
     last = {item: row for row, item in enumerate(batch.ids)}
-    if len(last) < len(batch.ids):
-        rows = list(last.values())
-        batch = EmbeddingBatch(tuple(last), batch.vectors[rows], batch.columns.take(rows))
-    if metric == "cosine":
-        _normalised(batch)
-    return replace(batch, vectors=np.ascontiguousarray(batch.vectors, dtype=np.float32))
+    if len(last) == len(batch.ids):
+        return replace(batch, vectors=vectors)
+    rows = list(last.values())
+    return EmbeddingBatch(tuple(last), vectors[rows], batch.columns.take(rows))
 
 
-def _bounded(batch: EmbeddingBatch) -> None:
-    far = np.flatnonzero((np.abs(batch.vectors) > LARGEST).any(axis=1))
+def vectors_accepted(ids: Sequence[str], vectors: Vectors, dim: int, metric: Metric) -> Vectors:
+    """The vectors, float32 and C-contiguous; shape (n, dim).
+
+    Args:
+        ids: n of them.
+
+    Raises:
+        DataError: another shape; numbers beyond LARGEST, or none; under `cosine` a vector that is not normalised.
+    """
+    if vectors.shape != (len(ids), dim):
+        raise DataError(
+            "EmbeddingBatch.vectors",
+            expected=f"shape ({len(ids)}, {dim})",
+            found=str(vectors.shape),
+            fix="Embed the items with the model that this index belongs to.",
+        )
+    # Whatever compares with NaN is false.
+    far = np.flatnonzero(~(np.abs(vectors) <= LARGEST).all(axis=1))
     if len(far):
         raise DataError(
             "EmbeddingBatch.vectors",
             expected=f"numbers from -{LARGEST:,} to {LARGEST:,}, which float16 can hold",
-            found=f"{np.abs(batch.vectors[far[0]]).max():g} for item {batch.ids[far[0]]!r}",
+            found=f"{np.abs(vectors[far[0]]).max():g} for item {ids[far[0]]!r}",
             fix="Look at that item's features, or scale the tower's output.",
         )
+    if metric == "cosine":
+        _normalised(ids, vectors)
+    return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 def _same_items(batch: EmbeddingBatch) -> None:
@@ -59,14 +68,14 @@ def _same_items(batch: EmbeddingBatch) -> None:
         )
 
 
-def _normalised(batch: EmbeddingBatch) -> None:
-    norms = np.linalg.norm(batch.vectors, axis=1)
+def _normalised(ids: Sequence[str], vectors: Vectors) -> None:
+    norms = np.linalg.norm(vectors, axis=1)
     off = np.flatnonzero(np.abs(norms - 1.0) >= NORM)
     if len(off):
         raise DataError(
             "EmbeddingBatch.vectors",
             expected="vectors of length 1 (metric cosine)",
-            found=f"length {norms[off[0]]:.6g} for item {batch.ids[off[0]]!r}",
+            found=f"length {norms[off[0]]:.6g} for item {ids[off[0]]!r}",
             fix="Normalise in the tower, or declare the metric dot.",
         )
 

@@ -6,7 +6,6 @@ from threading import RLock
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
@@ -17,7 +16,7 @@ from ratoon.domain.shift import Shift
 from ratoon.index.answers.found import Found, best
 from ratoon.index.answers.held import Held
 from ratoon.index.answers.scores import exact_scores, recall_of
-from ratoon.index.checks import accepted, queries_accepted, refuse_unequal
+from ratoon.index.checks import accepted, queries_accepted, refuse_unequal, vectors_accepted
 from ratoon.index.filters.current import Filters
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
@@ -88,15 +87,15 @@ class ExactIndex:
 
     def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Other vectors for items it holds; DataError for vectors that are refused, KeyError for an id that it does not hold."""
-        batch = accepted(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": list(ids)})), self.dim, self.metric)
+        vectors = vectors_accepted(ids, vectors, self.dim, self.metric)
         with self._lock:
-            self._vectors[self._slots.of(batch.ids)] = batch.vectors
+            self._vectors[self._slots.of(ids)] = vectors
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take items away; ids it does not hold are passed over. Returns how many were there."""
         with self._lock:
             there = [item for item in dict.fromkeys(ids) if item in self._slots]
-            self._slots.free(there)
+            self._slots.reuse(self._slots.free(there))
             return len(there)
 
     def search(

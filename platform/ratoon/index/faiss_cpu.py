@@ -9,7 +9,6 @@ from dataclasses import asdict
 from threading import RLock
 
 import numpy as np
-import pyarrow as pa
 
 from ratoon.domain.dial import Dial, IndexPolicy, dial_for, due
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
@@ -22,7 +21,7 @@ from ratoon.index.answers.bests import Best, best_of
 from ratoon.index.answers.found import Found
 from ratoon.index.answers.ranks import Ranks, ranks_of
 from ratoon.index.answers.scores import recall_of
-from ratoon.index.checks import accepted, queries_accepted
+from ratoon.index.checks import accepted, queries_accepted, vectors_accepted
 from ratoon.index.filters.current import Filters
 from ratoon.index.items.slots import Slots
 from ratoon.index.ivf.centroids import shape_for
@@ -77,6 +76,7 @@ class FaissIndex:
     def copy(self) -> "FaissIndex":
         """The same items, changed apart from this one from now on."""
         with self._writing:
+            self._layout.settle()  # now all slots of what was taken away are free
             other = FaissIndex(self.dim, self.metric, self.policy)
             other._slots = self._slots.copy()
             other._open(self._layout.live.copy(), self.dial)
@@ -106,22 +106,22 @@ class FaissIndex:
                 self._layout.put(slots, batch.vectors)
             except BaseException:
                 # An id without a vector could be neither searched nor written down, nor may a rebuild put one there.
-                self._layout.drop(self._slots.of(new))
+                self._layout.drop(self._slots.of(new), self._slots.reuse)
                 self._slots.free(new)
                 raise
 
     def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Other vectors for items it holds; DataError for vectors that are refused, KeyError for an id that it does not hold."""
-        batch = accepted(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": list(ids)})), self.dim, self.metric)
+        vectors = vectors_accepted(ids, vectors, self.dim, self.metric)
         with self._writing:
-            self._layout.put(self._slots.of(batch.ids), batch.vectors)
+            self._layout.put(self._slots.of(ids), vectors)
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take items away; ids it does not hold are passed over. Returns how many were there."""
         with self._writing:
             there = [item for item in dict.fromkeys(ids) if item in self._slots]
-            self._layout.drop(self._slots.of(there))
-            self._slots.free(there)  # no reader is left who could find another item under one of these slots
+            self._layout.drop(self._slots.of(there), self._slots.reuse)
+            self._slots.free(there)
             return len(there)
 
     def search(

@@ -21,7 +21,7 @@ def test_an_item_keeps_its_slot(steps: list[tuple[bool, list[str]]]) -> None:
             for name, slot in zip(names, given, strict=True):
                 assert model.setdefault(name, slot) == slot
         else:
-            slots.free([name for name in names if name in model])
+            slots.reuse(slots.free([name for name in names if name in model]))
             for name in names:
                 model.pop(name, None)
         most = max(most, len(model))
@@ -37,11 +37,21 @@ def test_a_freed_slot_forgets() -> None:
     """What takes the slot of an item that is gone has none of its columns' values; the others stay where they are."""
     slots = Slots()
     slots.put(list("abcd"), pa.table({"item_id": list("abcd"), "n": [1, 2, 3, 4]}))
-    slots.free(["b"])
+    slots.reuse(slots.free(["b"]))
     assert slots.put(["e"], pa.table({"item_id": ["e"], "n": pa.nulls(1)})).tolist() == [1]
     assert slots.rows(["a", "e", "d"]) == [{"n": 1}, {"n": None}, {"n": 4}]
     with pytest.raises(KeyError, match="b"):
         slots.free(["b"])
+
+
+def test_a_slot_is_free_when_it_may_be_reused() -> None:
+    """Until it is said that the slot of an item that is gone may be reused, new items get others."""
+    slots = Slots()
+    slots.put(list("ab"), pa.table({"item_id": list("ab")}))
+    gone = slots.free(["a"])
+    assert slots.put(["c"], pa.table({"item_id": ["c"]})).tolist() == [2]
+    slots.reuse(gone)
+    assert slots.put(["d"], pa.table({"item_id": ["d"]})).tolist() == gone.tolist() == [0]
 
 
 def test_rows_are_copies() -> None:

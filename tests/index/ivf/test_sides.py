@@ -22,36 +22,43 @@ def put(side: Lists, slot: int) -> None:
     side.put(np.array([slot]), np.zeros(1, np.int64), side.encoded(vectors))
 
 
-def test_with_two_copies_a_reader_keeps_what_it_reads() -> None:
-    """While somebody reads, a change is made in the other copy and is there for whoever comes next; then it is made in both."""
-    sides, entered, leave = Sides(lists(), lists()), threading.Event(), threading.Event()
-    sizes = []
+def test_with_two_copies_nobody_waits() -> None:
+    """While somebody reads, a change is made in the other copy and is there for whoever comes next; the call returns.
 
-    def read() -> None:
-        with sides.reading() as side:
-            entered.set()
-            leave.wait(20)
-            sizes.append(len(side))
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    entered.wait(20)
-    first = sides.live
-    writer = threading.Thread(target=sides.change, args=(lambda side: put(side, 3),))
-    writer.start()
-    while sides.live is first:
-        pass
+    Only the next change waits for that reader, and then both copies have the first.
+    """
+    first, left = lists(), list[str]()
+    sides = Sides(first, lists())
     with sides.reading() as side:
-        assert len(side) == 1
-    assert writer.is_alive()
-    leave.set()
+        sides.change(lambda side: put(side, 3), lambda: left.append("first"))
+        with sides.reading() as other:
+            assert len(other) == 1
+        writer = threading.Thread(target=sides.change, args=(lambda side: put(side, 4),))
+        writer.start()
+        writer.join(0.05)
+        assert writer.is_alive()
+        assert len(side) == 0
+        assert not left
     writer.join(20)
-    reader.join(20)
-    assert sizes == [0]
-    assert len(first) == 1
-    sides.change(lambda side: put(side, 4))
+    assert left == ["first"]
     assert sides.live is first
     assert len(first) == 2
+
+
+def test_settling_makes_both_copies_equal() -> None:
+    """Once the copies are settled the second one has all changes, and a change that was made in both is kept no longer."""
+    sides, made = Sides(lists(), lists()), list[Lists]()
+
+    def change(side: Lists) -> None:
+        put(side, 3)
+        made.append(side)
+
+    sides.change(change)
+    assert len(made) == 1
+    sides.settle()
+    sides.settle()
+    assert [len(side) for side in made] == [1, 1]
+    assert sides.copies == 2
 
 
 def test_with_one_copy_readers_and_the_writer_wait_for_each_other() -> None:
@@ -112,4 +119,5 @@ def test_another_copy_takes_the_place() -> None:
     assert sides.live is fresh
     sides.change(lambda side: put(side, 8))
     assert sides.live is spare
+    sides.settle()
     assert (len(fresh), len(spare)) == (2, 2)

@@ -150,17 +150,22 @@ class Slots:
         self.edits += 1
         return np.arange(len(ids), dtype=np.int64)
 
-    def free(self, ids: Iterable[str]) -> None:
-        """Take items away that are held; whoever looks up one of their slots must be gone by now."""
+    def free(self, ids: Iterable[str]) -> Rows:
+        """Take items away that are held; their slots, which no other item is given until they are handed to `reuse`."""
         with self.lock:
             freed = {item: self._slot[item] for item in ids}
             for item, slot in freed.items():
                 del self._slot[item]
-                self._free.append(slot)
                 self.edits += 1
                 for column in self._columns.values():
                     column[slot] = None
-            self.journal.note(Edit(np.array(list(freed.values()), np.int64), None), len(self.ids))
+            slots = np.array(list(freed.values()), np.int64)
+            self.journal.note(Edit(slots, None), len(self.ids))
+            return slots
+
+    def reuse(self, slots: Rows) -> None:
+        """Give away slots of items that were taken away: whoever looks up what was in them must be gone by now."""
+        self._free.extend(slots.tolist())
 
     @property
     def types(self) -> dict[str, pa.DataType]:

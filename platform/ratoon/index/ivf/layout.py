@@ -21,6 +21,9 @@ from ratoon.index.ivf.upkeep import Wear, apply, plan
 STAND_INS = 300
 """Items that are asked for where no queries are known."""
 
+KEPT = 4_096
+"""A change of more entries than these is made in both copies before the call returns, so that little is kept of it."""
+
 
 class Layout:
     """Vectors by slot. Any number of threads may read; who changes holds `writing`.
@@ -66,16 +69,31 @@ class Layout:
         self._wear.put(slots, lists)
         self._note(slots, vectors)
         self._change(lambda side: side.put(slots, lists, codes))
+        self._settle(slots)
 
-    def drop(self, slots: Rows) -> None:
-        """Empty slots; when it returns nobody reads what was in them."""
+    def drop(self, slots: Rows, after: Callable[[Rows], None]) -> None:
+        """Empty slots; when it returns nobody finds what was in them.
+
+        Args:
+            after: called with them once nobody is left who may have found it.
+        """
         self._left(slots)
         self._note(slots, None)
-        self._change(lambda side: side.drop(slots))
+        self._change(lambda side: side.drop(slots), lambda: after(slots))
+        self._settle(slots)
 
-    def _change(self, change: Callable[[Lists], None]) -> None:
+    def _change(self, change: Callable[[Lists], None], after: Callable[[], None] = lambda: None) -> None:
         self._held = None  # with one list and no codec it is a view on what is changed now
-        self._sides.change(change)
+        self._sides.change(change, after)
+
+    def _settle(self, slots: Rows) -> None:
+        """Change the second copy too, if so many slots were written that what they hold is too much to keep."""
+        if len(slots) > KEPT:
+            self._sides.settle()
+
+    def settle(self) -> None:
+        """Change the second copy too."""
+        self._sides.settle()
 
     def _left(self, slots: Rows) -> None:
         self._wear.left(self.live.place(slots[self.live.has(slots)]))

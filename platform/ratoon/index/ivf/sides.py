@@ -1,8 +1,8 @@
 """One or two copies of the lists, so that readers never see half a change (left-right: Ramalhete and Correia 2015).
 
-With two, a change is made in the copy that nobody reads, the copies change places, and when the last reader has left the
-other one it is changed too: readers never wait. With one, readers wait while it is changed. The same happens for as long as
-the second copy is being made again.
+With two, a change is made in the copy that nobody reads, and the copies change places: readers never wait, and the writer does
+not wait for them. The other copy is changed when the next change comes, by when they have long left it. With one copy readers
+wait while it is changed. The same happens for as long as the second copy is being made again.
 """
 
 import time
@@ -41,6 +41,7 @@ class Sides:
     def __init__(self, lists: Lists, spare: Lists | None = None) -> None:
         self._live = _Side(lists)
         self._spare = None if spare is None else _Side(spare)
+        self._owed: tuple[Callable[[Lists], None], Callable[[], None]] | None = None
 
     @property
     def live(self) -> Lists:
@@ -68,12 +69,14 @@ class Sides:
         finally:
             side.readers.pop()
 
-    def change(self, change: Callable[[Lists], None]) -> None:
+    def change(self, change: Callable[[Lists], None], after: Callable[[], None] = lambda: None) -> None:
         """Change every copy alike; when it returns, every reader to come sees the change.
 
         Args:
-            change: does the same to equal copies.
+            change: does the same to equal copies; kept until it has been made in both.
+            after: called once no reader is left who may see the copy as it was before.
         """
+        self.settle()
         live, spare = self._live, self._spare
         if spare is None:
             live.open.clear()
@@ -82,18 +85,28 @@ class Sides:
                 change(live.lists)
             finally:
                 live.open.set()
+            after()
             return
         self._spare = None  # until both are equal again
         change(spare.lists)
-        self._live = spare
-        live.drain()
-        change(live.lists)
-        self._spare = live
+        self._live, self._spare, self._owed = spare, live, (change, after)
 
-    def drop_spare(self) -> bool:
-        """Free the second copy; whether there was one."""
-        had, self._spare = self._spare is not None, None
-        return had
+    def settle(self) -> None:
+        """Wait for those who still read the second copy, and make it equal to the live one."""
+        spare, owed = self._spare, self._owed
+        if spare is None or owed is None:
+            return
+        self._spare = self._owed = None
+        spare.drain()
+        change, after = owed
+        after()
+        change(spare.lists)
+        self._spare = spare
+
+    def drop_spare(self) -> None:
+        """Free the second copy, if there is one."""
+        self.settle()
+        self._spare = None
 
     def replace(self, lists: Lists) -> None:
         """Another copy becomes the live one; the old one is freed after its last reader."""
