@@ -216,7 +216,7 @@ def bench(
     minutes: Annotated[float, typer.Option(help="refresh: after which the walk of a set ends early.")] = float("inf"),
     items: Annotated[int, typer.Option(help="index: how many it holds; the bars are for 1,000,000.")] = 1_000_000,
     peers: Annotated[int, typer.Option(help="index: how many items other libraries get; 0 leaves them out.")] = 100_000,
-    checked: Annotated[int, typer.Option(help="index: answers that are checked while items change.")] = 60_000,
+    checked: Annotated[int, typer.Option(help="index: answers that are checked while items change.")] = 1_000_000,
     as_json: AsJson = False,
 ) -> None:
     """Measure a table of the README again."""

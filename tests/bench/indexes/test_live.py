@@ -25,7 +25,7 @@ def test_a_sound_index_says_nothing_untrue() -> None:
     """While items are overwritten, taken out and put back, every answer is true, every change is seen, and all are back."""
     vectors = drawn(ITEMS)
     index, ledger = index_of(vectors), Ledger(vectors.copy())
-    lived = live(index, ledger, moved(), Mixture(DIM).queries(50), Stream(5_000, batch=32), K, 400)
+    lived = live(index, ledger, moved(), Mixture(DIM).queries(50), Stream(5_000, batch=32), K, 400, check=True)
     assert ledger.said() == {}
     assert ledger.checked == len(lived.searches) == 400
     assert lived.looked == len(lived.changes) > 0
@@ -36,15 +36,24 @@ def test_a_sound_index_says_nothing_untrue() -> None:
 def test_without_a_stream_nothing_is_written() -> None:
     """An idle index is only asked."""
     vectors = drawn(ITEMS)
-    lived = live(index_of(vectors), Ledger(vectors.copy()), moved(), Mixture(DIM).queries(50), Stream(0), K, 20)
+    lived = live(index_of(vectors), Ledger(vectors.copy()), moved(), Mixture(DIM).queries(50), Stream(0), K, 20, check=True)
     assert (lived.written, lived.changes, len(lived.searches)) == (0, [], 20)
+
+
+def test_what_is_timed_need_not_be_checked() -> None:
+    """Without checks every search is timed and every change looked for, and no answer is judged."""
+    vectors = drawn(ITEMS)
+    index, ledger = index_of(vectors), Ledger(vectors.copy())
+    lived = live(index, ledger, moved(), Mixture(DIM).queries(50), Stream(5_000, batch=32), K, 400, check=False)
+    assert (ledger.checked, len(lived.searches)) == (0, 400)
+    assert lived.looked == len(lived.changes) > 0
 
 
 def test_items_that_are_away_are_left_alone() -> None:
     """Where a round over all items is shorter than an absence, nothing is overwritten that is not there."""
     vectors = drawn(300)
     index, ledger = index_of(vectors), Ledger(vectors.copy())
-    live(index, ledger, moved()[:300], Mixture(DIM).queries(50), Stream(100_000, batch=100), K, 500)
+    live(index, ledger, moved()[:300], Mixture(DIM).queries(50), Stream(100_000, batch=100), K, 500, check=True)
     assert (ledger.said(), len(index)) == ({}, 300)
 
 
@@ -63,7 +72,7 @@ def test_changes_that_were_not_made_are_found_out() -> None:
     vectors = drawn(ITEMS)
     index, ledger = index_of(vectors), Ledger(vectors.copy())
     index.__class__ = Forgetful
-    live(index, ledger, moved(), vectors[:200], Stream(20_000, batch=200), K, 2_000)
+    live(index, ledger, moved(), vectors[:200], Stream(20_000, batch=200), K, 2_000, check=True)
     assert ledger.untrue["stale"] > 0
     assert ledger.untrue["unseen"] > 0
 
@@ -83,7 +92,7 @@ def test_failures_are_not_swallowed() -> None:
     vectors = drawn(ITEMS)
     index, ledger = index_of(vectors), Ledger(vectors.copy())
     index.__class__ = Broken
-    live(index, ledger, moved(), vectors[:5], Stream(0), K, 7)
+    live(index, ledger, moved(), vectors[:5], Stream(0), K, 7, check=True)
     assert ledger.said() == {"failed": 7}
     with pytest.raises(RuntimeError, match="cannot write 8 of"):
-        live(index, ledger, moved(), vectors[:5], Stream(1_000_000, batch=8), K, 3_000)
+        live(index, ledger, moved(), vectors[:5], Stream(1_000_000, batch=8), K, 3_000, check=True)

@@ -54,6 +54,17 @@ def test_a_slot_is_free_when_it_may_be_reused() -> None:
     assert slots.put(["d"], pa.table({"item_id": ["d"]})).tolist() == gone.tolist() == [0]
 
 
+def test_slots_of_all_that_is_gone_are_reused_when_they_may_be() -> None:
+    """Once all items are gone new ones get slots after theirs, columns of another kind, and only later the slots of old."""
+    slots = Slots()
+    slots.put(list("ab"), pa.table({"item_id": list("ab"), "n": [1, 2]}))
+    gone = slots.free(list("ab"))
+    assert slots.put(["c"], pa.table({"item_id": ["c"], "n": [["x"]]})).tolist() == [2]
+    slots.reuse(gone)
+    assert sorted(slots.put(["d", "e"], pa.table({"item_id": ["d", "e"], "n": [["y"], None]})).tolist()) == [0, 1]
+    assert slots.rows(["c", "d", "e"]) == [{"n": ["x"]}, {"n": ["y"]}, {"n": None}]
+
+
 def test_rows_are_copies() -> None:
     """Changing an answer does not change the index."""
     slots = Slots()

@@ -20,6 +20,7 @@ from ratoon.bench.indexes.rows import (
     rival_rows,
     runbook_rows,
     search_rows,
+    truth_rows,
 )
 from ratoon.bench.indexes.worlds import DIM, Tell, open_world
 from ratoon.bench.processes import finished
@@ -27,9 +28,13 @@ from ratoon.bench.row import Row, not_run
 from ratoon.domain.errors import UsageError
 
 RESULTS = Path(__file__).parents[1] / "results" / "index.json"
-ITEMS, PEERS, CHECKED = 1_000_000, 100_000, 60_000
-DRIFTING, RUNBOOK = 100_000, 200_000
-"""Items of the drift and the most vectors of a runbook: more would take the longest of all parts."""
+ITEMS, PEERS, CHECKED = 1_000_000, 100_000, 1_000_000
+DRIFTING, RUNBOOK, UNDER_CHECK = 100_000, 200_000, 100_000
+"""Items of the drift, the most vectors of a runbook, and the items of the index whose answers are checked: more would take the
+longest of all parts."""
+
+TIMED = 20_000
+"""Searches that are timed at each rate of changes."""
 
 LEAST = 1_000
 PART_SECONDS = 3_600
@@ -102,9 +107,13 @@ def _books(folder: Path) -> list[Path]:
 def _rows(cache: Path, size: Size, tell: Tell, histograms: dict[str, list[float]]) -> Iterator[Row]:
     open_world(cache, size.items, tell)
     tell("searches, changes, and both", 0.1)
-    said = _part("search", cache, size.items, "--checked", size.checked, threads=1)
+    said = _part("search", cache, size.items, "--answers", min(TIMED, size.checked), threads=1)
     histograms |= {name: live["histogram"] for name, live in said["live"].items()}
     yield from search_rows(said, size.items)
+    checking = min(size.items, UNDER_CHECK)
+    open_world(cache, checking, tell)
+    tell("answers are checked while items change", 0.2)
+    yield from truth_rows(_part("check", cache, checking, "--answers", size.checked, threads=1), checking)
     tell("whole refreshes and a rebuild", 0.3)
     yield from bulk_rows(_part("bulk", cache, size.items, threads=2), size.items)
     yield from _memory(cache, size.items, tell)

@@ -25,7 +25,7 @@ from ratoon.bench.indexes.asking import asked, built, percentiles
 from ratoon.bench.indexes.drifting import drifted
 from ratoon.bench.indexes.histogram import counted
 from ratoon.bench.indexes.ledger import Ledger
-from ratoon.bench.indexes.live import Stream, live
+from ratoon.bench.indexes.live import Lived, Stream, live
 from ratoon.bench.indexes.replaying import replay
 from ratoon.bench.indexes.runbooks import read
 from ratoon.bench.indexes.swapping import swapped
@@ -38,23 +38,34 @@ from ratoon.index.faiss_cpu import FaissIndex
 STREAMS = {"idle": Stream(0), "2,000/s": Stream(2_000), "20,000/s": Stream(20_000, batch=512)}
 
 
-def search(world: World, checked: int) -> dict[str, Any]:
-    """One query at a time, then, if answers are to be checked, with changes streaming in, then changes alone."""
+def search(world: World, timed: int) -> dict[str, Any]:
+    """One query at a time, then so many of them each while nothing, little and much is changed, then changes alone."""
     index = built(world)
     said: dict[str, Any] = {"stats": index.stats(), "asked": asdict(asked(index, world)), "live": {}}
-    if checked:
-        ledger, moved = Ledger(np.concatenate(list(world.chunks()))), np.load(world.folder / "moved.npy", mmap_mode="r")
+    if timed:
+        ledger = Ledger(np.concatenate(list(world.chunks())))
         for name, stream in STREAMS.items():
-            lived = live(index, ledger, moved, world.array("judged"), stream, K, checked // len(STREAMS))
+            lived = _lived(index, world, ledger, stream, timed, check=False)
             said["live"][name] = {
                 "search_ms": percentiles(np.array(lived.searches)),
                 "change_ms": percentiles(np.array(lived.changes)),
                 "rate": lived.written / max(lived.seconds, 1e-9),
-                "looked": lived.looked,
                 "histogram": counted(lived.searches),
             }
-        said |= {"checked": ledger.checked, "untrue": ledger.said()}
     return said | {"changes": batched(index, world), "load": os.getloadavg()[0]}
+
+
+def check(world: World, answers: int) -> dict[str, Any]:
+    """So many answers while little and much is changed, each checked."""
+    index, ledger = built(world), Ledger(np.concatenate(list(world.chunks())))
+    streams = [stream for stream in STREAMS.values() if stream.rate]
+    lived = [_lived(index, world, ledger, stream, answers // len(streams), check=True) for stream in streams]
+    return {"checked": ledger.checked, "untrue": ledger.said(), "looked": sum(one.looked for one in lived)}
+
+
+def _lived(index: FaissIndex, world: World, ledger: Ledger, stream: Stream, answers: int, *, check: bool) -> Lived:
+    moved = np.load(world.folder / "moved.npy")
+    return live(index, ledger, moved, world.array("judged"), stream, K, answers, check=check)
 
 
 def bulk(world: World) -> dict[str, Any]:
@@ -133,10 +144,10 @@ def runbook(path: Path, most: int, mending: bool) -> dict[str, Any]:
 def measured(arguments: Sequence[str]) -> dict[str, Any]:
     """Do what the arguments say."""
     asked_for = argparse.ArgumentParser()
-    asked_for.add_argument("part", choices=("search", "bulk", "memory", "drift", "runbook"))
+    asked_for.add_argument("part", choices=("search", "check", "bulk", "memory", "drift", "runbook"))
     asked_for.add_argument("cache", type=Path)
     asked_for.add_argument("--items", type=int, required=True)
-    asked_for.add_argument("--checked", type=int, default=0)
+    asked_for.add_argument("--answers", type=int, default=0)
     asked_for.add_argument("--copies", type=int, default=0)
     asked_for.add_argument("--path", type=Path)
     asked_for.add_argument("--left-alone", action="store_true")
@@ -148,7 +159,9 @@ def measured(arguments: Sequence[str]) -> dict[str, Any]:
     world = open_world(given.cache, given.items, lambda *_: None)
     if given.part == "memory":
         return memory(world, given.copies)
-    return search(world, given.checked) if given.part == "search" else bulk(world)
+    if given.part == "bulk":
+        return bulk(world)
+    return search(world, given.answers) if given.part == "search" else check(world, given.answers)
 
 
 if __name__ == "__main__":

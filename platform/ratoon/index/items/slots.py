@@ -106,10 +106,10 @@ class Slots:
         if not ids:
             return np.empty(0, np.int64)
         with self.lock:
-            if self._slot:
-                return self._put(ids, table)
-            self.journal.forget()
-            return self._filled(ids, table)
+            if not self._slot:
+                self.journal.forget()
+                self._types, self._columns = {}, {}
+            return self._put(ids, table) if len(self.ids) else self._filled(ids, table)
 
     def _put(self, ids: Sequence[str], table: pa.Table) -> Rows:
         types = self._types
@@ -143,10 +143,9 @@ class Slots:
         self._slot[item] = slot
 
     def _filled(self, ids: Sequence[str], table: pa.Table) -> Rows:
-        """`put` where there is nothing yet: what a load does."""
+        """`put` where there was nothing yet: what a load does."""
         self._columns = {name: table.column(name).to_pylist() for name in self._conformed(table)}
         self.ids, self._slot = Names(ids), {item: slot for slot, item in enumerate(ids)}
-        self._free = []
         self.edits += 1
         return np.arange(len(ids), dtype=np.int64)
 
