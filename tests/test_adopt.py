@@ -11,14 +11,20 @@ import pyarrow as pa
 import pytest
 
 from ratoon.adopt import Slot, adopt, apply_item_event, arrivals, replay, take_in
+from ratoon.domain.dial import IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event, Kind
+from ratoon.domain.query import Query
 from ratoon.domain.release import Release, release_id
 from ratoon.domain.schema import TowerSchema
 from ratoon.durable import sha256
 from ratoon.features.views import save
+from ratoon.index import FaissIndexes, following
+from ratoon.index.items.slots import Rows
+from ratoon.ports import Files, Index
 from ratoon.registry import FileRegistry
+from ratoon.retrieve import retrieve
 from tests.fakes.events import START, batch, event
 from tests.fakes.serving_world import VIEW, World, release_files
 
@@ -183,11 +189,11 @@ def test_a_posted_item_is_there_at_the_next_look(world: World) -> None:
     world.post("a", "new", worth=7.5, title="New")
     world.look()
     assert found(world)[3] == ("new", 7.5)
-    assert served(world).index.columns(["new"]) == [{"title": "New"}]
+    assert served(world).index.columns(["new"]) == {"new": {"title": "New"}}
     world.post("b", "new", worth=99)
     world.look()
     assert found(world)[0] == ("new", 99.0)
-    assert served(world).index.columns(["new"]) == [{"title": "New"}]
+    assert served(world).index.columns(["new"]) == {"new": {"title": "New"}}
     assert set(served(world).posted) == {"new"} == served(world).items - {f"r1-i{place}" for place in range(10)}
     files = dict(release_files(2))
     learnt = world.rooms.indexes.load(files)
@@ -323,3 +329,84 @@ def test_an_item_posted_during_adoption_is_not_lost(world: World) -> None:
     assert set(served(world).posted) == {"early"}
     world.look()
     assert set(served(world).posted) == {"early", "later"}
+
+
+@pytest.fixture(params=[1, 2])
+def live_world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A server whose index is changed in place, in one copy or two."""
+    made = World.at(tmp_path, indexes=FaissIndexes(IndexPolicy(copies=request.param)).shared())
+    yield made
+    made.log.close()
+
+
+def test_a_release_is_followed_from_the_one_before(live_world: World) -> None:
+    """It answers what a server answers that has just loaded it, though nothing was loaded, with as many copies as before."""
+    writer, loads = FaissIndexes(), list[Files]()
+    live_world.registry.release(1, indexes=writer)
+    live_world.adopt()
+    copies = served(live_world).index.stats()["copies"]
+    live_world.log.append(batch(event("a", kind="remove", item_id="r2-i5", event_timestamp=START)))
+    live_world.post("p", "new", title="Posted", x=0.5)
+    live_world.look()
+    live_world.registry.release(2, indexes=writer)
+
+    class Counted(FaissIndexes):
+        def load(self, files: Files) -> Index:
+            loads.append(files)
+            return super().load(files)
+
+    live_world.rooms = replace(live_world.rooms, indexes=Counted())
+    assert live_world.adopt() is not None
+    assert (loads, served(live_world).adopting) == ([], False)
+    assert served(live_world).index.stats()["copies"] == copies
+    followed, kept = found(live_world), served(live_world).posted
+    live_world.live.slot = None
+    live_world.adopt()
+    assert (len(loads), served(live_world).posted) == (1, kept)
+    assert found(live_world) == followed
+    assert {"r2-i1", "new"} <= dict(followed).keys()
+    assert not {"r2-i5", "r1-i1"} & dict(followed).keys()
+
+
+def test_answers_say_that_a_release_is_being_adopted(live_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one copy, answers between the first change and the last say so; with two nobody sees anything in between."""
+    live_world.registry.release(1, indexes=FaissIndexes())
+    live_world.adopt()
+    one, said = served(live_world).index.stats()["copies"] == 1, list[tuple[bool, int]]()
+    live_world.registry.release(2, indexes=FaissIndexes())
+    named = following.Difference.named
+
+    def asking(difference: following.Difference, rows: Rows) -> list[str]:
+        answer = retrieve(Query("u", 5), served(live_world), live_world.online, live_world.log)
+        said.append((answer.adopting, answer.sequence))
+        return named(difference, rows)
+
+    monkeypatch.setattr(following.Difference, "named", asking)
+    live_world.adopt()
+    assert set(said) == {(True, 2) if one else (False, 1)}
+    after = retrieve(Query("u", 5), served(live_world), live_world.online, live_world.log)
+    assert (after.adopting, after.sequence) == (False, 2)
+
+
+def test_following_that_fails_is_tried_again(live_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails between two batches leaves an index that answers, in as many copies as before, and the next look adopts."""
+    live_world.registry.release(1, indexes=FaissIndexes())
+    live_world.adopt()
+    copies = served(live_world).index.stats()["copies"]
+    live_world.registry.release(2, indexes=FaissIndexes())
+    named, failing = following.Difference.named, [True]
+
+    def full(difference: following.Difference, rows: Rows) -> list[str]:
+        if failing:
+            raise MemoryError
+        return named(difference, rows)
+
+    monkeypatch.setattr(following.Difference, "named", full)
+    with pytest.raises(MemoryError):
+        live_world.adopt()
+    assert served(live_world).index.stats()["copies"] == copies
+    retrieve(Query("u", 5), served(live_world), live_world.online, live_world.log)
+    failing.clear()
+    assert live_world.adopt() is not None
+    assert set(dict(found(live_world))) == {f"r2-i{number}" for number in range(10)}
+    assert not served(live_world).adopting

@@ -50,7 +50,7 @@ def test_a_life_by_hand(folder: Path) -> None:
     assert all(one["bytes"] > 10_000 for one in releases)
     doctor = ratoon_in_child(folder, "doctor", "--json")
     assert doctor.returncode == 0, doctor.stdout
-    assert {"event log", "online store", "releases of default", "tiny search"} <= {
+    assert {"event log", "online store", "releases of default", "tiny search", "index"} <= {
         one["name"] for one in json.loads(doctor.stdout)
     }
 

@@ -1,5 +1,7 @@
 """Flow 2, swap: a published release into the live slot. Readers never wait, and never see parts of two releases.
 
+If memory is only for one index it is brought to the release while it is searched, and answers say so until it is there.
+
 What is served = the current release and what happened to items after its window, by the log: removed ones are gone, posted
 ones that it does not know are found by their features; ranked by what is popular now.
 """
@@ -32,6 +34,7 @@ class Slot:
         posted: those of them that were posted after the release and are embedded from their features alone -> the offset up
             to which what was said of them was read.
         shift: what has become of popularity since the release was made; None if that changes no score.
+        adopting: whether `index` is still on its way to what the release says: some items are those of the one before.
     """
 
     release: Release
@@ -41,6 +44,7 @@ class Slot:
     items: set[str]
     shift: Shift | None = None
     posted: dict[str, int] = field(default_factory=dict)
+    adopting: bool = False
 
 
 class Live:
@@ -79,12 +83,15 @@ def adopt(
     live.left_out = registry.left_out()
     if release is not None and registry.held():
         live.left_out += ((release.window.end + 1, FOREVER),)
-    if release is None or (served is not None and served.release.id == release.id):
+    if release is None or (served is not None and served.release.id == release.id and not served.adopting):
         return None
-    slot = _opened(release, registry.load(release), open_towers, indexes)
+    slot = _opened(live, release, registry.load(release), open_towers, indexes)
     coming = _embedded(slot, log, release.window.end, described)
     with live.lock:
         _bring_forward(live, slot, log, coming)
+    index = slot.index
+    del served, slot  # the index that was followed is given over when nobody holds it
+    index.finish()
     return release
 
 
@@ -146,9 +153,9 @@ def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> N
     live.replayed = coming.end
 
 
-def _opened(release: Release, files: Files, open_towers: Callable[[Files], Towers], indexes: Indexes) -> Slot:
+def _opened(live: Live, release: Release, files: Files, open_towers: Callable[[Files], Towers], indexes: Indexes) -> Slot:
     schema = TowerSchema.from_json(files[SCHEMA].decode())
-    towers, index = open_towers(files), indexes.load(files)
+    towers = open_towers(files)
     if (towers.dim, towers.metric) != (release.dim, release.metric):
         raise StoreError(
             f"release {release.id}",
@@ -156,8 +163,26 @@ def _opened(release: Release, files: Files, open_towers: Callable[[Files], Tower
             found=f"{towers.dim} dimensions compared by {towers.metric}",
             fix="Roll back to the release before it, then refresh.",
         )
+    index = _followed(live, release, schema, towers, files) or indexes.load(files)
     index.search(np.eye(1, release.dim, dtype=np.float32), 1)  # an index of another length fails here, not in an answer
     return Slot(release, schema, towers, index, set(index.ids()))
+
+
+def _followed(live: Live, release: Release, schema: TowerSchema, towers: Towers, files: Files) -> Index | None:
+    """The release's index, made of what is served; None if it has to be loaded."""
+    served = live.slot
+    if served is None:
+        return None
+
+    def show() -> None:
+        with live.lock:
+            live.slot = Slot(release, schema, towers, served.index, served.items, posted=served.posted, adopting=True)
+
+    try:
+        return served.index.follow(files, show)
+    except BaseException:
+        served.index.finish()
+        raise
 
 
 def _shifted(slot: Slot, log: EventLog, end: int, left_out: Sequence[tuple[int, int]]) -> Shift | None:

@@ -183,11 +183,15 @@ class Index(_Section):
     exact: int = Field(20_000, ge=0, description="Up to so many items every one is looked at.")
     codec: Codec = Field("fp16", description="How numbers are kept beyond that: `flat` in four bytes, `fp16`, `sq8` in one.")
     copies: Literal[1, 2] = Field(2, description="Copies a server keeps: with 1, searches wait for changes.")
+    mapped: bool = Field(False, description="Whether the servers of a machine map one file instead of holding a copy each.")
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        "auto", description="Where a server searches; `auto`: on a CUDA device if there is one that the installed torch can use."
+    )
 
     @property
     def policy(self) -> IndexPolicy:
         """What a server's index is asked for."""
-        return IndexPolicy(**self.model_dump())
+        return IndexPolicy(**self.model_dump(exclude={"device", "mapped"}))
 
 
 class Serving(_Section):

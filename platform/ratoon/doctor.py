@@ -45,7 +45,20 @@ def _devices(house: House) -> Iterator[Check]:
         return ", ".join(f"{name} {value}" for name, value in faiss_info().items())
 
     yield _tried("faiss", one_faiss)
-    yield _tried("torch devices", house.torch_devices)
+    yield _tried("torch devices", _torch_devices)
+    yield _tried("index", lambda: _index_device(house))
+
+
+def _torch_devices() -> str:
+    from ratoon.training import devices
+
+    return devices()
+
+
+def _index_device(house: House) -> str:
+    choice = house.index_device
+    searched = "exactly in one tensor on CUDA" if choice.device == "cuda" else "by FAISS on the processor"
+    return f"servers search {searched}: {choice.why}"
 
 
 def _paths(house: House) -> Iterator[Check]:

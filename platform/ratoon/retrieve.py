@@ -33,6 +33,10 @@ class Slot(Protocol):
         """The release's towers."""
 
     @property
+    def adopting(self) -> bool:
+        """Whether the index is still on its way to the release."""
+
+    @property
     def index(self) -> Index:
         """The release's items."""
 
@@ -98,10 +102,11 @@ def _matching(slot: Slot, items: Iterable[str], only: Predicate | None) -> Itera
 
 
 def _answer(slot: Slot, source: Source, found: Found) -> Answer:
-    displays = slot.index.columns([item for item, _ in found])
+    shown = slot.index.columns(item for item, _ in found)
     candidates = tuple(
-        Candidate(item, score, shown, "features" if item in slot.posted else "index")
-        for (item, score), shown in zip(found, displays, strict=True)
+        Candidate(item, score, shown[item], "features" if item in slot.posted else "index")
+        for item, score in found
+        if item in shown  # it is gone by now where a release is being adopted
     )
     release = slot.release
-    return Answer(candidates, source, release.id, release.sequence, release.window.as_of)
+    return Answer(candidates, source, release.id, release.sequence, release.window.as_of, slot.adopting)

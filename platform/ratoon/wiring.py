@@ -15,7 +15,7 @@ from ratoon.config import Settings, processes
 from ratoon.domain.drift import Drift, from_json
 from ratoon.domain.report import Stopwatch
 from ratoon.events import SqliteEventLog
-from ratoon.index import FaissIndexes
+from ratoon.index import Choice, FaissIndexes, TensorIndexes, chosen, processor_for_mapped
 from ratoon.registry import FileRegistry
 from ratoon.towers import open_towers
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ratoon.features.store import FeastFeatures
     from ratoon.features.vectors.publishing import Vectored
     from ratoon.features.views import View
-    from ratoon.ports import PostedItems
+    from ratoon.ports import Indexes, PostedItems
     from ratoon.training import Group
     from ratoon.workshop import Workshop
 
@@ -82,7 +82,22 @@ class House:
     @cached_property
     def indexes(self) -> FaissIndexes:
         """FAISS, if exactly one distribution of it is installed."""
-        return FaissIndexes(self.settings.index.policy)
+        return FaissIndexes(self.settings.index.policy, mapped=self.mapped_indexes)
+
+    @property
+    def mapped_indexes(self) -> Path | None:
+        """Where servers make the files that they map their indexes from; None if each holds its own."""
+        return self.home / "cache" / "index" if self.settings.index.mapped else None
+
+    @property
+    def index_device(self) -> Choice:
+        """Where a server's index lies, and why; UsageError if it is to lie where it cannot."""
+        wanted = self.settings.index
+        return processor_for_mapped(wanted.device) if wanted.mapped else chosen(wanted.device)
+
+    def served_indexes(self) -> "Indexes":
+        """Indexes as a server opens them: on a GPU, or FAISS's in as many copies as readers need who do not wait."""
+        return TensorIndexes(self.settings.index.policy) if self.index_device.device == "cuda" else self.indexes.shared()
 
     def registry(self, surface: str) -> FileRegistry:
         """A surface's releases."""
@@ -116,12 +131,11 @@ class House:
         """Every release of every surface that is current or can be rolled back to, newest first."""
         from ratoon.features.retained import Retained
 
-        found = []
-        for surface in self.settings.surfaces:
-            registry = self.registry(surface)
-            for number, release in enumerate(registry.releases()):
-                found.append(Retained(surface, release.id, release.sequence, number == 0, registry.schema(release)))
-        return found
+        return [
+            Retained(surface, release.id, release.sequence, number == 0, registry.schema(release))
+            for surface, registry in ((name, self.registry(name)) for name in self.settings.surfaces)
+            for number, release in enumerate(registry.releases())
+        ]
 
     def evolutions(self) -> "list[Evolution]":
         """What feature_repo/ as it is now means for each surface; nothing is applied."""
@@ -182,8 +196,7 @@ class House:
         from ratoon.workshop import PROFILE
 
         registry, features = self.registry(surface), self.features(surface)
-        current = registry.current()
-        if current is None:
+        if (current := registry.current()) is None:
             return ()
         features.ingest()
         files = registry.load(current)
@@ -210,8 +223,7 @@ class House:
 
     def feature_ages(self) -> list[tuple[str, str, float]]:
         """(view, `offline` or `online`, seconds since its newest event time), where there is a row."""
-        found = [(one.view, store, age) for one in self.freshness() for store, age in one.ages]
-        return [(view, store, age) for view, store, age in found if age is not None]
+        return [(one.view, store, age) for one in self.freshness() for store, age in one.ages if age is not None]
 
     def online(self) -> "OnlineUsers":
         """User features at request time."""
@@ -224,8 +236,7 @@ class House:
         from ratoon.features import views
         from ratoon.features.folds import derive
 
-        applied = self.home / "features" / "views.json"
-        if applied.exists():
+        if (applied := self.home / "features" / "views.json").exists():
             derive.check(features, views.load(applied))
 
     @property
@@ -239,23 +250,14 @@ class House:
         """What came and went in a view of the applied repository since a position (JSON), or since the beginning."""
         from ratoon.features import deltas, views
 
-        folder = self.home / "features"
-        known = views.named(folder / "views.json", view)
         position = deltas.Position.from_json(since) if since is not None else None
-        return deltas.changed(known, position, folder / "deltas")
-
-    @staticmethod
-    def torch_devices() -> str:
-        """What torch can compute on."""
-        from ratoon.training import devices
-
-        return devices()
+        known = views.named(self.home / "features" / "views.json", view)
+        return deltas.changed(known, position, self.home / "features" / "deltas")
 
     @cached_property
     def _group(self) -> "Group | None":
         """The processes that train together, where torchrun started several."""
-        started = processes()
-        if started.world == 1:
+        if (started := processes()).world == 1:
             return None
         from ratoon.training import Group
 

@@ -42,6 +42,7 @@ class Workshop:
         fit_rows: the most interactions of history that weights of popularity are fitted on from nothing, the newest ones.
         priced: the most interactions of a window that they are fitted on further, spread over it. What was seen before counts
             on, so few are enough; 1,000 cost .8 CPU s more on 8,000 items.
+        tuned: the most interactions by whose users it is found out how many lists to look into, spread over ten times as many.
         negatives: the most catalogue items whose features are fetched to draw negatives from under `rows`.
         half_life: the seconds of age that halve the odds of a past interaction to be replayed; None for the same odds.
     """
@@ -202,10 +203,12 @@ def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: p
 
 
 def settle(shop: Workshop, task: Task, pair: Pair) -> None:
-    """Let the index lay itself out for what it holds now; by the newest fit rows, which judge nothing, if it has to ask."""
+    """Let the index lay itself out for what it holds now; by new fit rows, which judge nothing, if it has to ask."""
     fit = part(task.delta.interactions, "fit")
-    newest = fit.slice(max(0, fit.num_rows - shop.tuned))
-    pair.index.settle(lambda: user_vectors(pair, questions(shop.log, newest, shop.labels)))
+    newest = fit.slice(max(0, fit.num_rows - 10 * shop.tuned))
+    # Rows of one user come in a row: the newest alone would be few users, asked again and again.
+    some = newest.take(np.linspace(0, newest.num_rows - 1, min(shop.tuned, newest.num_rows)).astype(np.int64))
+    pair.index.settle(lambda: user_vectors(pair, questions(shop.log, some, shop.labels)))
 
 
 def opened(shop: Workshop, current: Release) -> Pair:

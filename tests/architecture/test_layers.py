@@ -44,6 +44,7 @@ def test_contracts_hold(copy: Path) -> None:
         ("wiring.py", "import ratoon.serving", "ratoon.wiring is not allowed to import ratoon.serving"),
         ("refresh.py", "import torch", "ratoon.refresh is not allowed to import torch"),
         ("serving/stray.py", "import torch", "ratoon.serving.stray -> torch"),
+        ("index/stray.py", "import torch", "ratoon.index.stray -> torch"),
         ("training/stray.py", "import feast", "ratoon.training.stray -> feast"),
         ("domain/stray.py", "import scipy.stats", "ratoon.domain.stray -> scipy"),
         ("data/stray.py", "import pandera", "ratoon.data.stray -> pandera"),

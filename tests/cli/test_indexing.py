@@ -5,8 +5,9 @@ import json
 import pytest
 from typer.testing import CliRunner, Result
 
-from ratoon import config
+from ratoon import config, wiring
 from ratoon.cli.app import app
+from ratoon.index import Choice, devices
 from ratoon.wiring import House
 
 
@@ -32,6 +33,17 @@ def test_how_a_release_is_laid_out(house: House, monkeypatch: pytest.MonkeyPatch
     assert many["why"][-1].startswith("so it reads about 4,000 vectors")
 
 
+def test_what_servers_map(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where servers map it from a file, it is said from where; otherwise nothing is said of that."""
+    file = house.home.parent / "ratoon.toml"
+    monkeypatch.setenv(config.CONFIG, str(file))
+    monkeypatch.delenv(config.HOME, raising=False)
+    assert "index.mapped" not in explain().stdout
+    file.write_text(file.read_text() + "\n[index]\nmapped = true\n")
+    said = json.loads(explain("--json").stdout)["why"][-1]
+    assert said.startswith(f"servers map it from one file in {house.home / 'cache' / 'index'};")
+
+
 def test_without_a_release(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the first release there is nothing to explain, and that is said."""
     file = house.home.parent / "ratoon.toml"
@@ -39,3 +51,20 @@ def test_without_a_release(house: House, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv(config.CONFIG, str(file))
     monkeypatch.delenv(config.HOME, raising=False)
     assert "other: no release yet, so no index" in explain("--surface", "other").stdout
+
+
+def test_what_a_server_with_a_gpu_makes_of_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where servers search on a GPU that is said beside the release's layout; where one cannot start, why; otherwise nothing."""
+    file = house.home.parent / "ratoon.toml"
+    monkeypatch.setenv(config.CONFIG, str(file))
+    monkeypatch.delenv(config.HOME, raising=False)
+
+    def said() -> str:
+        return str(json.loads(explain("--json").stdout)["why"][-1])
+
+    monkeypatch.setattr(wiring, "chosen", lambda _wanted: Choice("cuda", "1 CUDA device"))
+    assert said() == "a server here keeps them in one tensor on CUDA and looks at each, so its answers are exact: 1 CUDA device"
+    monkeypatch.setattr(wiring, "chosen", lambda _wanted: devices.chosen("cuda", lambda: 0))
+    assert said().startswith("no server can start here: index.device: expected a CUDA device")
+    monkeypatch.setattr(wiring, "chosen", lambda _wanted: Choice("cpu", "none"))
+    assert said().startswith("so it reads about")

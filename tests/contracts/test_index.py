@@ -1,19 +1,28 @@
-"""What every index does, whatever is beneath it: one suite for the exact oracle and for FAISS."""
+"""What every index does, whatever is beneath it: one suite for the exact oracle, for FAISS and for a tensor."""
 
+import atexit
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from ratoon.domain.dial import IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import DataError, StoreError, UsageError
+from ratoon.domain.release import Metric
 from ratoon.index import ExactIndexes, FaissIndexes
+from ratoon.index.opening import MappedIndexes, TensorIndexes
 from ratoon.ports import Index, Indexes
 
 DIM = 4
@@ -23,8 +32,47 @@ def _shared() -> Indexes:
     return FaissIndexes().shared()
 
 
-KINDS: list[Callable[[], Indexes]] = [ExactIndexes, FaissIndexes, staticmethod(_shared)]
-NAMES = ["exact", "faiss", "faiss_pair"]
+class _Mapped(MappedIndexes):
+    """Where nothing is yet, a file of other items is mapped, and they have been taken away."""
+
+    def empty(self, dim: int, metric: Metric) -> Index:
+        others = FaissIndexes().empty(dim, metric)
+        others.upsert(batch({f"other {number}": [1.0] + [0.0] * (dim - 1) for number in range(20)}))
+        index = self.load(others.snapshot())
+        index.remove(index.ids())
+        return index
+
+
+@cache
+def _folder() -> Path:
+    """One for the files of this process, gone when it ends."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
+def _mapped() -> Indexes:
+    return _Mapped(IndexPolicy(), _folder())
+
+
+def _tensor() -> Indexes:
+    return TensorIndexes(device="cpu")
+
+
+def _cuda() -> Indexes:
+    return TensorIndexes(device="cuda")
+
+
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+KINDS = [
+    ExactIndexes,
+    FaissIndexes,
+    staticmethod(_shared),
+    staticmethod(_mapped),
+    staticmethod(_tensor),
+    pytest.param(staticmethod(_cuda), marks=[pytest.mark.gpu, NO_CUDA]),
+]
+NAMES = ["exact", "faiss", "faiss_pair", "mapped", "tensor", "cuda"]
 IDS = ["a", "b", "c", "10", "9", "ß", "東京", "🎬 film", "", "a\x00b"]
 # Few values on a coarse grid: ties are common, and every inner product is exact in float32.
 GRID = [-1.0, -0.5, 0.0, 0.5, 1.0]
@@ -164,7 +212,7 @@ class AgainstDict(RuleBasedStateMachine):
         """The same ids and columns."""
         assert len(self.index) == len(self.model)
         assert self.index.ids() == sorted(self.model)
-        assert self.index.columns(list(self.model)) == [{"title": title} for _, title in self.model.values()]
+        assert self.index.columns(self.model) == {item: {"title": title} for item, (_, title) in self.model.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=NAMES)
@@ -253,14 +301,13 @@ def test_columns_follow_the_newest(indexes: Indexes) -> None:
     index = indexes.empty(2, "dot")
     index.upsert(batch({"a": [1, 0], "b": [0, 1]}, title=["A", "B"], year=pa.array([1990, None], pa.int32())))
     index.upsert(batch({"c": [1, 1]}, year=pa.array([2.5], pa.float64()), genre=["x"]))
-    wanted: list[dict[str, object]] = [{"year": 2.5, "genre": "x"}, {"year": 1990.0, "genre": None}]
+    wanted: dict[str, dict[str, object]] = {"c": {"year": 2.5, "genre": "x"}, "a": {"year": 1990.0, "genre": None}}
     assert index.columns(["c", "a"]) == wanted
     index.upsert(batch({"d": [1, 1]}, year=pa.nulls(1), genre=pa.nulls(1)))
     assert indexes.load(index.snapshot()).columns(["c", "a"]) == wanted
     index.upsert(EmbeddingBatch((), np.empty((0, 2), np.float32), pa.table({"item_id": pa.array([], pa.string())})))
     assert index.columns(["c", "a"]) == wanted
-    with pytest.raises(KeyError):
-        index.columns(["nobody"])
+    assert index.columns(["nobody", "a"]) == {"a": wanted["a"]}
 
 
 def test_refused_upsert_changes_nothing(indexes: Indexes) -> None:

@@ -30,7 +30,7 @@ from ratoon.events.arrival import Clock
 from ratoon.features.online.posted import posted
 from ratoon.features.views import View, ViewField, save
 from ratoon.index import ExactIndexes
-from ratoon.ports import Files
+from ratoon.ports import Files, Indexes
 from ratoon.serving import Policy, Rooms, Surface
 from tests.fakes.events import START, batch, event
 
@@ -81,9 +81,9 @@ def open_fake_towers(files: Files) -> FakeTowers:
     return FakeTowers(**json.loads(files["towers.json"]))
 
 
-def release_files(number: int, items: int = ITEMS, dim: int = DIM) -> dict[str, bytes]:
+def release_files(number: int, items: int = ITEMS, dim: int = DIM, indexes: Indexes | None = None) -> dict[str, bytes]:
     ids = tuple(f"r{number}-i{place}" for place in range(items))
-    index = ExactIndexes().empty(DIM, "dot")
+    index = (indexes or ExactIndexes()).empty(DIM, "dot")
     vectors = np.array([[number * (items - place)] * DIM for place in range(items)], dtype=np.float32)
     columns = pa.table({"item_id": ids, "title": [f"Title {item}" for item in ids]})
     index.upsert(EmbeddingBatch(ids, vectors, columns))
@@ -100,7 +100,7 @@ class MemoryRegistry:
     stored: dict[str, Files] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
 
-    def release(self, number: int, end: int = 0, **sizes: int) -> Release:
+    def release(self, number: int, end: int = 0, **more: Any) -> Release:
         """Publish release `number` with the window up to log offset `end`."""
         release = Release(
             id=f"{number:064x}",
@@ -114,7 +114,7 @@ class MemoryRegistry:
             schema_hash=SCHEMA.hash,
             seed=0,
         )
-        return self.publish(release, release_files(number, **sizes))
+        return self.publish(release, release_files(number, **more))
 
     def publish(self, release: Release, files: Files) -> Release:
         self.stored[release.id] = files

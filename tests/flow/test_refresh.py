@@ -239,7 +239,7 @@ def test_posted_and_removed_items(house: House, events: pa.Table) -> None:
     assert current is not None
     index = house.indexes.load(registry.load(current))
     assert "brand-new" in index.ids()
-    assert index.columns(["brand-new"])[0]["title"] == "Brand new"
+    assert index.columns(["brand-new"])["brand-new"]["title"] == "Brand new"
     assert removed not in index.ids()
 
 
@@ -402,9 +402,7 @@ def test_a_parent_without_traits_prices_nothing(house: House, monkeypatch: pytes
         model = {name: data for name, data in pair.model.items() if name != FILE}
         towers, ids = shop.open_towers(model), pair.index.ids()
         index = shop.indexes.empty(towers.dim, towers.metric)
-        columns = pa.Table.from_pylist(
-            [{"item_id": item, **shown} for item, shown in zip(ids, pair.index.columns(ids), strict=True)]
-        )
+        columns = pa.Table.from_pylist([{"item_id": item, **shown} for item, shown in pair.index.columns(ids).items()])
         index.upsert(EmbeddingBatch(tuple(ids), np.ascontiguousarray(pair.index.vectors(ids)[:, : towers.dim]), columns))
         return replace(pair, model=model, towers=towers, index=index)
 

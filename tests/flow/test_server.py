@@ -53,6 +53,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"feast", "torch
 def test_posted_items_are_embedded_without_torch(copied: Callable[[str], Path]) -> None:
     """A server over real towers and views embeds what is posted, filters by it, and has loaded neither Feast nor torch."""
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "1"}
+    environment["CUDA_VISIBLE_DEVICES"] = ""  # where the index lies on a GPU, torch holds it
     command = [sys.executable, "-c", POSTING, str(copied("posting"))]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert found.stdout.splitlines() == ["True True True", "tower A None", "[]"], found.stderr

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,7 +43,10 @@ class Soak:
         """Everything at once for so long."""
         self.put(np.random.default_rng(0), np.arange(ITEMS))
         self.index.rebuild(Dial(50, "fp16", nprobe=20))
-        jobs = [self._write, self._read, self._read, self._mend, self._lay_out, self._keep]
+        self.together([self._write, self._read, self._read, self._mend, self._lay_out, self._keep], seconds)
+
+    def together(self, jobs: Sequence[Callable[[np.random.Generator], None]], seconds: float) -> None:
+        """Each of these again and again for so long, in a thread of its own."""
         threads = [threading.Thread(target=self._repeat, args=(job, seed)) for seed, job in enumerate(jobs)]
         for thread in threads:
             thread.start()

@@ -68,7 +68,7 @@ def test_laid_out_anew(copies: Any, codec: Any) -> None:
         for row in drawn(20, 3):
             own, wanted = one.search(row[None], 10)[0], oracle.search(row[None], 10)[0]
             assert [item for item, _ in own] == [item for item, _ in wanted]
-        assert one.columns(["i700", "i7"]) == [{"n": 700}, {"n": 7}]
+        assert one.columns(["i700", "i7"]) == {"i700": {"n": 700}, "i7": {"n": 7}}
         assert one.recall(drawn(20, 3), 10) == 1.0
         assert len(one) == len(oracle) == 600
 

@@ -82,6 +82,14 @@ class AgainstOracle(RuleBasedStateMachine):
         self.oracle = ExactIndex.load(self.kept[1])
 
     @rule()
+    def follow(self) -> None:
+        """What the snapshot says is reached from here, by what differs if the lists are alike."""
+        self.index = self.index.follow(self.kept[0], lambda: None) or FaissIndex.load(self.kept[0], self.index.policy)
+        self.index.finish()
+        assert self.index.stats()["copies"] == self.index.policy.copies
+        self.oracle = ExactIndex.load(self.kept[1])
+
+    @rule()
     def copy(self) -> None:
         """A copy goes on, and what it was copied from is emptied."""
         before, self.index = self.index, self.index.copy()

@@ -21,7 +21,7 @@ from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.domain.window import Window
 from ratoon.events import SqliteEventLog
 from ratoon.index import ExactIndexes
-from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline
+from ratoon.judging import Jury, Pair, Questions, answers, askable, asking, priced, questions, recorded, timeline
 from ratoon.judging.asking import placed, remembered, skewed, user_vectors
 from ratoon.judging.jury import segments
 from tests.fakes.events import START, at, batch, event
@@ -293,3 +293,20 @@ def test_few_rows_and_ties_change_no_choice(log: SqliteEventLog) -> None:
         assert len(said) == len(held)
     one, _ = priced(made, made, everything(log, 119, 120), nothing, live, len(ITEMS) + 5, rng)
     assert min(Popularity.from_json(one.model[FILE].decode()).evidence) > 0
+
+
+def test_the_index_is_asked_by_all_who_ask(log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many questions of users alike come first, those that the index is asked are spread over all of them."""
+    monkeypatch.setattr(asking, "SEARCHED", 12)
+    given, taste = rows(log, 0, 120), [[1.0, 0.0]] * 60 + [[-1.0, 0.0]] * 60
+    given = given.set_column(given.schema.get_field_index("taste"), "taste", pa.array(taste, pa.list_(pa.float32())))
+    one, asked = pair(log, 120, NOTHING), list[Vectors]()
+
+    def recalled(queries: Vectors, _: int) -> float:
+        asked.append(queries)
+        return 0.5
+
+    monkeypatch.setattr(one.index, "recall", recalled)
+    assert asking.index_recall(one, [questions(log, given, LabelPolicy()), everything(log, 0, 0)], 3) == 0.5
+    (vectors,) = asked
+    assert sorted(vectors[:, 0].tolist()) == [-1.0] * 6 + [1.0] * 6

@@ -33,6 +33,7 @@ def test_a_known_user_gets_a_ranked_answer(world: World, ask: Ask) -> None:
         "release": world.registry.releases[0].id,
         "sequence": 1,
         "watermark": "2026-03-01T00:00:00Z",
+        "adopting": False,
         "candidates": [
             {
                 "item_id": f"r1-i{place}",

@@ -217,13 +217,14 @@ def bench(
     items: Annotated[int, typer.Option(help="index: how many it holds; the bars are for 1,000,000.")] = 1_000_000,
     peers: Annotated[int, typer.Option(help="index: how many items other libraries get; 0 leaves them out.")] = 100_000,
     checked: Annotated[int, typer.Option(help="index: answers that are checked while items change.")] = 1_000_000,
+    towers: Annotated[Path | None, typer.Option(help="index: the set diginetica, for the vectors of real towers.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a table of the README again."""
     from ratoon.bench import IndexSize, Walks, run
 
     walks = Walks(folder, tuple(one for one in sets.split(",") if one), refreshes, seeds, minutes)
-    size = IndexSize(items, peers, checked, folder)
+    size = IndexSize(items, peers, checked, folder, towers)
     run(name, as_json, scale=scale, only=only, stored=stored, walks=walks, index=size)
 
 

@@ -7,6 +7,8 @@ import typer
 from ratoon.cli.datasets import open_house
 from ratoon.cli.screen import AsJson, SurfaceName, show
 from ratoon.domain.dial import dial_for, explained
+from ratoon.domain.errors import UsageError
+from ratoon.wiring import House
 
 app = typer.Typer(help="The index of a release.", no_args_is_help=True)
 
@@ -36,4 +38,22 @@ def explain(
         dial = dial_for(items, policy)
         told = {"items": items, "lists": dial.lists, "codec": dial.codec, "nprobe": dial.nprobe}
     why = explained(dial, told["items"], release.dim, policy)
+    why += _on_a_gpu(house) + _mapped(house)
     show({**told, "dim": release.dim, "metric": release.metric, "why": why}, as_json, "\n".join(why))
+
+
+def _on_a_gpu(house: House) -> list[str]:
+    """What a server on this machine makes of it, where that is something else."""
+    try:
+        choice = house.index_device
+    except UsageError as error:  # this machine need not be one that serves
+        return [f"no server can start here: {error}"]
+    if choice.device == "cpu":
+        return []
+    return [f"a server here keeps them in one tensor on CUDA and looks at each, so its answers are exact: {choice.why}"]
+
+
+def _mapped(house: House) -> list[str]:
+    """How servers hold it, if they share it."""
+    folder = house.mapped_indexes
+    return [] if folder is None else [f"servers map it from one file in {folder}; what each changed lies beside (index.mapped)"]

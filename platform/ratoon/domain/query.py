@@ -45,10 +45,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Candidates, best first, all from one release."""
+    """Candidates, best first, all from one release.
+
+    Attributes:
+        adopting: whether that release was still being adopted: some candidates may be those of the one before.
+    """
 
     candidates: tuple[Candidate, ...]
     source: Source
     release: str
     sequence: int
     watermark: datetime
+    adopting: bool = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -117,3 +118,14 @@ def queries_accepted(queries: Vectors, dim: int, k: int, exclusions: Sequence[ob
             fix="Give every query its own exclusions; they may be empty.",
         )
     return np.ascontiguousarray(queries, dtype=np.float32)
+
+
+def refuse_mapped(file: Path | None, what: str) -> None:
+    """Raise UsageError if what is to be changed lies in a file, where FAISS would be ended by it, and others look."""
+    if file is not None:
+        raise UsageError(
+            "index.mapped",
+            expected="a change of items",
+            found=f"{what} of an index that is mapped from {file}",
+            fix="Refresh: that process lays items out anew, and servers map what it publishes.",
+        )

@@ -19,7 +19,7 @@ from ratoon.index.answers.scores import exact_scores, recall_of
 from ratoon.index.checks import accepted, queries_accepted, refuse_unequal, vectors_accepted
 from ratoon.index.filters.current import Filters
 from ratoon.index.items.slots import Rows, Slots
-from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
+from ratoon.index.snapshots import FIX, ITEMS, part, read_items, refuse_unequal_rows, restored, write_items
 from ratoon.ports import Files
 
 VECTORS = "vectors.npy"
@@ -49,8 +49,9 @@ class ExactIndex:
             raise StoreError(
                 VECTORS, expected="float32, two dimensions", found=f"{vectors.dtype}, {vectors.ndim} dimensions", fix=FIX
             )
+        refuse_unequal_rows(table, len(vectors), VECTORS)
         index = cls(vectors.shape[1], metric)
-        index._open(restored(table, len(vectors), VECTORS), vectors)
+        index._open(restored(table), vectors)
         return index
 
     def copy(self) -> "ExactIndex":
@@ -158,6 +159,13 @@ class ExactIndex:
         """Nothing is to be done."""
         return self.dial
 
+    def follow(self, _files: Files, _showing: Callable[[], None]) -> "ExactIndex | None":
+        """It is loaded anew."""
+        return None
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
     def probe(self) -> float | None:
         """All of the exact answers."""
         return 1.0
@@ -166,8 +174,8 @@ class ExactIndex:
         """How many items it holds."""
         return {"items": len(self)}
 
-    def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
-        """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""
+    def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
+        """The display and filter columns of those of these items that it holds."""
         with self._lock:
             return self._slots.rows(ids)
 

@@ -6,7 +6,9 @@ search looks at the likeliest of these. Ids, slots and columns are Python's; vec
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from queue import Empty, SimpleQueue
 from threading import RLock
+from weakref import finalize
 
 import numpy as np
 
@@ -23,18 +25,22 @@ from ratoon.index.answers.ranks import Ranks, ranks_of
 from ratoon.index.answers.scores import recall_of
 from ratoon.index.checks import accepted, queries_accepted, vectors_accepted
 from ratoon.index.filters.current import Filters
-from ratoon.index.items.slots import Slots
+from ratoon.index.following import alike, become
+from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.ivf.centroids import shape_for
 from ratoon.index.ivf.layout import Layout
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.sampling import LEAST, Sample
 from ratoon.index.searching import searched
 from ratoon.index.snapshots import ITEMS
-from ratoon.index.stored import Stored, read, write
+from ratoon.index.stored import Stored, read, unpacked, write
 from ratoon.ports import Files
 
 ALONE = IndexPolicy(copies=1)
 """For one thread."""
+
+PATIENCE = 60.0
+"""Seconds to wait for the last reader of an index that was followed: a probe of its recall takes some."""
 
 
 class FaissIndex:
@@ -50,10 +56,11 @@ class FaissIndex:
         self.dim, self.metric, self.policy = dim, metric, policy
         self._writing = RLock()
         self._slots = Slots()
+        self._given: SimpleQueue[tuple[Lists, list[Rows]]] | None = None
         self._open(Lists(shape_for(Dial(), np.empty((0, dim), np.float32))), Dial())
 
-    def _open(self, lists: Lists, dial: Dial) -> None:
-        self._layout = Layout(lists, dial, self.policy, self._writing)
+    def _open(self, lists: Lists, dial: Dial, *, paired: bool = True) -> None:
+        self._layout = Layout(lists, dial, self.policy, self._writing, paired=paired)
         self._filters = Filters(self._slots)
         self._items: tuple[int, bytes] | None = None
         self._asked_lately = Sample(self.dim)
@@ -64,9 +71,14 @@ class FaissIndex:
         return self._layout.dial
 
     @classmethod
-    def load(cls, files: Files, policy: IndexPolicy = ALONE) -> "FaissIndex":
-        """The index whose `snapshot` is among `files`; StoreError if it is missing or does not fit together."""
-        stored = read(files)
+    def load(cls, files: Files, policy: IndexPolicy = ALONE, reader: Callable[[Files], Stored] = read) -> "FaissIndex":
+        """The index whose `snapshot` is among `files`; StoreError if it is missing or does not fit together.
+
+        Args:
+            reader: says where the vectors come to lie. Where that is a file that others map, items are changed as ever, and
+                how they are laid out stays: `rebuild`, `upkeep` and `settle` raise UsageError.
+        """
+        stored = reader(files)
         index = cls(stored.lists.dim, stored.metric, policy)
         index._slots = stored.slots
         index._open(stored.lists, stored.dial)
@@ -82,6 +94,39 @@ class FaissIndex:
             other._open(self._layout.live.copy(), self.dial)
             other._items = self._items
             return other
+
+    def follow(self, files: Files, showing: Callable[[], None]) -> "FaissIndex | None":
+        """What a snapshot says, by what differs from what is here; see `ports.Index`.
+
+        With two copies the one that nobody reads becomes the other index, and goes on alone until `finish`.
+        """
+        snapshot, lists = unpacked(files), self._layout.live
+        if snapshot.metric != self.metric or lists.mapped is not None or not alike(lists.shape, snapshot.written.shape):
+            return None
+        if self.policy.copies == 1:
+            showing()
+            become(self._slots, self._layout, self._writing, snapshot)
+            return self
+        other = FaissIndex(self.dim, self.metric, self.policy)
+        with self._layout.lending() as (lent, touched):
+            live, other._slots = self._layout.live, self._slots.copy()
+        other._open(lent, self.dial, paired=False)
+        become(other._slots, other._layout, other._writing, snapshot)
+        other._filters.warm(self._filters)
+        other._given = SimpleQueue()
+        finalize(self, other._given.put, (live, touched))
+        return other
+
+    def finish(self) -> None:
+        """Have as many copies as the policy says: the second is that of the index this one followed, once nobody holds it."""
+        given, self._given = self._given, None
+        try:
+            if given is not None:
+                self._layout.take(*given.get(timeout=PATIENCE))
+                return
+        except Empty:
+            pass  # somebody still holds it: it stays as it is, and a copy is made
+        self._layout.restore()
 
     def __len__(self) -> int:
         """How many items it holds."""
@@ -160,8 +205,8 @@ class FaissIndex:
         queries = queries_accepted(queries, self.dim, k, exclude)
         return Asked.of(queries, self._layout.held(), self._slots, exclude, moved)
 
-    def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
-        """The display and filter columns of items it holds, in order; KeyError for an id that it does not hold."""
+    def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
+        """The display and filter columns of those of these items that it holds."""
         return self._slots.rows(ids)
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
@@ -229,11 +274,15 @@ class FaissIndex:
         return self.tune(queries()) if self.dial.lists > 1 else self.dial
 
     def stats(self) -> dict[str, int | float | str | None]:
-        """How many items it holds, in how many copies, the dial's fields, and the largest list's size over the mean."""
+        """How many items it holds, in how many copies, the dial's fields, and the largest list's size over the mean.
+
+        If vectors are mapped from a file, which one, how many items lie over it, and how many of it are gone.
+        """
         with self._writing:
             sizes = self._layout.live.sizes()
             largest = float(sizes.max() * len(sizes) / max(sizes.sum(), 1))
-            return {"items": len(self), "copies": self._layout.copies, **asdict(self.dial), "largest": largest}
+            said = {"items": len(self), "copies": self._layout.copies, **asdict(self.dial), "largest": largest}
+            return {**said, **self._layout.live.told()}
 
     def snapshot(self) -> Files:
         """`index.safetensors` and `items.parquet`; items stay in their rows."""

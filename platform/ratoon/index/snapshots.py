@@ -50,20 +50,20 @@ def part(files: Files, name: str) -> bytes:
     return files[name]
 
 
-def restored(table: pa.Table, vectors: int, name: str) -> Slots:
-    """The slots that `table` describes, in its order.
-
-    Raises:
-        StoreError: `name`, the file of the vectors, has more or fewer of them than there are items; an item occurs twice.
-    """
-    ids = table.column("item_id").to_pylist()
-    if not len(set(ids)) == len(ids) == vectors:
+def refuse_unequal_rows(table: pa.Table, vectors: int, name: str) -> None:
+    """Raise StoreError if `name`, a file of vectors, has more or fewer of them than there are items, or one occurs twice."""
+    items, rows = len(set(table.column("item_id").to_pylist())), table.num_rows
+    if not items == rows == vectors:
         raise StoreError(
             name,
-            expected=f"a vector for each of the {len(set(ids))} items in {ITEMS}",
-            found=f"{vectors} vectors for {len(ids)} rows",
+            expected=f"a vector for each of the {items} items in {ITEMS}",
+            found=f"{vectors} vectors for {rows} rows",
             fix=FIX,
         )
+
+
+def restored(table: pa.Table) -> Slots:
+    """The slots that `table` describes, in its order."""
     slots = Slots()
-    slots.put(ids, table)
+    slots.put(table.column("item_id").to_pylist(), table)
     return slots

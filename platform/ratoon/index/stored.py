@@ -4,19 +4,21 @@ Items stay in their rows from one snapshot to the next, so that what differs bet
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import numpy as np
+import pyarrow as pa
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from ratoon.domain.dial import Codec, Dial
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric
-from ratoon.index.items.slots import Slots
-from ratoon.index.ivf.lists import Lists, Shape
-from ratoon.index.snapshots import FIX, ITEMS, part, read_items, restored, write_items
+from ratoon.index.items.slots import Rows, Slots
+from ratoon.index.ivf.lists import Codes, Lists, Shape
+from ratoon.index.snapshots import FIX, ITEMS, part, read_items, refuse_unequal_rows, restored, write_items
 from ratoon.ports import Files
 
 VECTORS = "index.safetensors"
@@ -32,6 +34,29 @@ class Stored:
     lists: Lists
     metric: Metric
     dial: Dial
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """The vectors of a snapshot.
+
+    Attributes:
+        shape: of the lists.
+        data: the bytes of `index.safetensors`.
+        lists: of each row, shape (n,).
+        codes: of each row, shape (n, bytes).
+    """
+
+    shape: Shape
+    data: bytes
+    lists: Rows
+    codes: Codes
+
+    def laid(self) -> Lists:
+        """In lists in memory, each row's number being its slot."""
+        lists = Lists(self.shape)
+        lists.load(np.arange(len(self.lists)), self.lists, self.codes)
+        return lists
 
 
 def write(stored: Stored, items: bytes | None) -> Files:
@@ -55,28 +80,51 @@ def write(stored: Stored, items: bytes | None) -> Files:
         "lists": numbers[order],
         "vectors": codes[order],
     }
+    return {VECTORS: packed(stored.dial, tensors), ITEMS: items or write_items(stored.slots, order, stored.metric)}
+
+
+def packed(dial: Dial, tensors: dict[str, Any]) -> bytes:
+    """The file of the vectors; see `write` for which tensors."""
     # One entry alone: several would come in no certain order.
-    data = save(tensors, {DIAL: json.dumps(asdict(stored.dial), sort_keys=True)})
-    return {VECTORS: data, ITEMS: items or write_items(stored.slots, order, stored.metric)}
+    return save(tensors, {DIAL: json.dumps(asdict(dial), sort_keys=True)})
 
 
-def read(files: Files) -> Stored:
-    """What `write` wrote.
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """What a snapshot says, of items by row."""
+
+    table: pa.Table
+    metric: Metric
+    dial: Dial
+    written: Written
+
+
+def unpacked(files: Files) -> Told:
+    """What `write` wrote, vectors as views on the bytes.
 
     Raises:
         StoreError: a file is missing, is not an index's, or does not fit the other.
     """
     table, metric = read_items(files)
-    dial, tensors = _parsed(part(files, VECTORS))
+    data = part(files, VECTORS)
+    dial, tensors = parsed(data)
     shape = Shape(tensors["centroids"], tensors["scale"], float(tensors["usual"][0]), dial.codec, tensors["trained"])
-    vectors, numbers = tensors["vectors"], tensors["lists"]
-    slots = restored(table, len(vectors), VECTORS)
-    lists = Lists(shape)
-    lists.load(np.arange(len(vectors)), numbers.astype(np.int64), vectors.view(np.uint8))
-    return Stored(slots, lists, metric, dial)
+    refuse_unequal_rows(table, len(tensors["vectors"]), VECTORS)
+    return Told(table, metric, dial, Written(shape, data, tensors["lists"].astype(np.int64), tensors["vectors"].view(np.uint8)))
 
 
-def _parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
+def read(files: Files, laid: Callable[[Written], Lists] = Written.laid) -> Stored:
+    """What `write` wrote, as what is searched; StoreError like `unpacked`.
+
+    Args:
+        laid: where the vectors come to lie.
+    """
+    told = unpacked(files)
+    return Stored(restored(told.table), laid(told.written), told.metric, told.dial)
+
+
+def parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
+    """What `packed` wrote, the tensors as read-only views; StoreError if it is something else."""
     try:
         length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + length])

@@ -1,10 +1,12 @@
 """What a pair answers to questions, as it would have been served at their moment."""
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 
 from ratoon.answering import lately, shift
+from ratoon.domain.delta import Split
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import completed
 from ratoon.domain.popularity import Timeline
@@ -15,6 +17,9 @@ from ratoon.domain.window import Window
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
 from ratoon.ports import EventLog
+
+SEARCHED = 200
+"""Questions of each slice that the index is asked, to know what share of the exact answers it returns."""
 
 CHUNK = 256
 """Questions answered at once: bounds memory at CHUNK * items whose popularity moved * 16 bytes."""
@@ -70,8 +75,8 @@ def remembered(pair: Pair, past: Questions, k: int, live: Timeline, since: int, 
 
 
 def index_recall(pair: Pair, asked: Sequence[Questions], k: int) -> float:
-    """The share of the exact top k that the index returns to some of the questions."""
-    few = [user_vectors(pair, each.where(np.arange(len(each)) < 100)) for each in asked if len(each)]
+    """The share of the exact top k that the index returns to some of the questions, spread over all: one user's come in a row."""
+    few = [user_vectors(pair, each.where(each.spread(SEARCHED, *get_args(Split)))) for each in asked if len(each)]
     return pair.index.recall(np.concatenate(few), k) if few else 1.0
 
 

@@ -78,14 +78,25 @@ class Index(Protocol):
             queries: gives some such as will be asked, shape (n, dim), if they are needed.
         """
 
+    def follow(self, files: Files, showing: Callable[[], None]) -> "Index | None":
+        """The index that `files` describe, made of what this one holds; None if it has to be loaded.
+
+        It is another index, and this one goes on being searched until nobody holds it; or it is this one, and `showing` was
+        called before the first of several changes that searches see one after the other. StoreError as for loading, before
+        anything has changed.
+        """
+
+    def finish(self) -> None:
+        """Do what was left to do when this index followed another one, or another one that is not served followed it."""
+
     def probe(self) -> float | None:
         """The share of the exact answers that some of the newest searches found; None if nobody has asked lately."""
 
     def stats(self) -> dict[str, int | float | str | None]:
         """How many items it holds and how it is laid out, for people."""
 
-    def columns(self, ids: Sequence[str]) -> list[dict[str, object]]:
-        """The display and filter columns of items it holds, in order."""
+    def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
+        """The display and filter columns of those of these items that it holds."""
 
     def recall(self, queries: Vectors, k: int) -> float:
         """The share of the exact top k, found by brute force over its own vectors, that `search` returns."""

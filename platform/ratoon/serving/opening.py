@@ -56,7 +56,7 @@ def open_app(house: House) -> FastAPI:
         surfaces=surfaces,
         online=online,
         open_towers=open_towers,
-        indexes=house.indexes.shared(),
+        indexes=house.served_indexes(),
         posted_items=house.posted_items,
         clock=house.accepted.now,
         apply_user_events=online.refresh,

@@ -81,6 +81,7 @@ class Reads:
             release=answer.release,
             sequence=answer.sequence,
             watermark=answer.watermark,
+            adopting=answer.adopting,
             candidates=candidates,
         )
 

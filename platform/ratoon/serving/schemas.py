@@ -105,6 +105,7 @@ class RetrieveAnswer(BaseModel):
     release: str = Field(description="The release that answered.")
     sequence: int = Field(description="Its number; a later release has a larger one.")
     watermark: datetime = Field(description="Everything that arrived up to then has been learnt from.")
+    adopting: bool = Field(description="Some candidates may be those of the release before (`index.copies = 1`).")
     candidates: list[RetrievedItem]
 
 

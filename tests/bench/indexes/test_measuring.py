@@ -11,6 +11,8 @@ from ratoon.bench.indexes import ITEMS, Size, asking, drifting, kept, measure, m
 from ratoon.bench.peers import own_index
 from ratoon.bench.processes import finished
 from ratoon.domain.errors import UsageError
+from ratoon.index import Choice
+from tests.bench.indexes.test_rows import ON_GPU
 
 BOOK = """
 set:
@@ -38,6 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "finished", in_this_process)
     monkeypatch.setattr(asking, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(drifting, "ROUNDS", 2)
+    monkeypatch.setattr(measuring, "chosen", lambda _wanted: Choice("cpu", "the CUDA driver shows no device"))
 
 
 @pytest.mark.usefixtures("quick")
@@ -60,6 +63,11 @@ def test_every_quantity_has_a_row(tmp_path: Path) -> None:
         "update of all 1,000 in place",
         "rebuild of 1,000 behind the swap",
         "memory, two copies, while rebuilt",
+        "load of 1,000 x 64, mapped",
+        "load of 1,000 x 64, whole",
+        "memory of a second process, mapped, over one float16 copy",
+        "CPU a query, mapped / whole, 1,000 x 64",
+        "recall@100, real towers (diginetica)",
         "recall@100 after emergence, mended / made anew",
         "CPU of mending / of a rebuild",
         "runbook final: recall@10",
@@ -100,13 +108,15 @@ def test_sizes_out_of_range_are_refused(tmp_path: Path, size: Size, message: str
 
 
 def test_only_a_full_run_is_kept(tmp_path: Path) -> None:
-    """All items, all peers, all answers and the runbooks: then the bars mean what they say."""
-    assert Size(runbooks=tmp_path).full
+    """All items, all peers, all answers, the runbooks and the real towers: then the bars mean what they say."""
+    assert Size(runbooks=tmp_path, towers=tmp_path).full
     for less in (
         Size(),
-        Size(100_000, runbooks=tmp_path),
-        Size(peers=0, runbooks=tmp_path),
-        Size(checked=300, runbooks=tmp_path),
+        Size(runbooks=tmp_path),
+        Size(towers=tmp_path),
+        Size(100_000, runbooks=tmp_path, towers=tmp_path),
+        Size(peers=0, runbooks=tmp_path, towers=tmp_path),
+        Size(checked=300, runbooks=tmp_path, towers=tmp_path),
     ):
         assert not less.full
     assert Size().items == ITEMS
@@ -125,3 +135,18 @@ def test_a_part_is_one_of_those_that_are_there(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         own_index.measured(["sleep", "nowhere", "--items", "1000"])
     assert "invalid choice: 'sleep'" in capsys.readouterr().err
+
+
+def test_where_there_is_a_gpu_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a device, ten times as many items are measured there, in a process of its own, and its rows have values."""
+    asked: list[object] = []
+
+    def on_gpu(*arguments: object, **_limits: object) -> dict[str, Any]:
+        asked.extend(arguments)
+        return ON_GPU
+
+    monkeypatch.setattr(measuring, "chosen", lambda _wanted: Choice("cuda", "1 CUDA device"))
+    monkeypatch.setattr(measuring, "finished", on_gpu)
+    rows = list(measuring._gpu(Size(1_000), silent))
+    assert asked == ["own_gpu", "--items", 10_000]
+    assert all(row.value for row in rows)

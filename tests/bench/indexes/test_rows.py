@@ -9,6 +9,7 @@ from ratoon.bench.indexes.rows import (
     bulk_rows,
     drift_rows,
     gpu_rows,
+    mapped_rows,
     memory_rows,
     rival_rows,
     runbook_rows,
@@ -99,6 +100,12 @@ def test_refreshes_memory_and_drift() -> None:
     assert [(row.value, row.bar, row.holds) for row in memory] == [
         (1.2, "<= 1.25", True), (2.1, "", True), (2.1, "", True), (2.3, "<= 2.2", False),
     ]  # fmt: skip
+    second = {"private_mb": raw / 4, "ids_mb": 9.0, "rss_mb": 90.0, "pss_mb": 60.0, "cpu_us": 330.0, "cpu_s": 1.5, "wall_s": 2.0}
+    whole = second | {"private_mb": raw, "cpu_us": 300.0, "cpu_s": 2.5}
+    shared = list(mapped_rows(whole, {"made_cpu_s": 3.0, "second": second}, 1_000_000, 64))
+    assert [(row.value, row.bar, row.holds) for row in shared] == [
+        (1.5, "", True), (2.5, "", True), (0.5, "", True), (1.1, "", True),
+    ]  # fmt: skip
     drift = {"mended": 0.9, "anew": 0.92, "stale": 0.6, "upkeep_cpu_s": 0.1, "rebuild_cpu_s": 0.5}
     drift |= {"write_cpu_s": 0.01, "lists_mended": 5, "nprobe": 3, "lists": 9}
     assert [(row.value, row.holds) for row in drift_rows(drift, 1_000)] == [(0.9783, False), (0.2, True)]
@@ -148,9 +155,44 @@ def test_without_peers_nothing_is_claimed() -> None:
     assert [row.unit for row in rows] == ["not run", "not run", "us", "not run"]
 
 
-@pytest.mark.parametrize(
-    ("present", "why"), [(False, "no CUDA device"), (True, "this command measures the processor's index alone")]
-)
-def test_the_gpu_is_not_run(present: bool, why: str) -> None:
+def test_the_gpu_is_not_run() -> None:
     """Its rows are there, without a value, and say why."""
-    assert {(row.value, row.unit, row.against) for row in gpu_rows(present)} == {(None, "not run", why)}
+    rows = list(gpu_rows(None, "the CUDA driver shows no device"))
+    assert {(row.value, row.unit, row.against) for row in rows} == {(None, "not run", "the CUDA driver shows no device")}
+    assert len(rows) == 3
+
+
+ON_GPU = {
+    "items": 10_000_000, "dim": 128, "k": 100, "batch": 256, "device": "NVIDIA H100 80GB HBM3",
+    "ways": {
+        "ours": {"qps": 2_000.0, "batch_ms": 10.0, "same": 1.0},
+        "torch": {"qps": 1_000.0, "batch_ms": 20.0, "same": 0.99},
+        "cuvs": {"missing": "ModuleNotFoundError: No module named 'cuvs'"},
+    },
+    "updated": 1_000_000, "put_ms": 60.0, "overwrite_ms": 900.0,
+    "idle_ms": (1.0, 2.0), "busy_ms": (3.0, 4.0), "asked": 50, "all_s": 5.0,
+}  # fmt: skip
+
+
+def test_the_gpu_beside_what_else_searches_there() -> None:
+    """The best of those that ran is the measure, who did not run says why, and what is slower than its bar does not hold."""
+    rows = by_quantity(list(gpu_rows(ON_GPU, "")))
+    how = "GPU, 10,000,000 x 128 float16, exact, batches of 256, k = 100"
+    against = rows[f"{how}, ours / the best of torch and cuVS"]
+    assert (against.value, against.holds) == (2.0, True)
+    assert "torch 1,000/s (0.9900 of our answers); cuvs not run: ModuleNotFoundError" in against.against
+    update = rows["GPU, 1,000,000 rows updated in place"]
+    assert (update.value, update.holds, "by id through the index 900 ms" in update.against) == (60.0, False, True)
+    assert rows["GPU, rebuild in place while searching, p99"].value == 4.0
+
+
+def test_how_near_the_device_s_limits_a_search_comes() -> None:
+    """A batch of many is held against the operations it needs, of one against the bytes; of an unknown device nothing is said."""
+    quantity = "GPU, 10,000,000 x 128 float16, exact, batches of {}, k = 100, share of what the device could do"
+    many = by_quantity(list(gpu_rows({**ON_GPU, "batch": 1_024}, "")))[quantity.format(1_024)]
+    assert many.value == pytest.approx(1e3 * 2 * 10_000_000 * 128 * 1_024 / 989e12 / 10.0, abs=1e-4)
+    one = by_quantity(list(gpu_rows({**ON_GPU, "batch": 1}, "")))[quantity.format(1)]
+    assert one.value == pytest.approx(1e3 * 2.56e9 / 3.35e12 / 10.0, abs=1e-4)
+    assert "of memory a batch at 3.35 TB/s" in one.against
+    unknown = by_quantity(list(gpu_rows({**ON_GPU, "device": "another"}, "")))[quantity.format(256)]
+    assert (unknown.value, unknown.against) == (None, "no peak figures are known here for another")

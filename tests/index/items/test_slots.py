@@ -39,7 +39,7 @@ def test_a_freed_slot_forgets() -> None:
     slots.put(list("abcd"), pa.table({"item_id": list("abcd"), "n": [1, 2, 3, 4]}))
     slots.reuse(slots.free(["b"]))
     assert slots.put(["e"], pa.table({"item_id": ["e"], "n": pa.nulls(1)})).tolist() == [1]
-    assert slots.rows(["a", "e", "d"]) == [{"n": 1}, {"n": None}, {"n": 4}]
+    assert slots.rows(["a", "e", "d"]) == {"a": {"n": 1}, "e": {"n": None}, "d": {"n": 4}}
     with pytest.raises(KeyError, match="b"):
         slots.free(["b"])
 
@@ -62,15 +62,15 @@ def test_slots_of_all_that_is_gone_are_reused_when_they_may_be() -> None:
     assert slots.put(["c"], pa.table({"item_id": ["c"], "n": [["x"]]})).tolist() == [2]
     slots.reuse(gone)
     assert sorted(slots.put(["d", "e"], pa.table({"item_id": ["d", "e"], "n": [["y"], None]})).tolist()) == [0, 1]
-    assert slots.rows(["c", "d", "e"]) == [{"n": ["x"]}, {"n": ["y"]}, {"n": None}]
+    assert slots.rows(["c", "d", "e"]) == {"c": {"n": ["x"]}, "d": {"n": ["y"]}, "e": {"n": None}}
 
 
 def test_rows_are_copies() -> None:
     """Changing an answer does not change the index."""
     slots = Slots()
     slots.put(["a"], pa.table({"item_id": ["a"], "n": [1]}))
-    slots.rows(["a"])[0]["n"] = 2
-    assert slots.rows(["a"]) == [{"n": 1}]
+    slots.rows(["a"])["a"]["n"] = 2
+    assert slots.rows(["a", "nobody"]) == {"a": {"n": 1}}
 
 
 def test_edits_count_what_becomes_another() -> None:
@@ -104,7 +104,7 @@ def test_a_copy_is_apart() -> None:
     other.free(["b"])
     assert (sorted(slots), slots.rows(["a", "b"]), slots.table(slots.by_id()).schema.field("n").type) == (
         ["a", "b"],
-        [{"n": 1}, {"n": 2}],
+        {"a": {"n": 1}, "b": {"n": 2}},
         pa.int64(),
     )
 
@@ -116,6 +116,6 @@ def test_a_type_that_loses_what_is_held_is_refused() -> None:
     with pytest.raises(DataError, match=r"year: expected the index's column type string, or one .*, found int64"):
         slots.put(["b"], pa.table({"item_id": ["b"], "year": [1990]}))
     assert sorted(slots) == ["a"]
-    assert slots.rows(["a"]) == [{"year": "MCM", "old": 1}]
+    assert slots.rows(["a"]) == {"a": {"year": "MCM", "old": 1}}
     slots.put(["b"], pa.table({"item_id": ["b"], "year": ["1990"], "old": [2]}))
     assert slots.table(slots.by_id()).schema.field("year").type == pa.string()

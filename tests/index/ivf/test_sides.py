@@ -110,7 +110,12 @@ def test_a_change_that_fails_is_not_seen(spare: bool) -> None:
 def test_another_copy_takes_the_place() -> None:
     """A copy that replaces the live one is read from then on; the second one can be given up and taken again."""
     sides = Sides(lists(), lists())
-    sides.drop_spare()
+    sides.change(lambda side: put(side, 1))
+    given = sides.lend()
+    assert given is not None
+    assert given is not sides.live
+    assert len(given) == 1
+    assert sides.lend() is None
     fresh, spare = lists(), lists()
     for side in (fresh, spare):
         put(side, 7)

@@ -6,12 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ratoon.domain.dial import Dial, IndexPolicy
+from ratoon.domain.dial import Codec, Dial, IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.index.faiss_cpu import FaissIndex
+from ratoon.index.ivf.centroids import shape_for
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.ivf.sides import Sides
+from ratoon.index.ivf.tuning import probes_for, share_of
 from ratoon.index.sampling import EVERY, KEPT
 from tests.index.mixtures import mixture
 
@@ -65,6 +67,42 @@ def test_what_settles() -> None:
     assert settled.lists == 96
     assert (settled.recall or 0) >= 0.9
     assert index.upkeep() == 0
+
+
+@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8"])
+def test_the_share_is_what_searches_find(codec: Codec) -> None:
+    """For any number of lists the share that is told is the one that searches find, and the fewest lists are the fewest."""
+    made = mixture(3, 30)
+    items, queries = made.items(5_000), made.queries(60)
+    lists = Lists(shape_for(Dial(80, codec), items, queries))
+    lists.put(np.arange(5_000), lists.assigned(items), lists.encoded(items))
+    scores = np.sort(queries @ lists.vectors(np.arange(5_000)).T, axis=1)
+    for k in (1, 50, 700):
+        for probes in (1, 2, 5, 30, 80, 99):
+            found, _ = lists.search(queries, k, probes)
+            shares = np.mean(found >= scores[:, -k, None] - 1e-5, axis=1)
+            mean, error = share_of(Sides(lists), queries, k, probes)
+            assert mean == pytest.approx(shares.mean(), abs=2e-3)
+            assert error == pytest.approx(shares.std() / 60**0.5, abs=1e-3)
+        fewest, share = probes_for(Sides(lists), queries, k, 0.8)
+        for probes, enough in ((fewest, True), (fewest - 1, False)):
+            mean, error = share_of(Sides(lists), queries, k, probes) if probes else (0.0, 0.0)
+            assert (mean - error >= 0.8) == enough
+        assert share == share_of(Sides(lists), queries, k, fewest)[0]
+    assert probes_for(Sides(lists), queries, 50, 1.1) == (80, 1.0)
+
+
+def test_equal_items_count_as_often_as_they_are_among_the_best() -> None:
+    """Where the k best end amid equal items the share is that of one choice of them, whatever order they come in."""
+    items = np.repeat(np.eye(2, dtype=np.float32), [30, 5_000], axis=0)
+    lists = Lists(shape_for(Dial(2, "flat"), items))
+    where = (np.arange(5_030) >= 30).astype(np.int64)
+    lists.put(np.arange(5_030), where, lists.encoded(items))
+    query = np.array([[1, 0.5]], np.float32)
+    first = int(lists.nearest_first(query)[0, 0])
+    assert share_of(Sides(lists), query, 100, 1) == ([0.3, 0.7][first], 0.0)
+    assert share_of(Sides(lists), query, 100, 2) == (1.0, 0.0)
+    assert probes_for(Sides(lists), query, 6_000, 0.9) == ([2, 1][first], [1.0, 5_000 / 5_030][first])
 
 
 def test_items_stand_for_queries_that_nobody_knows() -> None:

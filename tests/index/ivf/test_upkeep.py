@@ -9,6 +9,8 @@ from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.index.faiss_cpu import FaissIndex
 from ratoon.index.ivf.centroids import shape_for
 from ratoon.index.ivf.lists import Lists
+from ratoon.index.ivf.rebuilding import double
+from ratoon.index.ivf.sides import Sides
 from ratoon.index.ivf.upkeep import Wear, apply, plan
 from tests.index.mixtures import mixture
 
@@ -99,3 +101,26 @@ def test_entries_too_alike_are_left_together() -> None:
     assert len(lists) == 1_000
     near = lists.search(-vectors[:1], 500, 1)[1]
     assert sorted(near[0].tolist()) == list(range(500))
+
+
+def test_the_second_copy_is_made_like_the_live_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written while the second copy was made anew lies in the list where the live one has it."""
+    index = FaissIndex(16, "cosine", IndexPolicy(copies=2))
+    index.upsert(batch(0, mixture(1, 40).items(3_000)))
+    rng = np.random.default_rng(1)
+    monkeypatch.setattr(Lists, "assigned", lambda lists, vectors: rng.integers(0, lists.nlist, len(vectors)))
+
+    def disturbed(sides: Sides, into: Lists) -> None:
+        double(sides, into)
+        index.upsert(batch(2_900, mixture(2, 5).items(300)))
+        index.remove(["i5", "i3100"])
+
+    monkeypatch.setattr("ratoon.index.ivf.layout.double", disturbed)
+    index.rebuild(Dial(LISTS, "fp16", nprobe=8))
+    live, spare = index._layout.live, index._layout._sides.lend()
+    assert spare is not None
+    assert len(live) == len(spare) == 3_198
+    slots = live.held_slots()
+    assert np.array_equal(slots, spare.held_slots())
+    assert np.array_equal(live.place(slots), spare.place(slots))
+    assert np.array_equal(live.vectors(slots), spare.vectors(slots))

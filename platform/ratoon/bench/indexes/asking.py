@@ -39,7 +39,7 @@ class Asked:
 def built(world: World, copies: Literal[1, 2] = 2) -> FaissIndex:
     """The world in an index that is laid out by its number and tuned by queries that are not judged."""
     queries = world.array("tuning")
-    index = FaissIndex(queries.shape[1], "cosine", IndexPolicy(recall=RECALL, k=K, copies=copies))
+    index = FaissIndex(world.dim, world.metric, IndexPolicy(recall=RECALL, k=K, copies=copies))
     for batch in world.batches():
         index.upsert(batch)
     index.rebuild(queries=queries)

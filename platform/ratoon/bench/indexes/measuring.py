@@ -1,7 +1,6 @@
 """`ratoon bench index`: everything in its order, each part in a process of its own."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -9,23 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from ratoon import durable
+from ratoon.bench.indexes import towers
 from ratoon.bench.indexes.asking import RECALL
 from ratoon.bench.indexes.histogram import picture
+from ratoon.bench.indexes.mapping import WIDTH
 from ratoon.bench.indexes.rivals import Rival, rivals
 from ratoon.bench.indexes.rows import (
     bulk_rows,
     drift_rows,
     gpu_rows,
+    mapped_rows,
     memory_rows,
     rival_rows,
     runbook_rows,
     search_rows,
     truth_rows,
 )
+from ratoon.bench.indexes.tower_rows import tower_rows, without_towers
 from ratoon.bench.indexes.worlds import DIM, Tell, open_world
 from ratoon.bench.processes import finished
 from ratoon.bench.row import Row, not_run
 from ratoon.domain.errors import UsageError
+from ratoon.index import chosen
 
 RESULTS = Path(__file__).parents[1] / "results" / "index.json"
 ITEMS, PEERS, CHECKED = 1_000_000, 100_000, 1_000_000
@@ -35,6 +39,9 @@ longest of all parts."""
 
 TIMED = 20_000
 """Searches that are timed at each rate of changes."""
+
+ON_GPU = 10
+"""Times as many items on a GPU."""
 
 LEAST = 1_000
 PART_SECONDS = 3_600
@@ -49,24 +56,27 @@ class Size:
         peers: items of the comparison with other libraries; without any it is left out.
         checked: answers that are checked while items change.
         runbooks: a folder of `*_runbook.yaml`; without one they are not replayed.
+        towers: the folder of the set diginetica; without it nothing is measured on vectors of the real towers.
     """
 
     items: int = ITEMS
     peers: int = PEERS
     checked: int = CHECKED
     runbooks: Path | None = None
+    towers: Path | None = None
 
     @property
     def full(self) -> bool:
         """Whether this is what the bars are for; what is measured at it is kept."""
-        return self.items == ITEMS and self.peers >= PEERS and self.checked >= CHECKED and self.runbooks is not None
+        sizes = self.items == ITEMS and self.peers >= PEERS and self.checked >= CHECKED
+        return sizes and self.runbooks is not None and self.towers is not None
 
 
 def measure(cache: Path, size: Size, stamp: dict[str, str], tell: Tell) -> dict[str, Any]:
     """Measure; stamp, rows and histograms. At full size it is kept, with its picture.
 
     Raises:
-        UsageError: a size is out of range, or there are no runbooks where they should be.
+        UsageError: a size is out of range, or there are no runbooks, or no weeks of clicks, where they should be.
         StoreError: a part did not finish.
     """
     _check(size)
@@ -98,6 +108,8 @@ def _check(size: Size) -> None:
     if size.runbooks is not None and not _books(size.runbooks):
         fix = "Pass --data with a folder of runbooks of the big-ann-benchmarks."
         raise UsageError("--data", expected="files *_runbook.yaml", found=f"none in {size.runbooks}", fix=fix)
+    if size.towers is not None:
+        towers.check(size.towers)
 
 
 def _books(folder: Path) -> list[Path]:
@@ -117,12 +129,26 @@ def _rows(cache: Path, size: Size, tell: Tell, histograms: dict[str, list[float]
     tell("whole refreshes and a rebuild", 0.3)
     yield from bulk_rows(_part("bulk", cache, size.items, threads=2), size.items)
     yield from _memory(cache, size.items, tell)
+    yield from _mapped(cache, size.items, tell)
+    yield from _towers(cache, size, tell)
     tell("new clusters emerge", 0.5)
     drifting = min(size.items, DRIFTING)
     yield from drift_rows(_part("drift", cache, drifting, threads=1), drifting)
     yield from _runbooks(cache, size, tell)
     yield from _peers(cache, size, tell)
-    yield from gpu_rows(shutil.which("nvidia-smi") is not None)
+    yield from _gpu(size, tell)
+
+
+def _towers(cache: Path, size: Size, tell: Tell) -> Iterator[Row]:
+    if size.towers is None:
+        yield from without_towers()
+        return
+    if not towers.there(cache, size.towers):
+        tell("two releases of the real towers", 0.47)
+        finished("real_towers", size.towers, cache, seconds=PART_SECONDS, threads=1)
+    tell("the real towers", 0.48)
+    search = _part("search", cache, 0, "--answers", min(TIMED, size.checked), threads=1)
+    yield from tower_rows(towers.story(cache), search, _part("bulk", cache, 0, threads=2))
 
 
 def _memory(cache: Path, items: int, tell: Tell) -> Iterator[Row]:
@@ -131,6 +157,14 @@ def _memory(cache: Path, items: int, tell: Tell) -> Iterator[Row]:
         tell(f"memory, {copies or 'no'} copies", 0.4)
         said.append(_part("memory", cache, items, "--copies", copies, threads=2))
     yield from memory_rows(said[0], said[1], said[2], items, DIM)
+
+
+def _mapped(cache: Path, items: int, tell: Tell) -> Iterator[Row]:
+    tell("one file for two processes", 0.45)
+    with tempfile.TemporaryDirectory(prefix="ratoon-bench-") as folder:
+        steps = ("snapshot", "whole", "first")
+        _, whole, first = (_part("mapped", cache, items, "--path", folder, "--how", how, threads=1) for how in steps)
+    yield from mapped_rows(whole, first, items, WIDTH)
 
 
 def _runbooks(cache: Path, size: Size, tell: Tell) -> Iterator[Row]:
@@ -157,6 +191,15 @@ def _peers(cache: Path, size: Size, tell: Tell) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="ratoon-bench-") as scratch:
         found: dict[str, Rival] = rivals(cache, world, Path(scratch), RECALL, tell)
     yield from rival_rows(own, found, items)
+
+
+def _gpu(size: Size, tell: Tell) -> Iterator[Row]:
+    choice = chosen("auto")
+    if choice.device == "cpu":
+        yield from gpu_rows(None, choice.why)
+        return
+    tell("the GPU", 0.95)
+    yield from gpu_rows(finished("own_gpu", "--items", ON_GPU * size.items, seconds=PART_SECONDS), choice.why)
 
 
 def _left_out() -> Iterator[Row]:

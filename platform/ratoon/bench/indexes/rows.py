@@ -13,25 +13,35 @@ PUBLISHED = {
 }
 """Of the benchmark's own result files, on 8 virtual processors."""
 
+PEAKS = {"NVIDIA H100 80GB HBM3": (3.35e12, 989e12), "NVIDIA H200": (4.8e12, 989e12)}
+"""Bytes and float16 operations a second by the name of the device, as its maker states them without sparsity."""
+
 Said = Mapping[str, Any]
 
 
 def search_rows(said: Said, items: int) -> Iterator[Row]:
     """One query at a time, without changes and with them."""
-    asked, stats = said["asked"], said["stats"]
-    how = f"{stats['lists']} lists of {stats['codec']}, {stats['nprobe']} looked at; one thread; load {said['load']:.1f}"
-    yield at_least(f"recall@{K}, {items:,} items", asked["recall"], 0.95, how, "share")
-    took = f"p50 {asked['p50_ms']:.3f} ms, p99 {asked['p99_ms']:.3f} ms"
-    yield told(f"queries, {items:,} items", asked["qps"], "per second", took)
-    yield told(f"CPU a query, {items:,} items", asked["cpu_us"], "us", "all threads of the process")
-    yield from _changes(said["changes"], items)
+    yield from asked_rows(said, f"{items:,} items")
     yield from _live(said)
 
 
-def _changes(changes: Said, items: int) -> Iterator[Row]:
+def asked_rows(said: Said, what: str, also: str = "") -> Iterator[Row]:
+    """One query at a time, and changes alone.
+
+    Args:
+        what: which items, for the rows' names.
+        also: what there is to say of them.
+    """
+    asked, stats = said["asked"], said["stats"]
+    how = f"{stats['lists']} lists of {stats['codec']}, {stats['nprobe']} looked at; one thread; load {said['load']:.1f}"
+    yield at_least(f"recall@{K}, {what}", asked["recall"], 0.95, how + also, "share")
+    took = f"p50 {asked['p50_ms']:.3f} ms, p99 {asked['p99_ms']:.3f} ms"
+    yield told(f"queries, {what}", asked["qps"], "per second", took)
+    yield told(f"CPU a query, {what}", asked["cpu_us"], "us", "all threads of the process")
+    changes = said["changes"]
     for name in ("upserts", "deletes", "inserts"):
         against = f"in batches of 200, by id, {changes[f'{name}_cpu_us']:.1f} CPU us each; one thread"
-        yield told(f"{name}, {items:,} items", changes[name], "per second", against)
+        yield told(f"{name}, {what}", changes[name], "per second", against)
 
 
 def _live(said: Said) -> Iterator[Row]:
@@ -80,6 +90,23 @@ def memory_rows(ids: Said, one: Said, two: Said, items: int, dim: int) -> Iterat
     yield told("memory, one copy, while rebuilt", one["peak_mb"] / raw, "ratio", f"{one['peak_mb']:.0f} MiB, with the new one")
     yield told("memory, two copies, at rest", two["rest_mb"] / raw, "ratio", f"{two['rest_mb']:.0f} MiB")
     yield at_most("memory, two copies, while rebuilt", two["peak_mb"] / raw, 2.2, f"{two['peak_mb']:.0f} MiB {held}")
+
+
+def mapped_rows(whole: Said, first: Said, items: int, dim: int) -> Iterator[Row]:
+    """One file for several processes, over a copy in each."""
+    raw, second = items * dim * 2 / 2**20, first["second"]
+    against = (
+        f"CPU s, {second['wall_s']:.1f} s on the clock; the first to come makes the file, in {first['made_cpu_s']:.1f} CPU s"
+    )
+    yield told(f"load of {items:,} x {dim}, mapped", second["cpu_s"], "s", against)
+    yield told(f"load of {items:,} x {dim}, whole", whole["cpu_s"], "s", f"CPU s, {whole['wall_s']:.1f} s on the clock; one copy")
+    against = (
+        f"{second['private_mb']:.0f} MiB of its own, of which ids take {second['ids_mb']:.0f}, to one copy's {raw:.0f}; Rss "
+        f"{second['rss_mb']:.0f}, Pss {second['pss_mb']:.0f}; whole {whole['private_mb']:.0f} of its own"
+    )
+    yield told("memory of a second process, mapped, over one float16 copy", second["private_mb"] / raw, "ratio", against)
+    against = f"{second['cpu_us']:.0f} us against {whole['cpu_us']:.0f}, one thread"
+    yield told(f"CPU a query, mapped / whole, {items:,} x {dim}", second["cpu_us"] / whole["cpu_us"], "ratio", against)
 
 
 def drift_rows(said: Said, items: int) -> Iterator[Row]:
@@ -143,12 +170,40 @@ def _line(said: Said) -> str:
     )
 
 
-def gpu_rows(present: bool) -> Iterator[Row]:
-    """The twin on a GPU."""
-    why = "this command measures the processor's index alone" if present else "no CUDA device"
-    for quantity, bar in (
-        ("GPU, 10,000,000 x 128 float16, exact, batches of 256, k = 100", ">= the best of torch and cuVS"),
-        ("GPU, 1,000,000 rows updated in place", "< 50 ms"),
-        ("GPU, rebuild in place while searching, p99", ""),
-    ):
-        yield not_run(quantity, bar, why)
+GPU_UPDATE, GPU_REBUILD = "GPU, 1,000,000 rows updated in place", "GPU, rebuild in place while searching, p99"
+
+
+def gpu_rows(said: Said | None, why: str) -> Iterator[Row]:
+    """The twin on a GPU, or why it was not measured."""
+    if said is None:
+        yield not_run("GPU, 10,000,000 x 128 float16, exact, batches of 256, k = 100", ">= the best of torch and cuVS", why)
+        yield not_run(GPU_UPDATE, "< 50 ms", why)
+        yield not_run(GPU_REBUILD, "", why)
+        return
+    size = f"{said['items']:,} x {said['dim']}"
+    ways = {name: way for name, way in said["ways"].items() if "missing" not in way}
+    own, others = ways.pop("ours"), {name: way["qps"] for name, way in ways.items()}
+    best = max(others, key=lambda name: others[name])
+    told_of = [f"{name} {way['qps']:,.0f}/s ({way['same']:.4f} of our answers)" for name, way in ways.items()]
+    told_of += [f"{name} not run: {way['missing']}" for name, way in said["ways"].items() if "missing" in way]
+    against = f"{own['qps']:,.0f}/s against {best}'s {others[best]:,.0f}/s on {said['device']}; {'; '.join(told_of)}"
+    how = f"GPU, {size} float16, exact, batches of {said['batch']}, k = {said['k']}"
+    yield at_least(f"{how}, ours / the best of torch and cuVS", own["qps"] / others[best], 1.0, against)
+    yield _roofline(said, own["batch_ms"], how)
+    against = f"from the processor's memory, by slot; by id through the index {said['overwrite_ms']:,.0f} ms"
+    yield at_most(f"GPU, {said['updated']:,} rows updated in place", said["put_ms"], 50, against, "ms")
+    idle, busy = said["idle_ms"], said["busy_ms"]
+    against = f"idle p50 {idle[0]:.2f}, p99 {idle[1]:.2f} ms; p50 {busy[0]:.2f} ms of {said['asked']:,} while all is overwritten"
+    yield told(GPU_REBUILD, busy[1], "ms", f"{against} in {said['all_s']:.1f} s; {size}, one query at a time")
+
+
+def _roofline(said: Said, batch_ms: float, how: str) -> Row:
+    peak = PEAKS.get(said["device"])
+    quantity = f"{how}, share of what the device could do"
+    if peak is None:
+        return not_run(quantity, "", f"no peak figures are known here for {said['device']}")
+    moved, multiplied = 2 * said["items"] * said["dim"], 2 * said["items"] * said["dim"] * said["batch"]
+    seconds = max(moved / peak[0], multiplied / peak[1])
+    limit = "products" if multiplied / peak[1] > moved / peak[0] else "memory"
+    against = f"{1e3 * seconds:.2f} ms of {limit} a batch at {peak[0] / 1e12:g} TB/s and {peak[1] / 1e12:,.0f} TFLOP/s"
+    return told(quantity, 1e3 * seconds / batch_ms, "ratio", f"{against}; {batch_ms:.2f} ms it took")

@@ -29,6 +29,11 @@ class Truth:
     rows: npt.NDArray[np.int64]
     scores: Vectors
 
+    def same(self, other: "Truth") -> float:
+        """The share of the rows that are in both, over all queries."""
+        pairs = zip(self.rows, other.rows, strict=True)
+        return float(np.mean([np.isin(one, another).mean() for one, another in pairs]))
+
 
 def exact(items: Iterable[Vectors], queries: Vectors, k: int) -> Truth:
     """Look at every item; there are at least k."""

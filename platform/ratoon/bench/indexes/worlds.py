@@ -14,6 +14,7 @@ from ratoon.bench.indexes import mixture
 from ratoon.bench.indexes.mixture import CHUNK, Mixture
 from ratoon.bench.indexes.truth import Truth, exact
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.release import Metric
 
 FORMAT = 2
 DIM, K, QUERIES = 128, 100, 1_000
@@ -27,10 +28,15 @@ class World:
 
     `items.npy` and `moved.npy`, float16, shape (items, dim); `tuning.npy` and `judged.npy`, float32, shape (queries, dim);
     `tuning_rows.npy`, `judged_rows.npy` and `judged_scores.npy`, shape (queries, k).
+
+    Attributes:
+        metric: how vectors are compared.
     """
 
     folder: Path
     items: int
+    dim: int = DIM
+    metric: Metric = "cosine"
 
     def chunks(self, name: str = "items") -> Iterator[Vectors]:
         """Item vectors, a bounded number at a time, shape (n, dim); the file is read and not mapped."""
@@ -58,6 +64,22 @@ class World:
         rows: npt.NDArray[np.int64] = np.load(self.folder / "judged_rows.npy")
         return Truth(rows, self.array("judged_scores"))
 
+    def write(self, name: str, chunks: Iterable[Vectors]) -> None:
+        """Put `items` or `moved` into their file, rounded to float16."""
+        with (self.folder / f"{name}.npy").open("wb") as file:
+            shape = (self.items, self.dim)
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+            for chunk in chunks:
+                chunk.astype(np.float16).tofile(file)
+
+    def ask(self, name: str, queries: Vectors, k: int) -> Truth:
+        """Put `tuning` or `judged` into their files, with their exact answers among the items that are there."""
+        truth = exact(self.chunks(), queries, k)
+        np.save(self.folder / f"{name}.npy", queries)
+        np.save(self.folder / f"{name}_rows.npy", truth.rows)
+        np.save(self.folder / f"{name}_scores.npy", truth.scores)
+        return truth
+
 
 def named(rows: Iterable[int]) -> tuple[str, ...]:
     """The ids of these items."""
@@ -68,7 +90,7 @@ def open_world(cache: Path, items: int, tell: Tell, *, dim: int = DIM, k: int = 
     """The world of so many items, made if it is not there."""
     said = {"format": FORMAT, "items": items, "dim": dim, "k": k, "queries": queries}
     folder, seal = cache / f"mixture-{items}x{dim}", cache / f"mixture-{items}x{dim}" / "world.json"
-    world = World(folder, items)
+    world = World(folder, items, dim)
     if seal.exists() and json.loads(seal.read_text()) == said:
         return world
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,20 +98,9 @@ def open_world(cache: Path, items: int, tell: Tell, *, dim: int = DIM, k: int = 
     made = Mixture(dim)
     for number, (name, stream) in enumerate((("items", mixture.ITEMS), ("moved", mixture.MOVED))):
         tell(f"vectors: {name}", 0.1 * number)
-        _write(folder / f"{name}.npy", made.vectors(items, stream), (items, dim))
+        world.write(name, made.vectors(items, stream))
     for number, (name, stream) in enumerate((("tuning", mixture.TUNING), ("judged", mixture.JUDGED))):
         tell(f"exact answers: {name}", 0.2 + 0.4 * number)
-        asked = made.queries(queries if name == "judged" else queries // 2, stream)
-        truth = exact(world.chunks(), asked, k)
-        np.save(folder / f"{name}.npy", asked)
-        np.save(folder / f"{name}_rows.npy", truth.rows)
-        np.save(folder / f"{name}_scores.npy", truth.scores)
+        world.ask(name, made.queries(queries if name == "judged" else queries // 2, stream), k)
     durable.write(seal, json.dumps(said).encode())
     return world
-
-
-def _write(path: Path, chunks: Iterable[Vectors], shape: tuple[int, int]) -> None:
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
-        for chunk in chunks:
-            chunk.astype(np.float16).tofile(file)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from ratoon.bench.indexes import mapping, towers
 from ratoon.bench.indexes.asking import asked, built, percentiles
 from ratoon.bench.indexes.drifting import drifted
 from ratoon.bench.indexes.histogram import counted
@@ -122,6 +123,17 @@ def _most() -> Iterator[list[float]]:
     looking.join()
 
 
+def shared(world: World, folder: Path, how: str) -> dict[str, Any]:
+    """One step of `mapping`: a snapshot is written; it is held whole; it is mapped by a first process and by a second."""
+    if how == "snapshot":
+        return mapping.snapshot(world, folder)
+    if how == "whole":
+        return mapping.whole(world, folder)
+    cache, items = str(world.folder.parent), str(world.items)
+    second = [__file__, "mapped", cache, "--items", items, "--path", str(folder), "--how", "second"]
+    return mapping.mapped(world, folder, second if how == "first" else None)
+
+
 def runbook(path: Path, most: int, mending: bool) -> dict[str, Any]:
     """A runbook's steps over at most so many vectors."""
     book = read(path)
@@ -144,21 +156,24 @@ def runbook(path: Path, most: int, mending: bool) -> dict[str, Any]:
 def measured(arguments: Sequence[str]) -> dict[str, Any]:
     """Do what the arguments say."""
     asked_for = argparse.ArgumentParser()
-    asked_for.add_argument("part", choices=("search", "check", "bulk", "memory", "drift", "runbook"))
+    asked_for.add_argument("part", choices=("search", "check", "bulk", "memory", "mapped", "drift", "runbook"))
     asked_for.add_argument("cache", type=Path)
-    asked_for.add_argument("--items", type=int, required=True)
+    asked_for.add_argument("--items", type=int, default=0, help="of the mixture; without any, the real towers'")
     asked_for.add_argument("--answers", type=int, default=0)
     asked_for.add_argument("--copies", type=int, default=0)
     asked_for.add_argument("--path", type=Path)
+    asked_for.add_argument("--how", choices=("snapshot", "whole", "first", "second"))
     asked_for.add_argument("--left-alone", action="store_true")
     given = asked_for.parse_args(arguments)
     if given.part == "drift":
         return dict(drifted(given.items, DIM, lambda *_: None))
     if given.part == "runbook":
         return runbook(given.path, given.items, not given.left_alone)
-    world = open_world(given.cache, given.items, lambda *_: None)
+    world = open_world(given.cache, given.items, lambda *_: None) if given.items else towers.opened(given.cache)
     if given.part == "memory":
         return memory(world, given.copies)
+    if given.part == "mapped":
+        return shared(world, given.path, given.how)
     if given.part == "bulk":
         return bulk(world)
     return search(world, given.answers) if given.part == "search" else check(world, given.answers)

@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Set
+from contextlib import suppress
 from threading import Lock
 
 import numpy as np
 
 from ratoon.domain.matching import columns_of, matching
-from ratoon.domain.predicate import Kind, Predicate, bound
+from ratoon.domain.predicate import FilterRefused, Kind, Predicate, bound
 from ratoon.index.filters.encoded import Encoded, kind_of
 from ratoon.index.filters.matches import NOTHING, Matches
 from ratoon.index.items.slots import Slots
@@ -52,6 +53,14 @@ class Filters:
             if len(self._matches) > MOST:
                 self._matches.popitem(last=False)
             return found
+
+    def warm(self, other: "Filters") -> None:
+        """Find out what matches all that `other` was asked lately, so that nobody has to wait for it."""
+        with other._lock:
+            asked = list(other._matches)
+        for only in asked:
+            with suppress(FilterRefused):
+                self.matches(only)
 
     def matching(self, ids: Iterable[str], only: Predicate) -> list[str]:
         """Those of these items that are held and match, in order; FilterRefused as above."""

@@ -125,8 +125,7 @@ class Slots:
         for name, column in self._columns.items():
             column.extend([None] * (len(self.ids) - len(column)))
             for slot, value in zip(slots.tolist(), values[name], strict=True):
-                # Zeros of either sign are equal, and not the same value.
-                if repr(column[slot]) != repr(value):
+                if _differ(column[slot], value):
                     column[slot] = value
                     self.edits += 1
         self.journal.note(Edit(slots, values), len(self.ids))
@@ -175,10 +174,25 @@ class Slots:
         """A column's values by slot, which change unless `lock` is held."""
         return self._columns[name]
 
-    def rows(self, ids: Sequence[str]) -> list[dict[str, object]]:
-        """The columns of items, in order, `item_id` left out; KeyError for an id that is not held."""
-        slots = [self._slot[item] for item in ids]
-        return [{name: column[slot] for name, column in self._columns.items()} for slot in slots]
+    def unlike(self, slots: Rows, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """Of each row of `table` whether its columns are others than those in its slot, or it has none (-1); shape (n,)."""
+        types = dict(zip(table.schema.names, table.schema.types, strict=True))
+        types.pop("item_id")
+        differ = slots < 0
+        if types.keys() != self._types.keys() or any(
+            types[name] not in (known, pa.null()) for name, known in self._types.items()
+        ):
+            return np.ones_like(differ)
+        for name in types:
+            column = self._columns[name]
+            pairs = ((column[slot], value) for slot, value in zip(slots.tolist(), table.column(name).to_pylist(), strict=True))
+            differ |= np.fromiter((_differ(one, other) for one, other in pairs), np.bool_, len(slots))
+        return differ
+
+    def rows(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
+        """The columns of those of these items that are held, `item_id` left out."""
+        held = ((item, slot) for item in ids if (slot := self._slot.get(item)) is not None)
+        return {item: {name: column[slot] for name, column in self._columns.items()} for item, slot in held}
 
     def table(self, order: Rows) -> pa.Table:
         """`item_id` and every column of the items in some slots, columns in the order of their names."""
@@ -200,6 +214,12 @@ class Slots:
         self.edits += types != self._types
         self._types = types
         return columns
+
+
+def _differ(one: object, other: object) -> bool:
+    # Zeros of either sign are equal, and not the same value; NaN is the same value, and not equal.
+    unsure = not one or isinstance(one, list) if one == other else True
+    return unsure and repr(one) != repr(other)
 
 
 def _cast(name: str, values: list[object], old: pa.DataType, new: pa.DataType) -> list[object]:

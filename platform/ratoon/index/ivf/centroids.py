@@ -12,9 +12,16 @@ import numpy as np
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import Vectors
 from ratoon.index.ivf.lists import Shape
+from ratoon.index.ivf.nearest import Nearest
 
-SAMPLE, ROUNDS = 40, 8
-"""Vectors per centroid, and passes over them: more of either moved recall by less than a thousandth."""
+SAMPLE, PASSES = 40, 4
+"""Vectors per centroid, and passes over them. All vectors pass once more as they are laid out, see `carry`."""
+
+BEGIN, ROUNDS = 10, 4
+"""Vectors per centroid among which FAISS begins, and its passes over them: it fills centroids that nothing is nearest to."""
+
+BLOCK = 16_384
+"""Vectors that are gone through at once."""
 
 LEAST = 1e-3
 """The least scale of a dimension, over the largest: one that no query uses could not be divided by."""
@@ -37,14 +44,52 @@ def shape_for(dial: Dial, sample: Vectors, queries: Vectors | None = None) -> Sh
 
 def means(vectors: Vectors, count: int) -> tuple[Vectors, float]:
     """Centroids of at least so many vectors, as long as they are, shape (count, dim), and the mean squared distance from them."""
-    vectors = np.ascontiguousarray(vectors, np.float32)
-    made = faiss.Kmeans(vectors.shape[1], count, niter=ROUNDS, seed=1, min_points_per_centroid=1, max_points_per_centroid=SAMPLE)
-    made.train(vectors)
-    nearest = np.asarray(made.assign(vectors)[1])
-    order = np.argsort(nearest, kind="stable")
-    groups = np.split(vectors[order], np.searchsorted(nearest[order], np.arange(1, count)))
-    centroids = np.stack([lengthened(mean, group) for mean, group in zip(np.asarray(made.centroids), groups, strict=True)])
-    return centroids, float(np.square(vectors - centroids[nearest]).sum(axis=1).mean())
+    dim = vectors.shape[1]
+    made = faiss.Kmeans(dim, count, niter=ROUNDS, seed=1, min_points_per_centroid=1, max_points_per_centroid=BEGIN)
+    made.train(np.ascontiguousarray(vectors, np.float32))
+    centroids, apart = np.asarray(made.centroids), 0.0
+    for _ in range(PASSES):
+        passing = Passing(centroids)
+        for first in range(0, len(vectors), BLOCK):
+            passing.add(vectors[first : first + BLOCK])
+        centroids, apart = passing.centroids(), passing.apart()
+    return centroids, apart
+
+
+class Passing:
+    """One pass over vectors: which centroid is nearest to each, and where that is centred then.
+
+    Args:
+        centroids: before it, shape (n, dim).
+    """
+
+    def __init__(self, centroids: Vectors) -> None:
+        self._nearest, self._before = Nearest(centroids), centroids
+        self._sums = np.zeros(centroids.shape)
+        self._lengths, self._counts = np.zeros(len(centroids)), np.zeros(len(centroids), np.int64)
+        self._apart = 0.0
+
+    def add(self, vectors: Vectors) -> None:
+        """Some of them, shape (n, dim)."""
+        numbers = self._nearest.of(vectors)
+        order = np.argsort(numbers, kind="stable")
+        met, starts = np.unique(numbers[order], return_index=True)
+        self._sums[met] += np.add.reduceat(vectors[order], starts, axis=0)
+        self._lengths += np.bincount(numbers, np.linalg.norm(vectors, axis=1), len(self._before))
+        self._counts += np.bincount(numbers, minlength=len(self._before))
+        self._apart += float(np.square(vectors - self._before[numbers]).sum())
+
+    def centroids(self) -> Vectors:
+        """The means, made as long as their vectors; where there are none, or they cancel out, what was before."""
+        lengths = np.linalg.norm(self._sums, axis=1)
+        known = lengths > 0
+        after = self._before.copy()
+        after[known] = self._sums[known] * (self._lengths[known] / self._counts[known] / lengths[known])[:, None]
+        return after
+
+    def apart(self) -> float:
+        """The mean squared distance from the centroids before."""
+        return self._apart / max(int(self._counts.sum()), 1)
 
 
 def lengthened(mean: Vectors, vectors: Vectors) -> Vectors:

@@ -10,10 +10,11 @@ import numpy as np
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import Vectors
 from ratoon.index.answers.held import Held
+from ratoon.index.checks import refuse_mapped
 from ratoon.index.items.slots import Rows
 from ratoon.index.ivf.centroids import SAMPLE, shape_for
-from ratoon.index.ivf.lists import Lists
-from ratoon.index.ivf.rebuilding import carry, double
+from ratoon.index.ivf.lists import Codes, Lists
+from ratoon.index.ivf.rebuilding import carry, double, equalise, give_back
 from ratoon.index.ivf.sides import Sides
 from ratoon.index.ivf.tuning import probes_for, share_of
 from ratoon.index.ivf.upkeep import Wear, apply, plan
@@ -32,11 +33,12 @@ class Layout:
         dial: how they are laid out.
     """
 
-    def __init__(self, lists: Lists, dial: Dial, policy: IndexPolicy, writing: RLock) -> None:
+    def __init__(self, lists: Lists, dial: Dial, policy: IndexPolicy, writing: RLock, *, paired: bool = True) -> None:
         self.dial = dial
         self._policy, self._writing, self._rebuilding = policy, writing, Lock()
-        self._sides = Sides(lists, lists.copy() if policy.copies == 2 else None)
+        self._sides = Sides(lists, lists.copy() if paired and policy.copies == 2 else None)
         self._missed: list[tuple[Rows, Vectors | None]] | None = None
+        self._touched: list[Rows] | None = None if paired else []
         self._wear = Wear(lists.nlist)
         self._held: Held | None = None
 
@@ -64,10 +66,13 @@ class Layout:
 
     def put(self, slots: Rows, vectors: Vectors) -> None:
         """Write vectors into slots; when it returns they are found."""
-        lists, codes = self.live.assigned(vectors), self.live.encoded(vectors)
+        self.place(slots, self.live.assigned(vectors), self.live.encoded(vectors))
+
+    def place(self, slots: Rows, lists: Rows, codes: Codes) -> None:
+        """Write entries as they are into slots and lists; when it returns they are found."""
         self._left(slots)
         self._wear.put(slots, lists)
-        self._note(slots, vectors)
+        self._note(slots, codes)
         self._change(lambda side: side.put(slots, lists, codes))
         self._settle(slots)
 
@@ -98,19 +103,58 @@ class Layout:
     def _left(self, slots: Rows) -> None:
         self._wear.left(self.live.place(slots[self.live.has(slots)]))
 
-    def _note(self, slots: Rows, vectors: Vectors | None) -> None:
+    def _note(self, slots: Rows, codes: Codes | None) -> None:
         if self._missed is not None:
-            self._missed.append((slots, vectors))
+            self._missed.append((slots, None if codes is None else self.live.decoded(codes)))
+        if self._touched is not None:
+            self._touched.append(slots)
+
+    def recentre(self, numbers: Rows, centroids: Vectors, dial: Dial) -> None:
+        """Other centroids for some lists, whose entries stay where they are, and what else a layout alike is told by."""
+        self._change(lambda side: side.recentre(numbers, centroids))
+        self.dial = dial
+
+    @contextmanager
+    def lending(self) -> Iterator[tuple[Lists, list[Rows]]]:
+        """The second copy, which is changed apart from the live one from now on, or a new one if there is none.
+
+        With it a list to which the slots are added that are written here from now on; nothing is written until the block ends.
+        The layout to which the live copy is given when nobody reads it here any more has two again, see `take`; so has this
+        one after `restore`.
+        """
+        with self._rebuilding, self._writing:
+            self._touched = []
+            yield self._sides.lend() or self.live.copy(), self._touched
+
+    def take(self, lists: Lists, touched: list[Rows]) -> None:
+        """A second copy from the layout that lent the live one.
+
+        Args:
+            touched: the slots that were written there since.
+        """
+        with self._rebuilding:
+            with self._writing:
+                touched, self._touched = [*touched, *(self._touched or ())], []
+            lists.recentre(np.arange(lists.nlist), self.live.centroids)
+            equalise(self._sides, lists, touched)
+            with self._writing:
+                equalise(self._sides, lists, self._touched)
+                self._sides.pair_with(lists)
+                self._touched = None
+
+    def restore(self) -> None:
+        """A second copy, if there should be one, made anew while the live one is read and changed."""
+        with self._rebuilding:
+            with self._writing:
+                self._missed, self._touched = [], None
+            self._end()
 
     def rebuild(self, dial: Dial, queries: Vectors | None) -> None:
         """Lay the vectors out anew; see `FaissIndex.rebuild`."""
+        refuse_mapped(self.live.mapped, "a rebuild")
         with self._rebuilding:
             try:
-                with self._writing:
-                    self._sides.drop_spare()
-                    self._missed = []
-                    sample = self._sample(SAMPLE * dial.lists)
-                fresh = Lists(shape_for(dial, sample, queries))
+                fresh = self._begun(dial, queries)
                 carry(self._sides, fresh)
                 if queries is not None:  # before anybody searches there
                     dial = self._tuned(dial, Sides(fresh), queries)
@@ -119,8 +163,19 @@ class Layout:
                     self._held = None
                     self.dial, self._wear = dial, Wear(fresh.nlist)
                     self._sides.replace(fresh)
+                give_back()
             finally:
                 self._end()
+
+    def _begun(self, dial: Dial, queries: Vectors | None) -> Lists:
+        """Empty lists in place of the second copy; from now on changes are noted."""
+        with self._writing:
+            self._sides.lend()
+            self._missed = []
+        give_back()
+        with self._writing:
+            sample = self._sample(SAMPLE * dial.lists)
+        return Lists(shape_for(dial, sample, queries))
 
     def _end(self) -> None:
         """A rebuild is over, however it went: there are as many copies as before, and nothing is noted any more."""
@@ -139,9 +194,11 @@ class Layout:
 
     def _pair(self) -> None:
         spare = Lists(self.live.shape)
+        spare.widen(int(self.live.held_slots().max(initial=-1)) + 1)
         double(self._sides, spare)
         with self._writing:
-            self._catch_up(spare)
+            # What is near two centroids must be in the same list in both: where the live one has it, not where it would go now.
+            equalise(self._sides, spare, [slots for slots, _ in self._missed or ()])
             self._sides.pair_with(spare)
 
     def _catch_up(self, lists: Lists) -> None:
@@ -175,6 +232,7 @@ class Layout:
 
     def upkeep(self) -> int:
         """Mend the lists that are most in want of it; see `FaissIndex.upkeep`."""
+        refuse_mapped(self.live.mapped, "upkeep")
         with self._rebuilding, self._writing:
             mending = plan(self.live, self._wear)
             if mending is not None:

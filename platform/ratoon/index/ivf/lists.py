@@ -5,7 +5,10 @@ map allows both to replace and to take away. So every list index has one list mo
 looks: what is new enters through it, and what goes leaves through it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import faiss
@@ -15,7 +18,9 @@ import numpy.typing as npt
 from ratoon.domain.dial import Codec
 from ratoon.domain.embedding import Vectors
 from ratoon.index.answers.held import Held
+from ratoon.index.checks import refuse_mapped
 from ratoon.index.items.slots import Rows
+from ratoon.index.ivf.nearest import Nearest, memory
 
 Codes = npt.NDArray[np.uint8]
 """Encoded vectors, shape (n, bytes)."""
@@ -27,10 +32,6 @@ LIST = 32
 """The bits of a place above these are the list's number, those below the entry's."""
 
 ABSENT = -1
-
-# Numbers in a batch of queries from which on FAISS multiplies matrices; it would wait for 128,000, and with four vectors of 128
-# that is faster already.
-faiss.cvar.distance_compute_blas_threshold = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +61,9 @@ class Lists:
         self.codec, self.scale, self.usual, self._trained = shape.codec, shape.scale, shape.usual, shape.trained
         self._quantizer: Any = faiss.IndexFlatIP(self.dim)
         self._quantizer.add(shape.centroids / shape.scale)
-        self._nearest: Any = faiss.IndexFlatL2(self.dim)
-        self._nearest.add(shape.centroids)
-        self._faiss = _made(self._quantizer, self.nlist + 1, shape)
+        self._nearest = Nearest(shape.centroids)
+        self._faiss = made(self._quantizer, self.nlist + 1, shape)
+        self._faiss.set_direct_map_type(faiss.DirectMap.Array)  # type: ignore[attr-defined]  # missing in FAISS's stubs
         self._entries, self._map = self._faiss.invlists, self._faiss.direct_map
         self._where: Rows = np.empty(0, np.int64)
 
@@ -78,7 +79,7 @@ class Lists:
     @property
     def centroids(self) -> Vectors:
         """Those of now: a view; see `Shape`."""
-        return _memory(self._nearest)
+        return self._nearest.centroids
 
     def copy(self) -> "Lists":
         """The same entries in memory of their own."""
@@ -88,11 +89,8 @@ class Lists:
         return other
 
     def assigned(self, vectors: Vectors) -> Rows:
-        """The list of each vector, that of the nearest centroid; shape (n,)."""
-        if self.nlist == 1:
-            return np.zeros(len(vectors), np.int64)
-        lists: Rows = self._nearest.search(vectors * self.scale, 1)[1][:, 0]
-        return lists
+        """The list of each vector, that of the nearest centroid, or of one hardly farther (see `Nearest`); shape (n,)."""
+        return self._nearest.of(vectors, self.scale)
 
     def encoded(self, vectors: Vectors) -> Codes:
         """The vectors as they are kept."""
@@ -118,7 +116,7 @@ class Lists:
         """
         if not len(slots):
             return
-        self._widen(int(slots.max()) + 1)
+        self._reach(slots)
         new = slots[self._where[slots] == ABSENT]
         if len(new):
             self.fill(self.nlist, new, codes[: len(new)])  # what it says there is of no account
@@ -126,7 +124,7 @@ class Lists:
 
     def fill(self, number: int, slots: Rows, codes: Codes) -> None:
         """Append new entries to one list, which takes the memory that they need and no more."""
-        self._widen(int(slots.max()) + 1)
+        self._reach(slots)
         self._where[slots] = (number << LIST) + self._entries.list_size(number) + np.arange(len(slots))
         self._entries.add_entries(number, len(slots), faiss.swig_ptr(slots), faiss.swig_ptr(codes))
         self._faiss.ntotal += len(slots)
@@ -171,19 +169,7 @@ class Lists:
             only: a bit for each slot that is looked at, see `Matches.bits`.
             keys: the lists to look at instead, -1 for none; shape (queries, nprobe).
         """
-        sel: Any = None if only is None else faiss.IDSelectorBitmap(only)  # type: ignore[call-arg, arg-type]  # as are arrays
-        if without is not None:
-            others = faiss.IDSelectorNot(faiss.IDSelectorBatch(without))
-            sel = others if only is None else faiss.IDSelectorAnd(sel, others)
-        params = faiss.SearchParametersIVF(nprobe=nprobe, sel=sel)  # type: ignore[call-arg]  # missing in FAISS's stubs
-        if keys is None:
-            scores, slots = self._faiss.search(queries, depth, params=params)
-            return scores, slots
-        scores, slots = np.empty((len(queries), depth), np.float32), np.empty((len(queries), depth), np.int64)
-        given = [queries, depth, keys, np.zeros(keys.shape, np.float32), scores, slots]
-        pointers = [faiss.swig_ptr(one) if isinstance(one, np.ndarray) else one for one in given]
-        self._faiss.search_preassigned_c(len(queries), *pointers, False, params)
-        return scores, slots
+        return scanned(self._faiss, queries, depth, nprobe, selector([] if only is None else [only], without), keys)
 
     def nearest_first(self, queries: Vectors) -> Rows:
         """All lists, the likeliest first, for each query; shape (queries, lists)."""
@@ -228,35 +214,67 @@ class Lists:
         """How many entries each list has, shape (lists,)."""
         return np.array([self._entries.list_size(number) for number in range(self.nlist)], np.int64)
 
-    def recentre(self, numbers: Rows, centroids: Vectors) -> None:
-        """Other centroids for some lists, whose entries stay where they are; shape (numbers, dim)."""
-        self.centroids[numbers] = centroids
-        _memory(self._quantizer)[numbers] = centroids / self.scale
+    @property
+    def mapped(self) -> Path | None:
+        """The file that most of them lie in, if they do: then it stays as it is, and so do the centroids."""
+        return None
 
-    def _widen(self, width: int) -> None:
+    def told(self) -> dict[str, int | str]:
+        """Where they lie, for people, if not in memory of their own."""
+        return {}
+
+    def recentre(self, numbers: Rows, centroids: Vectors) -> None:
+        """Other centroids for some lists, whose entries stay where they are; shape (numbers, dim); UsageError if mapped."""
+        refuse_mapped(self.mapped, "other centroids")
+        self._nearest.move(numbers, centroids)
+        memory(self._quantizer)[numbers] = centroids / self.scale
+
+    def _reach(self, slots: Rows) -> None:
+        width = int(slots.max()) + 1
+        if width > len(self._where):
+            self.widen(max(width, len(self._where) * 5 // 4))
+
+    def widen(self, width: int) -> None:
+        """Have room for the slots below this one."""
         if width <= len(self._where):
             return
-        before, width = len(self._where), max(width, 2 * len(self._where))
+        before = len(self._where)
         self._map.array.resize(width)
         self._where = faiss.rev_swig_ptr(self._map.array.data(), width)
         self._where[before:] = ABSENT
 
 
-def _memory(flat: Any) -> Vectors:
-    view: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
-    return view
+def selector(bits: Sequence[Codes], without: Rows | None = None) -> Any:
+    """What FAISS asks which slots to look at: those whose bit is set in all of `bits` and that are not in `without`."""
+    sels: list[Any] = [faiss.IDSelectorBitmap(one) for one in bits]  # type: ignore[call-arg, arg-type]  # as are arrays
+    if without is not None:
+        sels.append(faiss.IDSelectorNot(faiss.IDSelectorBatch(without)))
+    return reduce(faiss.IDSelectorAnd, sels) if sels else None
 
 
-def _made(quantizer: Any, lists: int, shape: Shape) -> Any:
+def scanned(index: Any, queries: Vectors, depth: int, nprobe: int, sel: Any, keys: Rows | None) -> Scored:
+    """The best entries of some lists of a FAISS index; see `Lists.search`."""
+    params = faiss.SearchParametersIVF(nprobe=nprobe, sel=sel)  # type: ignore[call-arg]  # missing in FAISS's stubs
+    if keys is None:
+        found: Scored = index.search(queries, depth, params=params)
+        return found
+    scores, slots = np.empty((len(queries), depth), np.float32), np.empty((len(queries), depth), np.int64)
+    given = [queries, depth, keys, np.zeros(keys.shape, np.float32), scores, slots]
+    pointers = [faiss.swig_ptr(one) if isinstance(one, np.ndarray) else one for one in given]
+    index.search_preassigned_c(len(queries), *pointers, False, params)
+    return scores, slots
+
+
+def made(quantizer: Any, lists: int, shape: Shape) -> Any:
+    """A FAISS index of so many empty lists."""
     dim = shape.centroids.shape[1]
-    made: Any
+    index: Any
     if shape.codec == "flat":
-        made = faiss.IndexIVFFlat(quantizer, dim, lists, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFFlat(quantizer, dim, lists, faiss.METRIC_INNER_PRODUCT)
     else:
         kind = faiss.ScalarQuantizer.QT_fp16 if shape.codec == "fp16" else faiss.ScalarQuantizer.QT_8bit
-        made = faiss.IndexIVFScalarQuantizer(quantizer, dim, lists, kind, faiss.METRIC_INNER_PRODUCT, False)
-        faiss.copy_array_to_vector(shape.trained, made.sq.trained)
-    # FAISS counts lists and centroids, and finds one centroid too few: the lobby has none.
-    made.is_trained = True
-    made.set_direct_map_type(faiss.DirectMap.Array)  # type: ignore[attr-defined]  # missing in FAISS's stubs
-    return made
+        index = faiss.IndexIVFScalarQuantizer(quantizer, dim, lists, kind, faiss.METRIC_INNER_PRODUCT, False)
+        faiss.copy_array_to_vector(shape.trained, index.sq.trained)
+    # FAISS counts lists and centroids, and finds one centroid too few where there is a lobby, which has none.
+    index.is_trained = True
+    return index

@@ -4,41 +4,59 @@ Entries are carried over a few at a time, each few as they are at one moment. Wh
 searched, noted, and done again in the new copy before anybody reads it.
 """
 
+import ctypes
+from collections.abc import Sequence
+
 import numpy as np
 
-from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
+from ratoon.index.ivf.blocks import blocks
+from ratoon.index.ivf.centroids import Passing
 from ratoon.index.ivf.lists import ABSENT, Lists
 from ratoon.index.ivf.sides import Sides
 
-FEW, MANY = 2_048, 65_536
-"""Entries that are read at one moment, and written at one."""
+FEW, MANY = 2_048, 16_384
+"""Entries that are compared, and gone through, at once."""
+
+CENTRING = 160
+"""Vectors per list that centre it: four times the sample, of which no more than a few are in memory."""
 
 
 def carry(sides: Sides, into: Lists) -> None:
-    """Fill empty lists of any shape with the live vectors; those that come later are not among them."""
-    with sides.reading() as live:
-        width = int(live.held_slots().max(initial=-1)) + 1
-    lists = np.full(width, ABSENT, np.int64)
-    for first in range(0, width, FEW):
-        slots, vectors = _present(sides, first, min(first + FEW, width))
-        lists[slots] = into.assigned(vectors)
+    """Fill empty lists of any shape with the live vectors; those that come later are not among them.
+
+    Before that the lists, which were made for a sample, are centred on more of the vectors.
+    """
+    if into.nlist > 1:
+        _centre(sides, into)
+    lists = _assigned(sides, into)
+    into.widen(len(lists))
     into.reserve(np.bincount(lists[lists != ABSENT], minlength=into.nlist))
-    for begin in range(0, width, MANY):
-        end = min(begin + MANY, width)
-        parts = [_present(sides, first, min(first + FEW, end)) for first in range(begin, end, FEW)]
-        slots, vectors = (np.concatenate(column) for column in zip(*parts, strict=True))
-        late = slots[lists[slots] == ABSENT]
-        lists[late] = into.assigned(vectors[np.isin(slots, late)])
-        into.load(slots, lists[slots], into.encoded(vectors))
+    live = sides.live
+    same = live.codec == into.codec != "sq8"  # one that has learnt nothing
+    for slots, codes, _ in blocks(sides, MANY):
+        new = slots < len(lists)
+        new[new] = lists[slots[new]] != ABSENT
+        new &= ~into.has(slots)  # some have been met in another list
+        slots, codes = slots[new], codes[new]
+        into.load(slots, lists[slots], codes if same else into.encoded(live.decoded(codes)))
 
 
-def _present(sides: Sides, first: int, last: int) -> tuple[Rows, Vectors]:
-    """The slots from `first` to `last` in which something lies, and what."""
-    slots = np.arange(first, last)
+def _centre(sides: Sides, lists: Lists) -> None:
+    passing, step = Passing(lists.centroids.copy()), max(1, len(sides.live) // (CENTRING * lists.nlist))
+    for _, codes, _ in blocks(sides, MANY):
+        passing.add(sides.live.decoded(codes[::step]) * lists.scale)
+    lists.recentre(np.arange(lists.nlist), passing.centroids())
+
+
+def _assigned(sides: Sides, into: Lists) -> Rows:
+    """The list of each slot among `into`, ABSENT where nothing lies; shape (slots,)."""
     with sides.reading() as live:
-        slots = slots[live.has(slots)]
-        return slots, live.vectors(slots)
+        lists = np.full(int(live.held_slots().max(initial=-1)) + 1, ABSENT, np.int64)
+    for slots, codes, _ in blocks(sides, MANY):
+        known = slots < len(lists)
+        lists[slots[known]] = into.assigned(live.decoded(codes[known]))
+    return lists
 
 
 def double(sides: Sides, into: Lists) -> None:
@@ -50,3 +68,26 @@ def double(sides: Sides, into: Lists) -> None:
         new = ~into.has(slots)  # others have moved here since their list was copied
         if new.any():
             into.fill(number, slots[new], codes[new])
+
+
+def equalise(sides: Sides, into: Lists, written: Sequence[Rows]) -> None:
+    """Let lists of the live shape hold in some slots what the live ones hold there."""
+    slots = np.unique(np.concatenate([np.empty(0, np.int64), *written]))
+    for first in range(0, len(slots), FEW):
+        some = slots[first : first + FEW]
+        with sides.reading() as live:
+            there = live.has(some)
+            held = some[there]
+            lists, codes = live.place(held), live.encoded(live.vectors(held))
+        into.drop(some[~there])
+        into.put(held, lists, codes)
+
+
+def give_back() -> None:
+    """Return freed memory to the machine, where the C library can.
+
+    Lists are many small pieces. Freed, they are kept for pieces like them, and what is made next would be taken on top.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+    if trim is not None:
+        trim(0)

@@ -103,10 +103,11 @@ class Sides:
         change(spare.lists)
         self._spare = spare
 
-    def drop_spare(self) -> None:
-        """Free the second copy, if there is one."""
+    def lend(self) -> Lists | None:
+        """Give the second copy, equal to the live one, away; None if there is none."""
         self.settle()
-        self._spare = None
+        spare, self._spare = self._spare, None
+        return None if spare is None else spare.lists
 
     def replace(self, lists: Lists) -> None:
         """Another copy becomes the live one; the old one is freed after its last reader."""

@@ -1,17 +1,22 @@
-"""How many lists a query has to look into, found by asking."""
+"""How many lists a query has to look into: which lists hold its exact answers, and where these stand in its order of lists."""
 
 import numpy as np
 import numpy.typing as npt
 
 from ratoon.domain.embedding import Vectors
+from ratoon.index.items.slots import Rows
+from ratoon.index.ivf.blocks import blocks
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.ivf.sides import Sides
 
-BLOCK, FEW = 4_096, 16
-"""Vectors scored at once, and queries that search at once: a change waits for as long as they take."""
+BLOCK, FEW = 4_096, 64
+"""Vectors that are scored at once, and queries whose lists are put in order at once."""
 
-SLACK = 4e-6
-"""Float32 keeps about seven digits of a sum, in whatever order."""
+KEPT = 4
+"""Scores of each query, per item that is asked for, that may wait until the best of them are chosen."""
+
+Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""The mean share of the exact answers that is found, and its standard error, in 1, 2, ... lists; shape (lists,) each."""
 
 
 def probes_for(sides: Sides, queries: Vectors, k: int, recall: float) -> tuple[int, float]:
@@ -25,64 +30,87 @@ def probes_for(sides: Sides, queries: Vectors, k: int, recall: float) -> tuple[i
     """
     if not len(sides.live) or not len(queries):
         return 1, 1.0
-    least, most = _least(sides, queries, k), sides.live.nlist
-    probes, found = 1, _found(sides, queries, k, 1, least)
-    while not _enough(found, recall) and probes < most:
-        probes = min(2 * probes, most)
-        found = _found(sides, queries, k, probes, least)
-    low = probes // 2  # not enough, or none
-    while probes - low > 1:
-        middle = (low + probes) // 2
-        shares = _found(sides, queries, k, middle, least)
-        if _enough(shares, recall):
-            probes, found = middle, shares
-        else:
-            low = middle
-    return probes, float(found.mean())
+    mean, error = _curve(sides, queries, k)
+    enough = np.append(mean[:-1] - error[:-1] >= recall, True)
+    fewest = int(np.argmax(enough))
+    return fewest + 1, float(mean[fewest])
 
 
 def share_of(sides: Sides, queries: Vectors, k: int, probes: int) -> tuple[float, float]:
     """The mean share of the exact top k that is found in so many lists, and its standard error; queries of shape (n, dim)."""
     if not len(sides.live) or not len(queries):
         return 1.0, 0.0
-    shares = _found(sides, queries, k, probes, _least(sides, queries, k))
-    return float(shares.mean()), float(shares.std() / np.sqrt(len(shares)))
+    mean, error = _curve(sides, queries, k)
+    last = min(probes, len(mean)) - 1
+    return float(mean[last]), float(error[last])
 
 
-def _enough(shares: npt.NDArray[np.float64], recall: float) -> bool:
-    return float(shares.mean() - shares.std() / np.sqrt(len(shares))) >= recall
+def _curve(sides: Sides, queries: Vectors, k: int) -> Curve:
+    """An item that moves meanwhile counts where it was, where it is, in both or in neither; centroids have to stay."""
+    k = max(1, min(k, len(sides.live)))
+    best = _Best(_ranks(sides.live, queries), k)
+    for _, codes, numbers in blocks(sides, BLOCK):
+        best.add(queries @ sides.live.decoded(codes).T, numbers)
+    return best.curve()
 
 
-def _found(sides: Sides, queries: Vectors, k: int, probes: int, least: Vectors) -> npt.NDArray[np.float64]:
-    """Of each query the share of its exact top k that a search finds."""
-    shares = []
+def _ranks(lists: Lists, queries: Vectors) -> npt.NDArray[np.int32]:
+    """The place of each list in each query's order of them; shape (queries, lists)."""
+    ranks = np.empty((len(queries), lists.nlist), np.int32)
     for first in range(0, len(queries), FEW):
-        few = slice(first, first + FEW)
-        with sides.reading() as lists:
-            wanted = max(1, min(k, len(lists)))
-            scores, slots = lists.search(queries[few], wanted, probes)
-        shares.append(np.count_nonzero((scores >= least[few, None]) & (slots >= 0), axis=1) / wanted)
-    return np.concatenate(shares)
+        order = lists.nearest_first(queries[first : first + FEW])
+        np.put_along_axis(ranks[first : first + FEW], order, np.arange(lists.nlist, dtype=np.int32)[None, :], axis=1)
+    return ranks
 
 
-def _least(sides: Sides, queries: Vectors, k: int) -> Vectors:
-    """The score of each query's k-th best item, less what rounding may take; shape (queries,)."""
-    best = np.full((len(queries), k), -np.inf, np.float32)
-    numbers = list(range(sides.live.nlist))
-    while numbers:
-        with sides.reading() as lists:
-            scores = queries @ _block(lists, numbers).T
-        both = np.concatenate([best, scores], axis=1)
-        best = -np.partition(-both, k - 1, axis=1)[:, :k]
-    last: Vectors = best.min(axis=1, where=np.isfinite(best), initial=np.inf)
-    return np.asarray(last - SLACK * np.maximum(1, np.abs(last)), np.float32)
+class _Best:
+    """Of each query the k best scores so far: k and no more, however many are equal to the last of them.
 
+    Args:
+        ranks: of each list in each query's order; shape (queries, lists).
+    """
 
-def _block(lists: Lists, numbers: list[int]) -> Vectors:
-    """The vectors of the next lists, about BLOCK of them; their numbers are taken from `numbers`."""
-    parts, size = [], 0
-    while numbers and size < BLOCK:
-        codes = lists.entries(numbers.pop())[1]
-        parts.append(lists.decoded(codes))
-        size += len(codes)
-    return np.concatenate(parts)
+    def __init__(self, ranks: npt.NDArray[np.int32], k: int) -> None:
+        self._ranks, self._k = ranks, k
+        self._least = np.full(len(ranks), -np.inf, np.float32)
+        self._held = [(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))]
+        self._waiting = 0
+
+    def add(self, scores: Vectors, numbers: Rows) -> None:
+        """Scores of some vectors, shape (queries, n), and the lists that these lie in, shape (n,)."""
+        if not len(numbers):
+            return
+        if self._least.min() == -np.inf and scores.shape[1] >= self._k:
+            self._least = np.nextafter(np.partition(scores, -self._k, axis=1)[:, -self._k], np.float32(-np.inf))
+        # Places in the flat matrix: several times faster to find than pairs of row and column.
+        above = np.flatnonzero(scores > self._least[:, None])
+        rows = above // scores.shape[1]
+        self._held.append((rows, self._ranks[rows, numbers[above % scores.shape[1]]], scores.ravel()[above]))
+        self._waiting += len(above)
+        if self._waiting > KEPT * self._k * len(self._ranks):
+            self._choose()
+
+    def _choose(self) -> None:
+        rows, ranks, scores = (np.concatenate(column) for column in zip(*self._held, strict=True))
+        order = np.lexsort((ranks, -scores, rows))
+        rows = rows[order]
+        kept = np.arange(len(rows)) - np.searchsorted(rows, rows) < self._k
+        rows, ranks, scores = rows[kept], ranks[order][kept], scores[order][kept]
+        counts = np.bincount(rows, minlength=len(self._ranks))
+        full = counts == self._k
+        self._least[full] = scores[np.cumsum(counts)[full] - 1]
+        self._held, self._waiting = [(rows, ranks, scores)], 0
+
+    def curve(self) -> Curve:
+        """How much of the best is found in the first lists."""
+        self._choose()
+        rows, ranks, _ = self._held[0]
+        queries, lists = self._ranks.shape
+        total, squares = np.zeros(lists, np.int64), np.zeros(lists, np.int64)
+        for own in np.split(ranks, np.searchsorted(rows, np.arange(1, queries))):
+            found = np.cumsum(np.bincount(own, minlength=lists))
+            total += found
+            squares += found**2
+        mean = total / queries
+        spread = np.sqrt(np.maximum(squares / queries - mean**2, 0))
+        return mean / self._k, spread / (self._k * np.sqrt(queries))

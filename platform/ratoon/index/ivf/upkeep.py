@@ -8,12 +8,14 @@ missed least, whose entries go to their next nearest centroids. Only what was wr
 
 from dataclasses import dataclass
 
+import faiss
 import numpy as np
 
 from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
 from ratoon.index.ivf.centroids import lengthened, means
 from ratoon.index.ivf.lists import Codes, Lists
+from ratoon.index.ivf.nearest import Nearest
 
 FAR = 1.2
 """An entry is far that is so many times as far from its centroid, squared, as entries were on average when all was laid out."""
@@ -27,8 +29,11 @@ LEFT = 0.99
 WRITTEN = 0.1
 """A list is looked at once so large a share of it has come or gone."""
 
-NEW, LOOKS = 32, 64
+NEW, LOOKS = 32, 256
 """Lists that are founded at once, and lists that are looked at."""
+
+MANY = 32_768
+"""Entries written lately that are looked at together: after a refresh it may be all of them."""
 
 NEAR = 8
 """Lists around one that changed, whose entries may be nearer to it now."""
@@ -117,10 +122,15 @@ def _followed(lists: Lists, wear: Wear) -> dict[int, Vectors]:
 
 def _far(lists: Lists, lately: Rows) -> tuple[Rows, Vectors, Vectors]:
     """Which of some slots lie far from their centroids, their scaled vectors, and their squared distances."""
-    vectors = lists.vectors(lately) * lists.scale
-    gaps = np.square(vectors - lists.centroids[lists.place(lately)]).sum(axis=1)
-    far = gaps > FAR * lists.usual
-    return lately[far], vectors[far], gaps[far]
+    found = [(lately[:0], lists.centroids[:0], lists.centroids[:0, 0])]
+    for first in range(0, len(lately), MANY):
+        slots = lately[first : first + MANY]
+        vectors = lists.vectors(slots) * lists.scale
+        gaps = _gaps(lists, slots, vectors)
+        far = gaps > FAR * lists.usual
+        found.append((slots[far], vectors[far], gaps[far]))
+    slots, vectors, gaps = (np.concatenate(column) for column in zip(*found, strict=True))
+    return slots, vectors, gaps
 
 
 def _founded(lists: Lists, wear: Wear, vectors: Vectors, gaps: Vectors) -> dict[int, Vectors]:
@@ -150,32 +160,31 @@ def _missed_least(lists: Lists, count: int) -> list[tuple[int, float]]:
 
 
 def _reassigned(lists: Lists, numbers: Rows, changed: Vectors, far: Rows) -> Mending:
-    """Where entries of the changed lists go, and which of those around them are nearer to a changed one now."""
+    """Where entries of the changed lists go, and which of those around them, and of those far away, are nearer now."""
     centroids = lists.centroids.copy()
     centroids[numbers] = changed
-    near = np.argsort(_apart(np.concatenate([lists.centroids[numbers], changed]), centroids), axis=1)[:, : NEAR + 1]
-    around = np.setdiff1d(np.append(near, lists.place(far)), numbers)
-    slots, codes, vectors = _entries(lists, numbers)
-    to = np.argmin(_apart(vectors, centroids), axis=1)
-    others, other_codes, other_vectors = _entries(lists, around)
-    own = np.square(other_vectors - centroids[lists.place(others)]).sum(axis=1)
-    apart = _apart(other_vectors, changed)
-    nearer = apart.min(axis=1, initial=np.inf) < own
-    return Mending(
-        numbers,
-        changed,
-        np.concatenate([slots, others[nearer]]),
-        np.concatenate([to, numbers[np.argmin(apart[nearer], axis=1)]]),
-        np.concatenate([codes, other_codes[nearer]]),
-    )
+    own = [lists.entries(number) for number in numbers.tolist()]
+    slots, codes = (np.concatenate(column) for column in zip(*own, strict=True))
+    around = np.setdiff1d(faiss.knn(changed, centroids, min(NEAR + 1, lists.nlist))[1], numbers)
+    far = far[~np.isin(lists.place(far), np.append(around, numbers))]
+    others = [lists.entries(number) for number in around.tolist()] + [(far, lists.encoded(lists.vectors(far)))]
+    moved = [_nearer(lists, *held, numbers, changed) for held in others]
+    moved.append((slots, Nearest(centroids).of(lists.decoded(codes), lists.scale), codes))
+    return Mending(numbers, changed, *(np.concatenate(column) for column in zip(*moved, strict=True)))
 
 
-def _entries(lists: Lists, numbers: Rows) -> tuple[Rows, Codes, Vectors]:
-    """The slots, codes and scaled vectors of some lists."""
-    held = [lists.entries(number) for number in numbers.tolist()]
-    slots = np.concatenate([np.empty(0, np.int64), *(own for own, _ in held)])
-    codes = np.concatenate([lists.encoded(lists.centroids[:0]), *(own for _, own in held)])
-    return slots, codes, lists.decoded(codes) * lists.scale
+def _nearer(lists: Lists, slots: Rows, codes: Codes, numbers: Rows, changed: Vectors) -> tuple[Rows, Rows, Codes]:
+    """Those of some entries that are nearer to a changed list than to their own, and to which."""
+    vectors = lists.decoded(codes) * lists.scale
+    gaps, nearest = faiss.knn(vectors, changed, 1)
+    nearer = gaps[:, 0] < _gaps(lists, slots, vectors)
+    return slots[nearer], numbers[nearest[nearer, 0]], codes[nearer]
+
+
+def _gaps(lists: Lists, slots: Rows, vectors: Vectors) -> Vectors:
+    """The squared distances of the scaled vectors of some slots from their centroids; shape (n,)."""
+    gaps: Vectors = np.square(vectors - lists.centroids[lists.place(slots)]).sum(axis=1)
+    return gaps
 
 
 def _scaled(lists: Lists, number: int) -> Vectors:

@@ -1,0 +1,111 @@
+"""From what an index holds to what a snapshot says: what differs, and no more, is written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import RLock
+
+import numpy as np
+import numpy.typing as npt
+
+from ratoon.index.items.slots import Rows, Slots
+from ratoon.index.ivf.layout import Layout
+from ratoon.index.ivf.lists import Shape
+from ratoon.index.stored import Told, Written
+
+BATCH = 4_096
+"""Items that are written at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """What has to be done.
+
+    Attributes:
+        gone: the items that the snapshot does not have.
+        ids: of its rows.
+        rows: those that have to be written, ascending.
+        told: of each row, whether its columns are other ones or it is new; shape (rows of the snapshot,).
+        moved: of each row, whether its vector or list is another one or it is new; shape (rows of the snapshot,).
+        known: of each row, whether the index holds its item; shape (rows of the snapshot,).
+        numbers: the lists whose centroids moved.
+    """
+
+    gone: list[str]
+    ids: list[str]
+    rows: Rows
+    told: npt.NDArray[np.bool_]
+    moved: npt.NDArray[np.bool_]
+    known: npt.NDArray[np.bool_]
+    numbers: Rows
+
+    @classmethod
+    def of(cls, slots: Slots, layout: Layout, snapshot: Told) -> "Difference":
+        """Between what lies in these slots and a snapshot of lists that are `alike`; others may read and change meanwhile."""
+        table, written = snapshot.table, snapshot.written
+        ids = table.column("item_id").to_pylist()
+        with slots.lock:
+            own = slots.look_up(ids)
+            gone = np.zeros(len(slots.ids) + 1, np.bool_)
+            gone[slots.taken()] = True
+            gone[own] = False  # -1, which is no slot, is the last
+            told = slots.unlike(own, table)
+        moved = _moved(layout, own, written)
+        with layout.reading() as (lists, _):
+            numbers = np.flatnonzero((lists.centroids != written.shape.centroids).any(axis=1))
+        return cls(slots.ids.take(np.flatnonzero(gone[:-1])), ids, np.flatnonzero(told | moved), told, moved, own >= 0, numbers)
+
+    def named(self, rows: Rows) -> list[str]:
+        """The items in some rows."""
+        return [self.ids[row] for row in rows.tolist()]
+
+    def batches(self) -> Iterator[Rows]:
+        """The rows to write, a bounded number at a time."""
+        for first in range(0, len(self.rows), BATCH):
+            yield self.rows[first : first + BATCH]
+
+
+def become(slots: Slots, layout: Layout, writing: RLock, snapshot: Told) -> None:
+    """Bring slots and their layout to a snapshot of lists that are `alike`, a batch after the other; others may read and change.
+
+    What others take away meanwhile stays away.
+    """
+    difference, written = Difference.of(slots, layout, snapshot), snapshot.written
+    with writing:
+        gone = [item for item in difference.gone if item in slots]
+        layout.drop(slots.of(gone), slots.reuse)
+        slots.free(gone)
+        layout.recentre(difference.numbers, written.shape.centroids[difference.numbers], snapshot.dial)
+    for batch in difference.batches():
+        with writing:
+            rows = batch[~difference.known[batch] | (slots.look_up(difference.named(batch)) >= 0)]
+            told, moved = rows[difference.told[rows]], rows[difference.moved[rows]]
+            slots.put(difference.named(told), snapshot.table.take(told))
+            layout.place(slots.of(difference.named(moved)), written.lists[moved], written.codes[moved])
+
+
+def alike(one: Shape, other: Shape) -> bool:
+    """Whether entries of one mean the same in the other, except for where the centroids are."""
+    return (
+        one.codec == other.codec
+        and one.usual == other.usual
+        and one.centroids.shape == other.centroids.shape
+        and np.array_equal(one.scale, other.scale)
+        and np.array_equal(one.trained, other.trained)
+    )
+
+
+def _moved(layout: Layout, slots: Rows, written: Written) -> npt.NDArray[np.bool_]:
+    held = np.flatnonzero(slots >= 0)
+    row = np.full(slots.max(initial=-1) + 2, -1)
+    row[slots[held]] = held
+    moved = np.ones(len(slots), np.bool_)
+    word = np.uint64 if written.codes.shape[1] % 8 == 0 else np.uint8
+    wanted = written.codes.view(word)
+    for number in range(len(written.shape.centroids)):
+        with layout.reading() as (lists, _):
+            own, codes = lists.entries(number)
+            rows = row[np.minimum(own, len(row) - 1)]
+            there = rows >= 0
+            rows = rows[there]
+            moved[rows] = (written.lists[rows] != number) | (wanted[rows] != codes.view(word)[there]).any(axis=1)
+    return moved
