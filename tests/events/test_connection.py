@@ -21,7 +21,7 @@ def test_every_commit_is_synced(tmp_path: Path) -> None:
 
 def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
     """Whoever opens a new file while another is making its tables finds them made."""
-    for number in range(5):
+    for number in range(20):
         start = threading.Barrier(4)
 
         def opened(path: Path, start: threading.Barrier = start) -> int:

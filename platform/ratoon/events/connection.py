@@ -1,6 +1,7 @@
 """SQLite as the log needs it: write-ahead log, every commit synced, the table and its indexes."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,8 +79,21 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _write_ahead(db: sqlite3.Connection) -> None:
+    # Where others make the same file at that moment SQLite says that it is busy at once, however long it was told to wait.
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
 def _prepare(path: Path, db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(db)
     db.execute("PRAGMA synchronous = FULL")  # in WAL mode: sync at each commit, so that acknowledged means durable
     found = db.execute("PRAGMA user_version").fetchone()[0]
     if found not in (0, FORMAT):
