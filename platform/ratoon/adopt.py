@@ -85,14 +85,20 @@ def adopt(
         live.left_out += ((release.window.end + 1, FOREVER),)
     if release is None or (served is not None and served.release.id == release.id and not served.adopting):
         return None
-    slot = _opened(live, release, registry.load(release), open_towers, indexes)
+    slot = _opened(live, log, release, registry.load(release), open_towers, indexes)
     coming = _embedded(slot, log, release.window.end, described)
     with live.lock:
         _bring_forward(live, slot, log, coming)
-    index = slot.index
-    del served, slot  # the index that was followed is given over when nobody holds it
-    index.finish()
     return release
+
+
+def finish(live: Live) -> None:
+    """Do what adoption left to do: the index has as many copies as before once nobody holds the one that it followed.
+
+    To be called after every look for a release, whether there was one or not; it does not wait.
+    """
+    if live.slot is not None:
+        live.slot.index.finish()
 
 
 def arrivals(live: Live, log: EventLog, described: PostedItems, only: Collection[str] | None = None) -> Arrivals | None:
@@ -153,7 +159,14 @@ def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> N
     live.replayed = coming.end
 
 
-def _opened(live: Live, release: Release, files: Files, open_towers: Callable[[Files], Towers], indexes: Indexes) -> Slot:
+def _opened(
+    live: Live,
+    log: EventLog,
+    release: Release,
+    files: Files,
+    open_towers: Callable[[Files], Towers],
+    indexes: Indexes,
+) -> Slot:
     schema = TowerSchema.from_json(files[SCHEMA].decode())
     towers = open_towers(files)
     if (towers.dim, towers.metric) != (release.dim, release.metric):
@@ -163,12 +176,12 @@ def _opened(live: Live, release: Release, files: Files, open_towers: Callable[[F
             found=f"{towers.dim} dimensions compared by {towers.metric}",
             fix="Roll back to the release before it, then refresh.",
         )
-    index = _followed(live, release, schema, towers, files) or indexes.load(files)
+    index = _followed(live, log, release, schema, towers, files) or indexes.load(files)
     index.search(np.eye(1, release.dim, dtype=np.float32), 1)  # an index of another length fails here, not in an answer
     return Slot(release, schema, towers, index, set(index.ids()))
 
 
-def _followed(live: Live, release: Release, schema: TowerSchema, towers: Towers, files: Files) -> Index | None:
+def _followed(live: Live, log: EventLog, release: Release, schema: TowerSchema, towers: Towers, files: Files) -> Index | None:
     """The release's index, made of what is served; None if it has to be loaded."""
     served = live.slot
     if served is None:
@@ -178,11 +191,7 @@ def _followed(live: Live, release: Release, schema: TowerSchema, towers: Towers,
         with live.lock:
             live.slot = Slot(release, schema, towers, served.index, served.items, posted=served.posted, adopting=True)
 
-    try:
-        return served.index.follow(files, show)
-    except BaseException:
-        served.index.finish()
-        raise
+    return served.index.follow(files, show, lambda: log.removed(release.window.end))
 
 
 def _shifted(slot: Slot, log: EventLog, end: int, left_out: Sequence[tuple[int, int]]) -> Shift | None:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from fastapi import FastAPI
 
-from ratoon.adopt import Live, adopt, arrivals, replay
+from ratoon.adopt import Live, adopt, arrivals, finish, replay
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
 from ratoon.domain.release import Metric, Release
@@ -197,7 +197,12 @@ class World:
         return cls(log, registry, online, live, replace(rooms, **changes))
 
     def adopt(self) -> Release | None:
-        return adopt(self.live, self.registry, self.log, self.rooms.open_towers, self.rooms.indexes, self.rooms.posted_items)
+        """As a server looks for a release."""
+        rooms = self.rooms
+        try:
+            return adopt(self.live, self.registry, self.log, rooms.open_towers, rooms.indexes, rooms.posted_items)
+        finally:
+            finish(self.live)
 
     def look(self) -> None:
         replay(self.live, self.log, arrivals(self.live, self.log, self.rooms.posted_items))

@@ -54,8 +54,10 @@ def refreshed(index: FaissIndex, made: Mixture) -> Files:
     return index.snapshot()
 
 
-def follow(index: FaissIndex, files: Files, showing: Callable[[], None] = lambda: None) -> FaissIndex:
-    other = index.follow(files, showing)
+def follow(
+    index: FaissIndex, files: Files, showing: Callable[[], None] = lambda: None, without: Callable[[], list[str]] = list
+) -> FaissIndex:
+    other = index.follow(files, showing, without)
     assert other is not None
     return other
 
@@ -199,26 +201,71 @@ def test_another_layout_has_to_be_loaded() -> None:
 
 
 def test_with_one_copy_it_is_said_before_anything_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`showing` is called while all is as it was; who is taken away between two batches stays away."""
+    """`showing` is called while all is as it was; who was taken away before, or is between two batches, is never seen again."""
     made = mixture(7, 12)
     writer = written(made)
     index, queries = FaissIndex.load(writer.snapshot(), policy(1)), made.queries(20)
-    before, files, seen = index.search(queries, 10), refreshed(writer, made), list[object]()
+    index.remove(["i60"])
+    before, files, seen, gone = index.search(queries, 10), refreshed(writer, made), list[object](), ["i60"]
     batches = following.Difference.batches
 
     def removing(difference: following.Difference) -> Iterator[Rows]:
         for rows in batches(difference):
-            seen.append("batch")
+            seen.append(set(gone) & set(index.ids()))
             yield rows
-            index.remove(["i230"])
+            if "i230" not in gone:
+                gone.append("i230")
+                index.remove(["i230"])
+                index.remove(["i231"])  # without a word
 
     monkeypatch.setattr(following, "BATCH", 64)
     monkeypatch.setattr(following.Difference, "batches", removing)
-    assert follow(index, files, lambda: seen.append(index.search(queries, 10) == before)) is index
-    assert seen[:3] == [True, "batch", "batch"]
+    assert follow(index, files, lambda: seen.append(index.search(queries, 10) == before), lambda: gone) is index
+    assert seen[0] is True
+    assert seen[1:] == [set()] * (len(seen) - 1)
+    assert len(seen) > 3
     loaded = FaissIndex.load(files, policy(1))
-    loaded.remove(["i230"])
+    loaded.remove(["i60", "i230", "i231"])
     assert_same(index, loaded, queries)
+
+
+@pytest.mark.parametrize("column", [[0.5] * 3, [None] * 3, ["x"] * 3])
+def test_other_columns_have_to_be_loaded(column: list[object]) -> None:
+    """Of another type, another name or without any value: nothing is changed, and nobody is told that anything is shown."""
+    index = FaissIndex(DIM, "cosine", policy(1))
+    vectors = mixture(1, 2).items(3)
+    index.upsert(batch(["a", "b", "c"], vectors, n=[1, 2, 3]))
+    other = FaissIndex(DIM, "cosine", policy(1))
+    other.upsert(batch(["a", "b", "c"], vectors, n=column))
+    renamed = FaissIndex(DIM, "cosine", policy(1))
+    renamed.upsert(batch(["a", "b", "c"], vectors, m=[1, 2, 3]))
+    for one in (other, renamed):
+        assert index.follow(one.snapshot(), pytest.fail) is None
+    assert index.columns(["b"]) == {"b": {"n": 2}}
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_lists_that_change_before_the_copies_are_two_again(anew: bool) -> None:
+    """Whether lists are mended or made anew meanwhile, both copies are equal once the second is there."""
+    made = mixture(10, 12)
+    writer = written(made)
+    index = FaissIndex.load(writer.snapshot(), policy(2))
+    other = follow(index, refreshed(writer, made))
+    other.overwrite(named(range(300, 400)), mixture(11, 3).items(100))
+    if anew:
+        other.rebuild(queries=made.queries(30))
+    else:
+        assert other.upkeep() > 0
+    del index
+    other.finish()
+    assert other.stats()["copies"] == 2
+    found, queries = list[object](), made.queries(40)
+    for _ in range(2):
+        live = other._layout.live
+        slots = live.held_slots()
+        found.append((live.place(slots).tolist(), live.centroids.tolist(), other.search(queries, 10)))
+        other.overwrite(["i510"], other.vectors(["i510"]))
+    assert found[0] == found[1]
 
 
 def test_what_is_asked_often_is_known_at_once() -> None:

@@ -58,6 +58,16 @@ def test_removals_by_other_processes_are_followed(world: World, ask: Ask) -> Non
     soon(lambda: ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 1})) == ["r1-i1"])
 
 
+def test_what_others_remove_is_followed_while_adoption_fails(world: World, ask: Ask) -> None:
+    """However long a release cannot be adopted, the log goes on being followed."""
+    world.registry.broken.add(f"{2:064x}")
+    world.registry.release(2)
+    soon(lambda: 'ratoon_adoption_failures_total{surface="default"} 5.0' in ask("GET", "/metrics").text)
+    world.log.append(batch(event("gone", kind="remove", item_id="r1-i0")))
+    soon(lambda: ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 1})) == ["r1-i1"])
+    assert sequence(ask) == 1
+
+
 def test_online_features_are_caught_up_before_answers(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Features are brought up to date before the first answer and at every look; a failure is counted, not fatal."""
     calls: list[int] = []

@@ -159,7 +159,7 @@ class ExactIndex:
         """Nothing is to be done."""
         return self.dial
 
-    def follow(self, _files: Files, _showing: Callable[[], None]) -> "ExactIndex | None":
+    def follow(self, _: Files, *__: object) -> "ExactIndex | None":
         """It is loaded anew."""
         return None
 

@@ -4,6 +4,7 @@ While there are few items every vector is looked at: one list. Then they lie in 
 search looks at the likeliest of these. Ids, slots and columns are Python's; vectors lie in one or two copies of the lists.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
@@ -14,7 +15,6 @@ import numpy as np
 
 from ratoon.domain.dial import Dial, IndexPolicy, dial_for, due
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
-from ratoon.domain.errors import UsageError
 from ratoon.domain.predicate import Kind, Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
@@ -25,7 +25,7 @@ from ratoon.index.answers.ranks import Ranks, ranks_of
 from ratoon.index.answers.scores import recall_of
 from ratoon.index.checks import accepted, queries_accepted, vectors_accepted
 from ratoon.index.filters.current import Filters
-from ratoon.index.following import alike, become
+from ratoon.index.following import become
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.ivf.centroids import shape_for
 from ratoon.index.ivf.layout import Layout
@@ -40,7 +40,7 @@ ALONE = IndexPolicy(copies=1)
 """For one thread."""
 
 PATIENCE = 60.0
-"""Seconds to wait for the last reader of an index that was followed: a probe of its recall takes some."""
+"""Seconds to wait for the last reader of an index that was followed, before a copy is made: a probe of its recall takes some."""
 
 
 class FaissIndex:
@@ -57,6 +57,7 @@ class FaissIndex:
         self._writing = RLock()
         self._slots = Slots()
         self._given: SimpleQueue[tuple[Lists, list[Rows]]] | None = None
+        self._patience = 0.0
         self._open(Lists(shape_for(Dial(), np.empty((0, dim), np.float32))), Dial())
 
     def _open(self, lists: Lists, dial: Dial, *, paired: bool = True) -> None:
@@ -95,38 +96,46 @@ class FaissIndex:
             other._items = self._items
             return other
 
-    def follow(self, files: Files, showing: Callable[[], None]) -> "FaissIndex | None":
+    def follow(
+        self, files: Files, showing: Callable[[], None], without: Callable[[], Iterable[str]] = tuple
+    ) -> "FaissIndex | None":
         """What a snapshot says, by what differs from what is here; see `ports.Index`.
 
         With two copies the one that nobody reads becomes the other index, and goes on alone until `finish`.
         """
         snapshot, lists = unpacked(files), self._layout.live
-        if snapshot.metric != self.metric or lists.mapped is not None or not alike(lists.shape, snapshot.written.shape):
+        if snapshot.metric != self.metric or not self._slots.has_columns(snapshot.table):
+            return None
+        if lists.mapped is not None or not lists.shape.alike(snapshot.written.shape):
             return None
         if self.policy.copies == 1:
             showing()
-            become(self._slots, self._layout, self._writing, snapshot)
+            become(self._slots, self._layout, self._writing, snapshot, without)
             return self
         other = FaissIndex(self.dim, self.metric, self.policy)
         with self._layout.lending() as (lent, touched):
             live, other._slots = self._layout.live, self._slots.copy()
         other._open(lent, self.dial, paired=False)
-        become(other._slots, other._layout, other._writing, snapshot)
+        become(other._slots, other._layout, other._writing, snapshot, without)
         other._filters.warm(self._filters)
-        other._given = SimpleQueue()
+        other._given, other._patience = SimpleQueue(), time.monotonic() + PATIENCE
         finalize(self, other._given.put, (live, touched))
         return other
 
     def finish(self) -> None:
-        """Have as many copies as the policy says: the second is that of the index this one followed, once nobody holds it."""
-        given, self._given = self._given, None
+        """Have as many copies as the policy says: the second is that of the index this one followed, when nobody holds it."""
+        if self._given is None:
+            self._layout.restore()
+            return
         try:
-            if given is not None:
-                self._layout.take(*given.get(timeout=PATIENCE))
-                return
+            lists, touched = self._given.get_nowait()
         except Empty:
-            pass  # somebody still holds it: it stays as it is, and a copy is made
-        self._layout.restore()
+            if time.monotonic() < self._patience:
+                return
+            self._layout.restore()  # whoever holds the other one keeps it
+        else:
+            self._layout.take(lists, touched)
+        self._given = None
 
     def __len__(self) -> int:
         """How many items it holds."""
@@ -207,7 +216,8 @@ class FaissIndex:
 
     def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
         """The display and filter columns of those of these items that it holds."""
-        return self._slots.rows(ids)
+        with self._layout.reading():  # no slot is given to another item until we have left
+            return self._slots.rows(ids)
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """A copy of the vectors of items it holds, in order, shape (n, dim); KeyError for an id that it does not hold."""
@@ -229,9 +239,6 @@ class FaissIndex:
             queries: such as will be asked, shape (n, dim): what tells which dimensions matter and how many lists to look at.
         """
         dial = dial or dial_for(len(self._slots), self.policy)
-        if 1 < dial.lists > len(self._slots):
-            found = f"{dial.lists} for {len(self._slots)} items"
-            raise UsageError("dial.lists", expected="at most as many lists as items", found=found, fix="Ask for fewer lists.")
         if queries is not None:
             queries = queries_accepted(queries, self.dim, self.policy.k, ())
         self._layout.rebuild(dial, queries)

@@ -1,6 +1,6 @@
 """From what an index holds to what a snapshot says: what differs, and no more, is written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import RLock
 
@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.ivf.layout import Layout
-from ratoon.index.ivf.lists import Shape
 from ratoon.index.stored import Told, Written
 
 BATCH = 4_096
@@ -26,7 +25,6 @@ class Difference:
         rows: those that have to be written, ascending.
         told: of each row, whether its columns are other ones or it is new; shape (rows of the snapshot,).
         moved: of each row, whether its vector or list is another one or it is new; shape (rows of the snapshot,).
-        known: of each row, whether the index holds its item; shape (rows of the snapshot,).
         numbers: the lists whose centroids moved.
     """
 
@@ -35,24 +33,26 @@ class Difference:
     rows: Rows
     told: npt.NDArray[np.bool_]
     moved: npt.NDArray[np.bool_]
-    known: npt.NDArray[np.bool_]
     numbers: Rows
 
     @classmethod
     def of(cls, slots: Slots, layout: Layout, snapshot: Told) -> "Difference":
-        """Between what lies in these slots and a snapshot of lists that are `alike`; others may read and change meanwhile."""
+        """Between what lies in these slots and a snapshot of lists that are alike; others may read and change meanwhile."""
         table, written = snapshot.table, snapshot.written
         ids = table.column("item_id").to_pylist()
+        own, told = slots.look_up(ids), np.empty(len(ids), np.bool_)
+        for first in range(0, len(ids), BATCH):
+            some = slice(first, first + BATCH)
+            with slots.lock:
+                told[some] = slots.unlike(own[some], table.slice(first, BATCH))
         with slots.lock:
-            own = slots.look_up(ids)
             gone = np.zeros(len(slots.ids) + 1, np.bool_)
             gone[slots.taken()] = True
-            gone[own] = False  # -1, which is no slot, is the last
-            told = slots.unlike(own, table)
+        gone[own] = False  # -1, which is no slot, is the last
         moved = _moved(layout, own, written)
         with layout.reading() as (lists, _):
             numbers = np.flatnonzero((lists.centroids != written.shape.centroids).any(axis=1))
-        return cls(slots.ids.take(np.flatnonzero(gone[:-1])), ids, np.flatnonzero(told | moved), told, moved, own >= 0, numbers)
+        return cls(slots.ids.take(np.flatnonzero(gone[:-1])), ids, np.flatnonzero(told | moved), told, moved, numbers)
 
     def named(self, rows: Rows) -> list[str]:
         """The items in some rows."""
@@ -64,10 +64,12 @@ class Difference:
             yield self.rows[first : first + BATCH]
 
 
-def become(slots: Slots, layout: Layout, writing: RLock, snapshot: Told) -> None:
-    """Bring slots and their layout to a snapshot of lists that are `alike`, a batch after the other; others may read and change.
+def become(slots: Slots, layout: Layout, writing: RLock, snapshot: Told, without: Callable[[], Iterable[str]]) -> None:
+    """Bring slots and their layout to a snapshot of lists that are alike, a batch after the other; others may read and change.
 
-    What others take away meanwhile stays away.
+    Args:
+        snapshot: of the same columns.
+        without: the items that are left out; asked before each batch, while nobody else writes.
     """
     difference, written = Difference.of(slots, layout, snapshot), snapshot.written
     with writing:
@@ -77,21 +79,12 @@ def become(slots: Slots, layout: Layout, writing: RLock, snapshot: Told) -> None
         layout.recentre(difference.numbers, written.shape.centroids[difference.numbers], snapshot.dial)
     for batch in difference.batches():
         with writing:
-            rows = batch[~difference.known[batch] | (slots.look_up(difference.named(batch)) >= 0)]
+            hidden = set(without())
+            rows = batch[[item not in hidden for item in difference.named(batch)]]
             told, moved = rows[difference.told[rows]], rows[difference.moved[rows]]
             slots.put(difference.named(told), snapshot.table.take(told))
+            moved = moved[slots.look_up(difference.named(moved)) >= 0]  # taken away without a word
             layout.place(slots.of(difference.named(moved)), written.lists[moved], written.codes[moved])
-
-
-def alike(one: Shape, other: Shape) -> bool:
-    """Whether entries of one mean the same in the other, except for where the centroids are."""
-    return (
-        one.codec == other.codec
-        and one.usual == other.usual
-        and one.centroids.shape == other.centroids.shape
-        and np.array_equal(one.scale, other.scale)
-        and np.array_equal(one.trained, other.trained)
-    )
 
 
 def _moved(layout: Layout, slots: Rows, written: Written) -> npt.NDArray[np.bool_]:

@@ -78,16 +78,22 @@ class Index(Protocol):
             queries: gives some such as will be asked, shape (n, dim), if they are needed.
         """
 
-    def follow(self, files: Files, showing: Callable[[], None]) -> "Index | None":
+    def follow(self, files: Files, showing: Callable[[], None], without: Callable[[], Iterable[str]]) -> "Index | None":
         """The index that `files` describe, made of what this one holds; None if it has to be loaded.
 
         It is another index, and this one goes on being searched until nobody holds it; or it is this one, and `showing` was
         called before the first of several changes that searches see one after the other. StoreError as for loading, before
         anything has changed.
+
+        Args:
+            without: the items to leave out as of the moment it is called: it is asked again and again.
         """
 
     def finish(self) -> None:
-        """Do what was left to do when this index followed another one, or another one that is not served followed it."""
+        """Do what is left to do since this index followed another, or another that is not served followed it; or do it later.
+
+        To be called now and then.
+        """
 
     def probe(self) -> float | None:
         """The share of the exact answers that some of the newest searches found; None if nobody has asked lately."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi.concurrency import run_in_threadpool
 
-from ratoon.adopt import adopt, arrivals, replay
+from ratoon.adopt import adopt, arrivals, finish, replay
 from ratoon.serving.metrics import Metrics
 from ratoon.serving.rooms import Rooms
 
@@ -24,11 +24,13 @@ class Follower:
 
     def __init__(self, rooms: Rooms, metrics: Metrics) -> None:
         self._rooms, self._metrics = rooms, metrics
+        self._looking = {name: asyncio.Lock() for name in rooms.surfaces}  # at the log, and for releases: in turns
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look once before the body begins, then again and again until it ends."""
-        chores: list[Chore] = [*(self._adoption(name) for name in self._rooms.surfaces), self._catch_up]
+        names = list(self._rooms.surfaces)
+        chores: list[Chore] = [*map(self._adoption, names), *map(self._following, names), self._catch_up]
         for chore in chores:
             await chore()
         probes = [self._probe(name) for name in self._rooms.surfaces]
@@ -51,17 +53,32 @@ class Follower:
         async def attempt() -> bool:
             rooms, surface = self._rooms, self._rooms.surfaces[name]
             try:
-                release = await run_in_threadpool(
-                    adopt, surface.live, surface.registry, surface.log, rooms.open_towers, rooms.indexes, rooms.posted_items
-                )
-                coming = await run_in_threadpool(arrivals, surface.live, surface.log, rooms.posted_items)
-                replay(surface.live, surface.log, coming)  # here, in the thread that answers
+                async with self._looking[name]:
+                    release = await run_in_threadpool(
+                        adopt, surface.live, surface.registry, surface.log, rooms.open_towers, rooms.indexes, rooms.posted_items
+                    )
             except Exception:
                 logger.exception("surface %s: adoption failed; what was served goes on being served", name)
                 self._metrics.adoption_failures.labels(name).inc()
                 return False
             if release is not None:
                 logger.info("surface %s: serving release %s, number %d", name, release.id, release.sequence)
+            return True
+
+        return attempt
+
+    def _following(self, name: str) -> Chore:
+        async def attempt() -> bool:
+            rooms, surface = self._rooms, self._rooms.surfaces[name]
+            try:
+                async with self._looking[name]:
+                    coming = await run_in_threadpool(arrivals, surface.live, surface.log, rooms.posted_items)
+                    replay(surface.live, surface.log, coming)  # here, in the thread that answers
+                    await run_in_threadpool(finish, surface.live)
+            except Exception:
+                logger.exception("surface %s: what was posted or removed could not be followed", name)
+                self._metrics.adoption_failures.labels(name).inc()
+                return False
             return True
 
         return attempt

@@ -23,6 +23,7 @@ class TensorAgainstOracle(AgainstOracle):
 
     rebuild: Any = None
     upkeep: Any = None
+    follow: Any = None
 
     def __init__(self) -> None:
         super().__init__()

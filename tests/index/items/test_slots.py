@@ -1,5 +1,7 @@
 """Dense slots under any history."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -63,6 +65,22 @@ def test_slots_of_all_that_is_gone_are_reused_when_they_may_be() -> None:
     slots.reuse(gone)
     assert sorted(slots.put(["d", "e"], pa.table({"item_id": ["d", "e"], "n": [["y"], None]})).tolist()) == [0, 1]
     assert slots.rows(["c", "d", "e"]) == {"c": {"n": ["x"]}, "d": {"n": ["y"]}, "e": {"n": None}}
+
+
+def test_an_item_is_held_once_there_is_something_to_be_read_of_it() -> None:
+    """Whoever reads while an item is put finds nothing of it, or all of it."""
+    slots, seen = Slots(), list[object]()
+    slots.put(["a"], pa.table({"item_id": ["a"], "n": [1]}))
+
+    class Watching(list[object]):
+        def extend(self, values: Iterable[object]) -> None:
+            seen.append(slots.rows(["a", "b"]))
+            super().extend(values)
+
+    slots._columns = {name: Watching(column) for name, column in slots._columns.items()}
+    slots.put(["b"], pa.table({"item_id": ["b"], "n": [2]}))
+    assert seen == [{"a": {"n": 1}}]
+    assert slots.rows(["b"]) == {"b": {"n": 2}}
 
 
 def test_rows_are_copies() -> None:

@@ -51,10 +51,9 @@ def test_any_puts_and_drops(codec: Codec, count: int, seed: int, steps: list[boo
     assert {slot: row.tobytes() for slot, row in zip(held.slots.tolist(), held.vectors, strict=True)} == {
         slot: row.tobytes() for slot, row in model.items()
     }
-    for number in range(count):
-        slots, codes = lists.entries(number)
-        # A vector on the border may have been rounded to the other side.
-        assert np.count_nonzero(lists.assigned(lists.decoded(codes)) != number) <= 1 + len(slots) // 20
+    placed = lists.place(held.slots)
+    # A vector on the border may have been rounded to the other side.
+    assert np.count_nonzero(lists.assigned(held.vectors) != placed) <= 3 + len(placed) // 10
     for other in (lists, lists.copy()):
         assert other.vectors(np.array(sorted(model), np.int64)).tobytes() == b"".join(
             model[slot].tobytes() for slot in sorted(model)

@@ -107,6 +107,23 @@ def test_a_change_that_fails_is_not_seen(spare: bool) -> None:
         assert len(side) == 1
 
 
+def test_a_second_copy_that_cannot_be_changed_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """The change was made and seen; whoever changes something else later is not told that it failed, the log is."""
+    sides, made = Sides(lists(), lists()), list[Lists]()
+
+    def fail_later(side: Lists) -> None:
+        if made:
+            raise MemoryError("full")
+        made.append(side)
+        put(side, 3)
+
+    sides.change(fail_later)
+    sides.change(lambda side: put(side, 4))
+    assert sides.copies == 1
+    assert len(sides.live) == 2
+    assert "the second copy of the lists could not be changed" in caplog.text
+
+
 def test_another_copy_takes_the_place() -> None:
     """A copy that replaces the live one is read from then on; the second one can be given up and taken again."""
     sides = Sides(lists(), lists())

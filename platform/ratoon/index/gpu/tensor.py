@@ -210,7 +210,7 @@ class TensorIndex:
         if codec != self._matrix.codec:
             self._matrix, self._held = self._matrix.copy(codec), None
 
-    def follow(self, _files: Files, _showing: Callable[[], None]) -> "TensorIndex | None":
+    def follow(self, _: Files, *__: object) -> "TensorIndex | None":
         """It is loaded anew, beside this one."""
         return None
 

@@ -116,11 +116,9 @@ class Slots:
         self._columns = self._conformed(table)
         if self._types != types:
             self.journal.forget()
-        fresh = [item for item in ids if item not in self._slot]
-        for item in fresh:
-            self._take(item)
-        slots = self.of(ids)
-        self.edits += bool(fresh)
+        taken = {item: self._take(item) for item in ids if item not in self._slot}
+        slots = np.array([taken[item] if item in taken else self._slot[item] for item in ids], np.int64)
+        self.edits += bool(taken)
         values = {name: table.column(name).to_pylist() for name in self._columns}
         for name, column in self._columns.items():
             column.extend([None] * (len(self.ids) - len(column)))
@@ -128,18 +126,19 @@ class Slots:
                 if _differ(column[slot], value):
                     column[slot] = value
                     self.edits += 1
+        self._slot.update(taken)  # now there is something to be read of each
         self.journal.note(Edit(slots, values), len(self.ids))
         return slots
 
-    def _take(self, item: str) -> None:
-        """Give a new item a slot."""
+    def _take(self, item: str) -> int:
+        """A slot for a new item."""
         if self._free:
             slot = self._free.pop()
             self.ids[slot] = item
         else:
             slot = len(self.ids)
             self.ids.append(item)
-        self._slot[item] = slot
+        return slot
 
     def _filled(self, ids: Sequence[str], table: pa.Table) -> Rows:
         """`put` where there was nothing yet: what a load does."""
@@ -174,25 +173,27 @@ class Slots:
         """A column's values by slot, which change unless `lock` is held."""
         return self._columns[name]
 
-    def unlike(self, slots: Rows, table: pa.Table) -> npt.NDArray[np.bool_]:
-        """Of each row of `table` whether its columns are others than those in its slot, or it has none (-1); shape (n,)."""
+    def has_columns(self, table: pa.Table) -> bool:
+        """Whether a table has these columns, of these types, and no others."""
         types = dict(zip(table.schema.names, table.schema.types, strict=True))
-        types.pop("item_id")
+        return types.pop("item_id", None) is not None and types == self._types
+
+    def unlike(self, slots: Rows, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """Of each row of a table of the same columns whether what is in its slot is told otherwise, or it has none (-1)."""
         differ = slots < 0
-        if types.keys() != self._types.keys() or any(
-            types[name] not in (known, pa.null()) for name, known in self._types.items()
-        ):
-            return np.ones_like(differ)
-        for name in types:
-            column = self._columns[name]
+        for name, column in self._columns.items():
             pairs = ((column[slot], value) for slot, value in zip(slots.tolist(), table.column(name).to_pylist(), strict=True))
             differ |= np.fromiter((_differ(one, other) for one, other in pairs), np.bool_, len(slots))
         return differ
 
     def rows(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
-        """The columns of those of these items that are held, `item_id` left out."""
-        held = ((item, slot) for item in ids if (slot := self._slot.get(item)) is not None)
-        return {item: {name: column[slot] for name, column in self._columns.items()} for item, slot in held}
+        """The columns of those of these items that are held, `item_id` left out; one that is taken away meanwhile is not held.
+
+        Whoever asks keeps slots from being reused until it has the answer.
+        """
+        held = [(item, slot) for item in ids if (slot := self._slot.get(item)) is not None]
+        found = {item: {name: column[slot] for name, column in self._columns.items()} for item, slot in held}
+        return {item: found[item] for item, slot in held if self._slot.get(item) == slot}
 
     def table(self, order: Rows) -> pa.Table:
         """`item_id` and every column of the items in some slots, columns in the order of their names."""

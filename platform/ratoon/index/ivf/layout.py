@@ -9,6 +9,7 @@ import numpy as np
 
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import Vectors
+from ratoon.domain.errors import UsageError
 from ratoon.index.answers.held import Held
 from ratoon.index.checks import refuse_mapped
 from ratoon.index.items.slots import Rows
@@ -133,6 +134,9 @@ class Layout:
             touched: the slots that were written there since.
         """
         with self._rebuilding:
+            if not lists.shape.alike(self.live.shape):  # it was laid out anew meanwhile
+                self._restored()
+                return
             with self._writing:
                 touched, self._touched = [*touched, *(self._touched or ())], []
             lists.recentre(np.arange(lists.nlist), self.live.centroids)
@@ -143,11 +147,15 @@ class Layout:
                 self._touched = None
 
     def restore(self) -> None:
-        """A second copy, if there should be one, made anew while the live one is read and changed."""
-        with self._rebuilding:
-            with self._writing:
-                self._missed, self._touched = [], None
-            self._end()
+        """A second copy, if there should be one and is none, made anew while the live one is read and changed."""
+        if self.copies < self._policy.copies:
+            with self._rebuilding:
+                self._restored()
+
+    def _restored(self) -> None:
+        with self._writing:
+            self._missed, self._touched = [], None
+        self._end()
 
     def rebuild(self, dial: Dial, queries: Vectors | None) -> None:
         """Lay the vectors out anew; see `FaissIndex.rebuild`."""
@@ -170,6 +178,9 @@ class Layout:
     def _begun(self, dial: Dial, queries: Vectors | None) -> Lists:
         """Empty lists in place of the second copy; from now on changes are noted."""
         with self._writing:
+            if 1 < dial.lists > len(self.live):
+                found = f"{dial.lists} for {len(self.live)} items"
+                raise UsageError("dial.lists", expected="at most as many lists as items", found=found, fix="Ask for fewer lists.")
             self._sides.lend()
             self._missed = []
         give_back()
@@ -193,8 +204,9 @@ class Layout:
         return self.live.vectors(held[np.sort(rows)])
 
     def _pair(self) -> None:
-        spare = Lists(self.live.shape)
-        spare.widen(int(self.live.held_slots().max(initial=-1)) + 1)
+        with self._sides.reading() as live:  # which a writer may move in memory
+            spare = Lists(live.shape)
+            spare.widen(int(live.held_slots().max(initial=-1)) + 1)
         double(self._sides, spare)
         with self._writing:
             # What is near two centroids must be in the same list in both: where the live one has it, not where it would go now.
@@ -236,5 +248,7 @@ class Layout:
         with self._rebuilding, self._writing:
             mending = plan(self.live, self._wear)
             if mending is not None:
+                if self._touched is not None:
+                    self._touched.append(mending.slots)
                 self._change(lambda side: apply(side, mending))
             return 0 if mending is None else len(mending.numbers)

@@ -52,6 +52,16 @@ class Shape:
     codec: Codec
     trained: Vectors
 
+    def alike(self, other: "Shape") -> bool:
+        """Whether entries of one mean the same in the other, except for where the centroids are."""
+        return (
+            self.codec == other.codec
+            and self.usual == other.usual
+            and self.centroids.shape == other.centroids.shape
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.trained, other.trained)
+        )
+
 
 class Lists:
     """One copy of the vectors. Any number of threads may search it, as long as none changes it."""

@@ -5,12 +5,15 @@ not wait for them. The other copy is changed when the next change comes, by when
 wait while it is changed. The same happens for as long as the second copy is being made again.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 
 from ratoon.index.ivf.lists import Lists
+
+logger = logging.getLogger("ratoon.index")
 
 PAUSE = 5e-5
 """Seconds between looks whether readers have left."""
@@ -100,7 +103,12 @@ class Sides:
         spare.drain()
         change, after = owed
         after()
-        change(spare.lists)
+        try:
+            change(spare.lists)
+        except Exception:
+            # It was made in the copy that is read, and whoever asked for it was told so.
+            logger.exception("the second copy of the lists could not be changed and is given up until another is made")
+            return
         self._spare = spare
 
     def lend(self) -> Lists | None:
