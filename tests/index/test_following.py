@@ -10,7 +10,7 @@ import pytest
 from ratoon.domain.dial import IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.predicate import Equals
-from ratoon.index import faiss_cpu, following
+from ratoon.index import following
 from ratoon.index.faiss_cpu import FaissIndex
 from ratoon.index.items.slots import Rows
 from ratoon.index.ivf import layout
@@ -154,7 +154,7 @@ def test_what_changes_while_the_second_copy_is_taken_is_in_both(monkeypatch: pyt
 
 def test_somebody_who_never_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one makes a copy of its own then, and whoever holds the first goes on reading what it was."""
-    monkeypatch.setattr(faiss_cpu, "PATIENCE", 0.0)
+    monkeypatch.setattr(following, "PATIENCE", 0.0)
     made = mixture(4, 12)
     writer = written(made)
     first = writer.snapshot()

@@ -4,12 +4,9 @@ While there are few items every vector is looked at: one list. Then they lie in 
 search looks at the likeliest of these. Ids, slots and columns are Python's; vectors lie in one or two copies of the lists.
 """
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from queue import Empty, SimpleQueue
 from threading import RLock
-from weakref import finalize
 
 import numpy as np
 
@@ -25,8 +22,8 @@ from ratoon.index.answers.ranks import Ranks, ranks_of
 from ratoon.index.answers.scores import recall_of
 from ratoon.index.checks import accepted, queries_accepted, vectors_accepted
 from ratoon.index.filters.current import Filters
-from ratoon.index.following import become
-from ratoon.index.items.slots import Rows, Slots
+from ratoon.index.following import Handover, become
+from ratoon.index.items.slots import Slots
 from ratoon.index.ivf.centroids import shape_for
 from ratoon.index.ivf.layout import Layout
 from ratoon.index.ivf.lists import Lists
@@ -38,9 +35,6 @@ from ratoon.ports import Files
 
 ALONE = IndexPolicy(copies=1)
 """For one thread."""
-
-PATIENCE = 60.0
-"""Seconds to wait for the last reader of an index that was followed, before a copy is made: a probe of its recall takes some."""
 
 
 class FaissIndex:
@@ -56,8 +50,7 @@ class FaissIndex:
         self.dim, self.metric, self.policy = dim, metric, policy
         self._writing = RLock()
         self._slots = Slots()
-        self._given: SimpleQueue[tuple[Lists, list[Rows]]] | None = None
-        self._patience = 0.0
+        self._handover: Handover | None = None
         self._open(Lists(shape_for(Dial(), np.empty((0, dim), np.float32))), Dial())
 
     def _open(self, lists: Lists, dial: Dial, *, paired: bool = True) -> None:
@@ -118,24 +111,15 @@ class FaissIndex:
         other._open(lent, self.dial, paired=False)
         become(other._slots, other._layout, other._writing, snapshot, without)
         other._filters.warm(self._filters)
-        other._given, other._patience = SimpleQueue(), time.monotonic() + PATIENCE
-        finalize(self, other._given.put, (live, touched))
+        other._handover = Handover(self, live, touched)
         return other
 
     def finish(self) -> None:
         """Have as many copies as the policy says: the second is that of the index this one followed, when nobody holds it."""
-        if self._given is None:
+        if self._handover is None:
             self._layout.restore()
-            return
-        try:
-            lists, touched = self._given.get_nowait()
-        except Empty:
-            if time.monotonic() < self._patience:
-                return
-            self._layout.restore()  # whoever holds the other one keeps it
-        else:
-            self._layout.take(lists, touched)
-        self._given = None
+        elif self._handover.over(self._layout):
+            self._handover = None
 
     def __len__(self) -> int:
         """How many items it holds."""

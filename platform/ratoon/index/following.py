@@ -1,18 +1,25 @@
 """From what an index holds to what a snapshot says: what differs, and no more, is written."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from threading import RLock
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
 
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.ivf.layout import Layout
+from ratoon.index.ivf.lists import Lists
 from ratoon.index.stored import Told, Written
 
 BATCH = 4_096
 """Items that are written at once."""
+
+PATIENCE = 60.0
+"""Seconds to wait for the last reader of an index that was followed, before a copy is made: a probe of its recall takes some."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +92,32 @@ def become(slots: Slots, layout: Layout, writing: RLock, snapshot: Told, without
             slots.put(difference.named(told), snapshot.table.take(told))
             moved = moved[slots.look_up(difference.named(moved)) >= 0]  # taken away without a word
             layout.place(slots.of(difference.named(moved)), written.lists[moved], written.codes[moved])
+
+
+class Handover:
+    """The copy that an index leaves to the one that followed it, when nobody holds it any more.
+
+    Args:
+        lists: what it searches.
+        touched: the slots that were written there since the other copy was lent, and those that will be.
+    """
+
+    def __init__(self, giver: object, lists: Lists, touched: list[Rows]) -> None:
+        self._given = SimpleQueue[tuple[Lists, list[Rows]]]()
+        self._until = time.monotonic() + PATIENCE
+        finalize(giver, self._given.put, (lists, touched))
+
+    def over(self, layout: Layout) -> bool:
+        """Whether the layout has two copies: the one that was left, or after PATIENCE one that is made."""
+        try:
+            lists, touched = self._given.get_nowait()
+        except Empty:
+            if time.monotonic() < self._until:
+                return False
+            layout.restore()  # whoever holds the giver keeps what it searches
+        else:
+            layout.take(lists, touched)
+        return True
 
 
 def _moved(layout: Layout, slots: Rows, written: Written) -> npt.NDArray[np.bool_]:
