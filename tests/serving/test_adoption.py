@@ -3,10 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from ratoon.adopt import Slot
+from ratoon.index import FaissIndexes
 from ratoon.index.exact import ExactIndex
+from ratoon.ports import Files
 from ratoon.serving import create_app
 from tests.fakes.events import batch, event
 from tests.fakes.serving_world import Ask, World, asking, ids
@@ -100,3 +104,24 @@ def test_what_searches_find_is_told(world: World, caplog: pytest.LogCaptureFixtu
             soon(lambda: 'ratoon_index_recall{surface="default"} 0.25' in ask("GET", "/metrics").text)
             assert 'ratoon_index_probe_failures_total{surface="default"} 1.0' in ask("GET", "/metrics").text
     assert "surface default: the recall of searches could not be told" in caplog.text
+
+
+def test_a_release_is_followed_while_serving(tmp_path: Path) -> None:
+    """A running server changes what it serves into the next release, and soon has both copies for it."""
+    writer, made = FaissIndexes(), World.at(tmp_path, indexes=FaissIndexes().shared())
+    made.online.apply(["known"])
+    made.registry.release(1, indexes=writer)
+    loads = list[Files]()
+    with pytest.MonkeyPatch.context() as patched, asking(create_app(made.rooms)) as ask:
+        assert sequence(ask) == 1
+        patched.setattr(FaissIndexes, "load", lambda _, files: loads.append(files))
+        made.registry.release(2, indexes=writer)
+        soon(lambda: sequence(ask) == 2)
+        soon(lambda: ask("GET", "/healthz").is_success and made.live.slot is not None and copies(made.live.slot) == 2)
+        assert ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 1})) == ["r2-i0"]
+    assert loads == []
+    made.log.close()
+
+
+def copies(slot: Slot) -> object:
+    return slot.index.stats()["copies"]
