@@ -73,6 +73,14 @@ def assert_same(one: FaissIndex, other: FaissIndex, queries: Vectors) -> None:
     assert one.search(queries, 10, only=Equals("w", "new")) == other.search(queries, 10, only=Equals("w", "new"))
 
 
+def assert_same_in_both(one: FaissIndex, other: FaissIndex, queries: Vectors) -> None:
+    """The same of each of its copies: a change makes the other one the copy that is searched."""
+    for _ in range(2):
+        assert_same(one, other, queries)
+        for each in (one, other):
+            each.overwrite(["i510"], each.vectors(["i511"]))
+
+
 @pytest.mark.parametrize("copies", [1, 2])
 @pytest.mark.parametrize("exact", [100, 10_000])
 def test_it_becomes_what_would_be_loaded(copies: Copies, exact: int) -> None:
@@ -91,10 +99,7 @@ def test_it_becomes_what_would_be_loaded(copies: Copies, exact: int) -> None:
     del index
     other.finish()
     loaded, queries = FaissIndex.load(files, policy(copies)), made.queries(40)
-    for _ in range(2):  # with two copies each is searched once
-        assert_same(other, loaded, queries)
-        for one in (other, loaded):
-            one.overwrite(["i500"], one.vectors(["i501"]))
+    assert_same_in_both(other, loaded, queries)
     assert other.stats()["copies"] == copies
 
 
@@ -121,10 +126,7 @@ def test_the_one_that_is_followed_goes_on() -> None:
     other.finish()
     loaded = FaissIndex.load(files, policy(2))
     loaded.remove(["i502"])
-    for _ in range(2):
-        assert_same(other, loaded, queries)
-        for one in (other, loaded):
-            one.overwrite(["i510"], one.vectors(["i511"]))
+    assert_same_in_both(other, loaded, queries)
 
 
 def test_what_changes_while_the_second_copy_is_taken_is_in_both(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,10 +148,7 @@ def test_what_changes_while_the_second_copy_is_taken_is_in_both(monkeypatch: pyt
     other.finish()
     assert len(late) == 0
     loaded.overwrite(["i310"], moved)
-    for _ in range(2):
-        assert_same(other, loaded, queries)
-        for one in (other, loaded):
-            one.overwrite(["i510"], one.vectors(["i511"]))
+    assert_same_in_both(other, loaded, queries)
 
 
 def test_somebody_who_never_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,10 +178,7 @@ def test_one_that_is_not_served_after_all() -> None:
     index.finish()
     assert index.stats()["copies"] == 2
     loaded.remove(["i3"])
-    for _ in range(2):
-        assert_same(index, loaded, made.queries(20))
-        for one in (index, loaded):
-            one.overwrite(["i510"], one.vectors(["i511"]))
+    assert_same_in_both(index, loaded, made.queries(20))
 
 
 def test_another_layout_has_to_be_loaded() -> None:
