@@ -1,4 +1,4 @@
-"""What every test shares: the switch that makes a missing GPU a failure."""
+"""What every test shares: the switch that makes a missing GPU a failure, and where pictures are shown."""
 
 from collections.abc import Generator
 
@@ -33,3 +33,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and --require-gpu allows no gpu test to be: {report.longrepr}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests drew, in whichever process they ran."""
+    for report in terminalreporter.getreports("passed"):
+        for name, drawn in report.user_properties:
+            if name == "picture":
+                terminalreporter.write_line(f"\n{report.nodeid}\n{drawn}")

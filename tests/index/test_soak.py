@@ -1,5 +1,6 @@
 """Readers, a writer, upkeep, rebuilds and snapshots at once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,10 @@ def test_nothing_is_wrong_in_between(copies: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("copies", [1, 2])
-def test_nothing_is_wrong_for_long(copies: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_wrong_for_long(copies: int, record_property: Callable[[str, object], None]) -> None:
     """The same for five minutes each; how long searches took is drawn."""
     soak = soaked(copies, 300.0)
-    with capsys.disabled():
-        print(f"\n{copies} copies, {len(soak.seconds):,} searches, {soak.rounds}\n{histogram(soak.seconds)}")
+    record_property("picture", f"{copies} copies, {len(soak.seconds):,} searches, {soak.rounds}\n{histogram(soak.seconds)}")
 
 
 def test_a_wrong_answer_is_seen() -> None:
