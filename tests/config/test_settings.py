@@ -11,7 +11,7 @@ from ratoon.config import CONFIG, HOME, Processes, Settings, Surface, load, proc
 from ratoon.domain.errors import UsageError
 from ratoon.domain.labels import Weight
 
-SHIPPED = Path(__file__).resolve().parents[1] / "ratoon.toml"
+SHIPPED = Path(__file__).resolve().parents[2] / "ratoon.toml"
 
 
 def written(folder: Path, text: str) -> Path:

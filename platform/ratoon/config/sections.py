@@ -1,40 +1,35 @@
-"""ratoon.toml and the environment, read once, validated whole. Nothing else reads either."""
+"""The sections of ratoon.toml; every setting is described where it stands."""
 
-import os
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ratoon.domain.caps import Caps
 from ratoon.domain.dial import Codec, IndexPolicy
 from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.duration import seconds
-from ratoon.domain.errors import UsageError
 from ratoon.domain.gate import GatePolicy
 from ratoon.domain.labels import LabelPolicy, Weight
 from ratoon.domain.plan import PlanPolicy
-
-HOME, CONFIG = "RATOON_HOME", "RATOON_CONFIG"
-"""Environment variables: where state lives, and which configuration file to read."""
+from ratoon.domain.trial import Guards
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """One table of ratoon.toml: frozen, and without settings that nobody reads."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Paths(_Section):
+class Paths(Section):
     """Where things are; relative paths are relative to the configuration file."""
 
     home: Path = Field(Path("var"), description="All state: events, features, releases. RATOON_HOME overrides it.")
     feature_repo: Path = Field(Path("feature_repo"), description="The Feast repository.")
 
 
-class Clock(_Section):
+class Clock(Section):
     """What time it is."""
 
     mode: Literal["wall", "log"] = Field(
@@ -50,7 +45,7 @@ def _half_life(said: object) -> float | None:
     return span
 
 
-class Training(_Section):
+class Training(Section):
     """The towers and how they learn."""
 
     objective: Literal["softmax", "bce", "mse"] = Field("softmax", description="What is minimised.")
@@ -85,7 +80,7 @@ class Training(_Section):
     warm_optimiser: bool = Field(False, description="Whether releases carry what the optimisers remember.")
 
 
-class Gate(_Section):
+class Gate(Section):
     """What a candidate must hold."""
 
     k: int = Field(50, ge=1, description="Depth at which recall is judged.")
@@ -104,7 +99,7 @@ class Gate(_Section):
         return GatePolicy(**self.model_dump(exclude={"rows"}), drift=drift)
 
 
-class Plan(_Section):
+class Plan(Section):
     """When rows alone no longer do, and the shared layers learn too."""
 
     ageing: float = Field(0.25, gt=0, description="Growth of the log since they last learnt at which they learn again.")
@@ -121,7 +116,7 @@ class Plan(_Section):
         return PlanPolicy(self.ageing, self.settled, self.fallen, self.full)
 
 
-class Drift(_Section):
+class Drift(Section):
     """How far the towers' inputs may move from what a release learnt; each limit is a PSI beyond what chance explains."""
 
     psi_warn: float = Field(0.25, ge=0, description="Said in reports from here on.")
@@ -145,7 +140,22 @@ Weighing = Annotated[Weight, BeforeValidator(Weight.parse)]
 """A number, or a form such as `log1p(value)`."""
 
 
-class Surface(_Section):
+class Explored(Section):
+    """The last candidates of an answer, of which chance may show others: what `ratoon ope` learns from."""
+
+    slots: int = Field(1, ge=1, description="How many of the last candidates.")
+    epsilon: float = Field(0.1, gt=0, lt=1, description="How likely each of them is another one.")
+    pool: int = Field(20, ge=1, description="How many of the candidates ranked next it is drawn from.")
+    salt: str = Field("", description="Of the experiment: another salt draws others.")
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.pool < self.slots:
+            raise ValueError("pool: at least as many as slots are asked")
+        return self
+
+
+class Surface(Section):
     """One place where recommendations are shown; it has its own releases."""
 
     user_service: str = Field("user_tower", description="FeatureService that feeds the user tower.")
@@ -158,6 +168,7 @@ class Surface(_Section):
     )
     events_per_user: int = Field(1_000, ge=1, description="Most interactions of one user of one day that are learnt.")
     events_per_pair: int = Field(10, ge=1, description="Most of them with one item.")
+    exploration: Explored | None = Field(None, description="What is left to chance; without it, nothing.")
 
     def labels(self, objective: str) -> LabelPolicy:
         """What its interactions count, and which of them can be right answers under a training objective."""
@@ -175,7 +186,7 @@ class Surface(_Section):
         return self
 
 
-class Index(_Section):
+class Index(Section):
     """How items are searched for. `ratoon index explain` says what comes of it."""
 
     recall: float = Field(0.95, gt=0, le=1, description="Least share of the exact top k that a search returns.")
@@ -194,96 +205,39 @@ class Index(_Section):
         return IndexPolicy(**self.model_dump(exclude={"device", "mapped"}))
 
 
-class Serving(_Section):
+class Exposures(Section):
+    """The log of what was shown to whom: what policies are judged by."""
+
+    share: float = Field(0.1, ge=0, le=1, description="Of all answers, that is logged; 0: none.")
+    salt: str = Field("", description="Of the hash that decides which those are; the same for all servers.")
+
+
+class Trial(Section):
+    """What a release on trial must hold, or it falls back (`ratoon refresh --trial`)."""
+
+    errors: float = Field(0.001, gt=0, lt=0.1, description="Share of its answers that may fail.")
+    latency: float = Field(2.0, ge=1, description="How many times the current release's time its stages may take.")
+    overlap: float = Field(0.1, ge=0, lt=1, description="In shadow: least share of candidates that both would show.")
+    loss: float = Field(0.1, ge=0, lt=1, description="In a canary: relative loss of interactions per answer that is let pass.")
+    alpha: float = Field(0.05, gt=0, lt=1, description="Probability that one that holds all of this ever falls back.")
+    least: int = Field(200, ge=2, description="Answers, and users on either side, before a mean says anything.")
+
+    @property
+    def guards(self) -> Guards:
+        """The same for those who judge."""
+        return Guards(**self.model_dump())
+
+
+class Serving(Section):
     """The retrieval API."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 for any free one.")
     poll_seconds: float = Field(0.5, gt=0, description="How often to look for a new release.")
-
-
-class Settings(_Section):
-    """Everything in ratoon.toml."""
-
-    paths: Paths = Paths()
-    clock: Clock = Clock()
-    training: Training = Training()
-    gate: Gate = Gate()
-    plan: Plan = Plan()
-    drift: Drift = Drift()
-    index: Index = Index()
-    serving: Serving = Serving()
-    surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
-
-    def surface(self, name: str) -> Surface:
-        """One surface by name."""
-        if name not in self.surfaces:
-            raise UsageError(
-                "surface",
-                expected=f"one of {', '.join(self.surfaces)}",
-                found=repr(name),
-                fix="Add it to ratoon.toml under [surfaces], or name another.",
-            )
-        return self.surfaces[name]
-
-
-@dataclass(frozen=True, slots=True)
-class Processes:
-    """How this process was started.
-
-    Attributes:
-        rank, world: which of how many that train together.
-        local: which on this machine.
-    """
-
-    rank: int = 0
-    world: int = 1
-    local: int = 0
-
-
-def processes(environment: Mapping[str, str] = os.environ) -> Processes:
-    """What torchrun says of this process; one alone where it says nothing.
-
-    Raises:
-        UsageError: it says something else than numbers.
-    """
-    names = {"rank": "RANK", "world": "WORLD_SIZE", "local": "LOCAL_RANK"}
-    said = {field: environment[name] for field, name in names.items() if name in environment}
-    wrong = [f"{names[field]}={value}" for field, value in said.items() if not value.isdigit()]
-    if wrong:
-        fix = "Start processes that train together by torchrun, or take these out of the environment."
-        raise UsageError("environment", expected="numbers", found=", ".join(wrong), fix=fix)
-    return Processes(**{field: int(value) for field, value in said.items()})
-
-
-def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings from `path`, from the file RATOON_CONFIG names, or from ./ratoon.toml; defaults where there is none.
-
-    Raises:
-        UsageError: with every mistake in the file at once.
-    """
-    named = path or (Path(environment[CONFIG]) if CONFIG in environment else None)
-    file = (named or Path("ratoon.toml")).absolute()
-    if named is not None and not file.exists():
-        raise UsageError(CONFIG, expected="an existing file", found=str(file), fix="Correct the path.")
-    raw = _parsed(file) if file.exists() else {}
-    try:
-        settings = Settings.model_validate(raw)
-    except ValidationError as error:
-        mistakes = [f"{'.'.join(map(str, one['loc']))}: {one['msg']} (found {one['input']!r})" for one in error.errors()]
-        raise UsageError(
-            str(file),
-            expected="valid settings",
-            found="; ".join(mistakes),
-            fix="Correct these; the shipped ratoon.toml lists every setting.",
-        ) from error
-    home = Path(environment.get(HOME) or file.parent / settings.paths.home).absolute()
-    paths = Paths(home=home, feature_repo=(file.parent / settings.paths.feature_repo).absolute())
-    return settings.model_copy(update={"paths": paths})
-
-
-def _parsed(file: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(str(file), expected="TOML", found=str(error), fix="Correct the syntax at that line.") from error
+    workers: int = Field(1, ge=1, le=256, description="Processes that answer; one for each core that they may have.")
+    queue_ms: float = Field(10.0, gt=0, description="Requests that would have to wait longer for their turn are refused.")
+    client_seconds: float = Field(10.0, gt=0, description="The longest that sending a request or reading its answer may take.")
+    drain_seconds: float = Field(2.0, ge=0, description="For so long after SIGTERM connections are still taken, and asked to go.")
+    certificate: str = Field("", description="PEM file with the certificate chain to show; empty: no TLS. SIGHUP reads it again.")
+    private_key: str = Field("", description="PEM file with its key.")
+    rate: str = Field("", description="Requests that a key without a rate of its own may send, as `100/second`; empty: any.")

@@ -1,0 +1,23 @@
+"""What Ratoon is told: ratoon.toml and the environment, read in one place."""
+
+from ratoon.config.sections import Clock, Explored, Gate, Index, Paths, Section, Serving, Surface, Training
+from ratoon.config.settings import CONFIG, HOME, Processes, Settings, key, load, processes
+
+__all__ = [
+    "CONFIG",
+    "HOME",
+    "Clock",
+    "Explored",
+    "Gate",
+    "Index",
+    "Paths",
+    "Processes",
+    "Section",
+    "Serving",
+    "Settings",
+    "Surface",
+    "Training",
+    "key",
+    "load",
+    "processes",
+]

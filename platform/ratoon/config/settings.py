@@ -1,0 +1,112 @@
+"""ratoon.toml and the environment, read once, validated whole. Nothing else reads either."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from ratoon.config.sections import Clock, Drift, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Training, Trial
+from ratoon.domain.errors import UsageError
+
+HOME, CONFIG, KEY = "RATOON_HOME", "RATOON_CONFIG", "RATOON_KEY"
+"""Environment variables: where state lives, which configuration file to read, and what to ask a server with."""
+
+
+class Settings(Section):
+    """Everything in ratoon.toml."""
+
+    paths: Paths = Paths()
+    clock: Clock = Clock()
+    training: Training = Training()
+    gate: Gate = Gate()
+    plan: Plan = Plan()
+    drift: Drift = Drift()
+    index: Index = Index()
+    serving: Serving = Serving()
+    exposures: Exposures = Exposures()
+    trial: Trial = Trial()
+    surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
+
+    def surface(self, name: str) -> Surface:
+        """One surface by name."""
+        if name not in self.surfaces:
+            raise UsageError(
+                "surface",
+                expected=f"one of {', '.join(self.surfaces)}",
+                found=repr(name),
+                fix="Add it to ratoon.toml under [surfaces], or name another.",
+            )
+        return self.surfaces[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """How this process was started.
+
+    Attributes:
+        rank, world: which of how many that train together.
+        local: which on this machine.
+    """
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+
+def processes(environment: Mapping[str, str] = os.environ) -> Processes:
+    """What torchrun says of this process; one alone where it says nothing.
+
+    Raises:
+        UsageError: it says something else than numbers.
+    """
+    names = {"rank": "RANK", "world": "WORLD_SIZE", "local": "LOCAL_RANK"}
+    said = {field: environment[name] for field, name in names.items() if name in environment}
+    wrong = [f"{names[field]}={value}" for field, value in said.items() if not value.isdigit()]
+    if wrong:
+        fix = "Start processes that train together by torchrun, or take these out of the environment."
+        raise UsageError("environment", expected="numbers", found=", ".join(wrong), fix=fix)
+    return Processes(**{field: int(value) for field, value in said.items()})
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings from `path`, from the file RATOON_CONFIG names, or from ./ratoon.toml; defaults where there is none.
+
+    Raises:
+        UsageError: with every mistake in the file at once.
+    """
+    named = path or (Path(environment[CONFIG]) if CONFIG in environment else None)
+    file = (named or Path("ratoon.toml")).absolute()
+    if named is not None and not file.exists():
+        raise UsageError(CONFIG, expected="an existing file", found=str(file), fix="Correct the path.")
+    raw = _parsed(file) if file.exists() else {}
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        mistakes = [f"{'.'.join(map(str, one['loc']))}: {one['msg']} (found {one['input']!r})" for one in error.errors()]
+        raise UsageError(
+            str(file),
+            expected="valid settings",
+            found="; ".join(mistakes),
+            fix="Correct these; the shipped ratoon.toml lists every setting.",
+        ) from error
+    home = Path(environment.get(HOME) or file.parent / settings.paths.home).absolute()
+    paths = Paths(home=home, feature_repo=(file.parent / settings.paths.feature_repo).absolute())
+    pem = {
+        name: str(file.parent / value) for name in ("certificate", "private_key") if (value := getattr(settings.serving, name))
+    }
+    return settings.model_copy(update={"paths": paths, "serving": settings.serving.model_copy(update=pem)})
+
+
+def key(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The API key to ask a server with, if there is one."""
+    return environment.get(KEY)
+
+
+def _parsed(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(str(file), expected="TOML", found=str(error), fix="Correct the syntax at that line.") from error
