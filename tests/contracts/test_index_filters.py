@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import EmbeddingBatch
-from ratoon.domain.predicate import All, Equals, FilterRefused, Has, Not, Predicate, Range
+from ratoon.domain.predicate import All, Equals, Exists, FilterRefused, Has, Not, Predicate, Range
 from ratoon.index.faiss_cpu import FaissIndex
 from ratoon.index.filters import narrowing
 from ratoon.ports import Index, Indexes
@@ -221,6 +221,7 @@ def test_what_columns_can_be_asked(indexes: Indexes) -> None:
     )
     assert index.search(vectors, 1, (), All((fits, Not(Has("h", "a"))))) == [[("a", 2.0)]]
     assert index.matching(["a"], Not(Equals("e", 1))) == []
+    assert index.matching(["a"], All((*map(Exists, "nxtbwlpvhu"), Exists("e", exists=False)))) == ["a"]
 
 
 def test_a_column_of_another_type_is_asked_as_such(indexes: Indexes) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from threading import RLock
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import StoreError
-from ratoon.domain.predicate import Kind, Predicate
+from ratoon.domain.predicate import Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
 from ratoon.index.answers.found import Found, best
@@ -19,6 +20,7 @@ from ratoon.index.answers.scores import exact_scores, recall_of
 from ratoon.index.checks import accepted, queries_accepted, refuse_unequal, vectors_accepted
 from ratoon.index.filters.current import Filters
 from ratoon.index.items.slots import Rows, Slots
+from ratoon.index.shown import Shown, T
 from ratoon.index.snapshots import FIX, ITEMS, part, read_items, refuse_unequal_rows, restored, write_items
 from ratoon.ports import Files
 
@@ -26,7 +28,7 @@ VECTORS = "vectors.npy"
 Ranks = npt.NDArray[np.int64]
 
 
-class ExactIndex:
+class ExactIndex(Shown):
     """Inner-product search that looks at every vector. Safe for any number of threads, by one lock."""
 
     def __init__(self, dim: int, metric: Metric) -> None:
@@ -141,15 +143,6 @@ class ExactIndex:
                 found.append(tuple(item for item, _ in pairs))
         return found
 
-    def matching(self, ids: Iterable[str], only: Predicate) -> list[str]:
-        """Those of these items that it holds and of which `only` is true, in order; see `ports.Index`."""
-        with self._lock:
-            return self._filters.matching(ids, only)
-
-    def kinds(self) -> dict[str, Kind]:
-        """What each column holds."""
-        return self._filters.kinds()
-
     @property
     def dial(self) -> Dial:
         """One list, always."""
@@ -174,10 +167,12 @@ class ExactIndex:
         """How many items it holds."""
         return {"items": len(self)}
 
-    def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
-        """The display and filter columns of those of these items that it holds."""
+    def _reading(self) -> AbstractContextManager[object]:
+        return self._lock
+
+    def _changing(self, change: Callable[[], T]) -> T:
         with self._lock:
-            return self._slots.rows(ids)
+            return change()
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """A copy of the vectors of items it holds, in order, shape (n, dim); KeyError for an id that it does not hold."""

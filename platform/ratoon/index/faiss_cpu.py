@@ -5,6 +5,7 @@ search looks at the likeliest of these. Ids, slots and columns are Python's; vec
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from threading import RLock
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ratoon.domain.dial import Dial, IndexPolicy, dial_for, due
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
-from ratoon.domain.predicate import Kind, Predicate
+from ratoon.domain.predicate import Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
 from ratoon.index.answers.asked import Asked
@@ -29,6 +30,7 @@ from ratoon.index.ivf.layout import Layout
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.sampling import LEAST, Sample
 from ratoon.index.searching import searched
+from ratoon.index.shown import Shown, T
 from ratoon.index.snapshots import ITEMS
 from ratoon.index.stored import Stored, read, unpacked, write
 from ratoon.ports import Files
@@ -37,7 +39,7 @@ ALONE = IndexPolicy(copies=1)
 """For one thread."""
 
 
-class FaissIndex:
+class FaissIndex(Shown):
     """Inner-product search on the processor. Any number of threads may search and change it.
 
     Changes wait for each other. With two copies a search waits for nothing; with one, for the change that is being written.
@@ -168,19 +170,10 @@ class FaissIndex:
         """For each query its k best (item id, score), best first, ties by id; see `ports.Index`."""
         queries = queries_accepted(queries, self.dim, k, exclude)
         self._asked_lately.add(queries)
-        with self._layout.reading() as (lists, nprobe):
+        with self._layout.reading() as lists:
             # Asked in here: no slot in these lists is given to another item until we have left them.
             matches = None if only is None else self._filters.matches(only)
-            return searched(lists, self._slots, queries, k, nprobe, exclude, matches)
-
-    def matching(self, ids: Iterable[str], only: Predicate) -> list[str]:
-        """Those of these items that it holds and of which `only` is true, in order; see `ports.Index`."""
-        with self._layout.reading():  # no slot is given to another item until we have left
-            return self._filters.matching(ids, only)
-
-    def kinds(self) -> dict[str, Kind]:
-        """What each column holds."""
-        return self._filters.kinds()
+            return searched(lists, self._slots, queries, k, self._layout.probes(lists), exclude, matches)
 
     def ranks(
         self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
@@ -198,10 +191,12 @@ class FaissIndex:
         queries = queries_accepted(queries, self.dim, k, exclude)
         return Asked.of(queries, self._layout.held(), self._slots, exclude, moved)
 
-    def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
-        """The display and filter columns of those of these items that it holds."""
-        with self._layout.reading():  # no slot is given to another item until we have left
-            return self._slots.rows(ids)
+    def _reading(self) -> AbstractContextManager[object]:
+        return self._layout.reading()
+
+    def _changing(self, change: Callable[[], T]) -> T:
+        with self._writing:
+            return change()
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """A copy of the vectors of items it holds, in order, shape (n, dim); KeyError for an id that it does not hold."""

@@ -57,7 +57,7 @@ class Difference:
             gone[slots.taken()] = True
         gone[own] = False  # -1, which is no slot, is the last
         moved = _moved(layout, own, written)
-        with layout.reading() as (lists, _):
+        with layout.reading() as lists:
             numbers = np.flatnonzero((lists.centroids != written.shape.centroids).any(axis=1))
         return cls(slots.ids.take(np.flatnonzero(gone[:-1])), ids, np.flatnonzero(told | moved), told, moved, numbers)
 
@@ -128,7 +128,7 @@ def _moved(layout: Layout, slots: Rows, written: Written) -> npt.NDArray[np.bool
     word = np.uint64 if written.codes.shape[1] % 8 == 0 else np.uint8
     wanted = written.codes.view(word)
     for number in range(len(written.shape.centroids)):
-        with layout.reading() as (lists, _):
+        with layout.reading() as lists:
             own, codes = lists.entries(number)
             rows = row[np.minimum(own, len(row) - 1)]
             there = rows >= 0

@@ -1,6 +1,6 @@
 """The best items of a few queries: FAISS's answers made whole where it returns too few of them, or too few of equal ones."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,11 @@ def searched(
         exclude: a set of item ids per query, or nothing.
         only: the slots that may be found: then as many of them are looked at as vectors are without, see `narrowing`.
     """
+    if len(queries) == 1 and only is None:
+        out = frozenset(exclude[0] if exclude else ())
+        near = _alone(lists, slots, queries, k, nprobe, out) if len(out) <= LONG else None
+        if near is not None:
+            return [near]
     gone = [slots.find(ids) for ids in exclude] or [np.empty(0, np.int64)] * len(queries)
     found: list[Found] = [[] for _ in queries]
     narrow = None
@@ -94,6 +99,21 @@ def _answers(asking: _Asking, spare: int, nprobe: int) -> Iterator[tuple[int, Fo
             else:
                 yield row, ranked(asking.slots.ids, own, slots, k)
         rows, depth, nprobe = np.array(again, np.int64), depth << deeper, nprobe << wider
+
+
+def _alone(lists: Lists, slots: Slots, query: Vectors, k: int, nprobe: int, out: Collection[str]) -> Found | None:
+    """What `_answers` gives for one query, shape (1, dim); None where one look does not tell.
+
+    A server asks one at a time: to leave items out by their names costs less than to find out where they lie.
+    """
+    depth = k + 1 + len(out)
+    if depth > len(lists):
+        return None
+    (scores,), (near,) = lists.search(query, depth, nprobe)
+    if near[-1] < 0 or not (scores[1:] < scores[:-1]).all():
+        return None
+    found = [pair for pair in zip(slots.ids.take(near), scores.tolist(), strict=True) if pair[0] not in out]
+    return found[:k] if len(found) > k else None
 
 
 def _alike(gone: Sequence[Rows]) -> dict[int, list[int]]:

@@ -1,10 +1,11 @@
 """Item vectors."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
@@ -16,6 +17,10 @@ from ratoon.ports.releases import Files
 
 class Index(Protocol):
     """Item vectors that can be searched and changed in place. Inner product; larger is better."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a search waits for another thread or device: then many are asked at once, each from a thread of its own."""
 
     def __len__(self) -> int:
         """How many items it holds."""
@@ -31,6 +36,16 @@ class Index(Protocol):
 
     def overwrite(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Other vectors for items it holds, without duplicates, whose columns stay as they are; shape (n, dim)."""
+
+    def amend(self, table: pa.Table) -> list[str]:
+        """Other values in columns of items that it holds, whose vectors stay as they are; which items those were.
+
+        Args:
+            table: `item_id`, without duplicates, and any columns; a null, an unknown item and an unknown column say nothing.
+
+        Raises:
+            DataError: what is said cannot be read as a column's type; nothing has been changed.
+        """
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take items away; ids it does not hold are passed over. Returns how many were there."""
@@ -103,6 +118,20 @@ class Index(Protocol):
 
     def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
         """The display and filter columns of those of these items that it holds."""
+
+    def cards(self, ids: Sequence[str]) -> list[bytes | None]:
+        """What is shown of each of these items, in order: members `,"item_id": ..., "item": {column: value}` of a JSON object.
+
+        None for an item that it does not hold.
+        """
+
+    def first(self, k: int, without: Container[str] = (), only: Predicate | None = None) -> list[str]:
+        """Some k of its items, or what there is, in an order of its own that changes of other items leave as it is.
+
+        Args:
+            without: the items to leave out.
+            only: what must be true of the columns of each; FilterRefused as in `search`.
+        """
 
     def recall(self, queries: Vectors, k: int) -> float:
         """The share of the exact top k, found by brute force over its own vectors, that `search` returns."""

@@ -22,9 +22,10 @@ def best(ids: Names, scored: Iterable[tuple[int, float]], k: int) -> Found:
 
 def ranked(ids: Names, scores: Vectors, slots: npt.NDArray[np.int64], k: int) -> Found:
     """The k best of slots whose scores fall, shape (n,) each."""
+    top = scores[: k + 1]
+    if (top[1:] < top[:-1]).all():
+        return list(zip(ids.take(slots[:k]), top[:k].tolist(), strict=True))
     pairs = list(zip(ids.take(slots), scores.tolist(), strict=True))
-    if (scores[1:] < scores[:-1]).all():
-        return pairs[:k]
     pairs.sort(key=itemgetter(0))
     pairs.sort(key=itemgetter(1), reverse=True)  # stable, so that equals stay in the order of their ids
     return pairs[:k]

@@ -81,7 +81,8 @@ class Filters:
                 self._matches.clear()
                 self._known = self._slots.journal.end
             for name in names & types.keys() - self._columns.keys():
-                self._columns[name] = Encoded(types[name], self._slots.column(name))
+                values = self._slots.column(name)
+                self._columns[name] = Encoded(types[name], values, np.setdiff1d(np.arange(len(values)), self._slots.taken()))
 
     def _replayed(self) -> bool:
         """Do the edits since again; False if some are forgotten."""

@@ -41,15 +41,18 @@ class Encoded:
     Args:
         dtype: of its values.
         values: by slot.
+        free: the slots of no item.
     """
 
-    def __init__(self, dtype: pa.DataType, values: Sequence[object]) -> None:
+    def __init__(self, dtype: pa.DataType, values: Sequence[object], free: Rows | None = None) -> None:
         self.kind, self._type, self._length = kind_of(dtype), dtype, 0
         self._values: npt.NDArray[np.generic] = np.empty(0, _stored(dtype, self.kind))
-        self._known = np.empty(0, np.bool_)
+        self._known, self._held = np.empty(0, np.bool_), np.empty(0, np.bool_)
         self._codes: dict[Value, list[int]] | None = None if self.kind in ("number", "truth", "time") else {}
         self._wholes: dict[Any, int] = {}
         self.write(np.arange(len(values)), values)
+        if free is not None:
+            self.write(free, None)
 
     @property
     def crowded(self) -> bool:
@@ -59,6 +62,7 @@ class Encoded:
     def write(self, slots: Rows, values: Sequence[object] | None) -> None:
         """Other values in some slots; None: these slots are free."""
         self._widen(int(slots.max(initial=-1)) + 1)
+        self._held[slots] = values is not None
         if values is None:
             self._known[slots] = False
             return
@@ -76,7 +80,7 @@ class Encoded:
     def column(self, slots: Rows | None = None) -> Column:
         """These slots in order, or all of them: then a view, good until the next change."""
         rows: Rows | slice = slice(self._length) if slots is None else slots
-        return Column(self._values[rows], self._known[rows], self._codes, len(self._wholes))
+        return Column(self._values[rows], self._known[rows], self._codes, len(self._wholes), self._held[rows])
 
     def _code(self, value: object) -> int:
         """The number that stands for a string or for what is in a list; -1 for none."""
@@ -96,6 +100,7 @@ class Encoded:
             more = max(length, len(self._values) * 5 // 4) - len(self._values)
             self._values = np.concatenate([self._values, np.zeros(more, self._values.dtype)])
             self._known = np.concatenate([self._known, np.zeros(more, np.bool_)])
+            self._held = np.concatenate([self._held, np.zeros(more, np.bool_)])
         self._length = max(self._length, length)
 
 

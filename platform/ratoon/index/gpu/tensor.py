@@ -6,6 +6,7 @@ answer is exact over the vectors that are kept. All that touches the device is d
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import RatoonError
-from ratoon.domain.predicate import Kind, Predicate
+from ratoon.domain.predicate import Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
 from ratoon.index.answers.asked import Asked
@@ -30,6 +31,7 @@ from ratoon.index.gpu.matrix import Matrix
 from ratoon.index.gpu.owner import Owner
 from ratoon.index.gpu.place import Place
 from ratoon.index.items.slots import Slots
+from ratoon.index.shown import Shown, T
 from ratoon.index.snapshots import ITEMS
 from ratoon.ports import Files
 
@@ -37,7 +39,7 @@ Asking = tuple[Vectors, int, Sequence[Iterable[str]], Predicate | None]
 """Queries, how many items each wants, what each may not be answered with, and what must be true of an answer."""
 
 
-class TensorIndex:
+class TensorIndex(Shown):
     """Inner-product search on a device. Any number of threads may search and change it.
 
     What is asked is done in the order in which it is asked: a search sees every change that returned before it.
@@ -45,6 +47,8 @@ class TensorIndex:
     Attributes:
         policy: what is asked of it: up to `exact` items are kept in float32, more of them by `codec`, float16 in place of `sq8`.
     """
+
+    waits = True
 
     def __init__(self, dim: int, metric: Metric, policy: IndexPolicy, place: Place) -> None:
         self._open(Slots(), Matrix(place, dim, "flat"), metric, policy)
@@ -154,10 +158,6 @@ class TensorIndex:
         asked = list(ids)
         return self._owner.alone(lambda: self._filters.matching(asked, only))
 
-    def kinds(self) -> dict[str, Kind]:
-        """What each column holds."""
-        return self._filters.kinds()
-
     def ranks(
         self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
     ) -> Ranks:
@@ -178,9 +178,11 @@ class TensorIndex:
             self._held = Held(self._matrix.vectors(taken), taken)
         return self._held
 
-    def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
-        """The display and filter columns of those of these items that it holds."""
-        return self._slots.rows(ids)
+    def _reading(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def _changing(self, change: Callable[[], T]) -> T:
+        return self._owner.alone(change)
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """A copy of the vectors of items it holds, in order, shape (n, dim); KeyError for an id that it does not hold."""

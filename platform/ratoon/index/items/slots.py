@@ -1,6 +1,6 @@
 """Which item has which slot, and the columns that go with it. Knows nothing of vectors."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence, Set
 from itertools import repeat
 from threading import Lock
 
@@ -8,12 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ratoon.domain.errors import DataError
+from ratoon.index.items.cards import Cards, card
 from ratoon.index.items.journal import Edit, Journal
 from ratoon.index.items.names import Names
+from ratoon.index.items.values import cast, differ
 
 Rows = npt.NDArray[np.int64]
 """Slots, int64, shape (n,)."""
+
+AT_ONCE = 1_024
+"""Slots that are looked at before it is seen whether they are enough."""
 
 
 class Slots:
@@ -34,6 +38,7 @@ class Slots:
         self.edits = 0
         self.journal = Journal()
         self.lock = Lock()
+        self._cards = Cards()
         self._slot: dict[str, int] = {}
         self._free: list[int] = []
         self._types: dict[str, pa.DataType] = {}
@@ -57,11 +62,13 @@ class Slots:
         other.ids, other.edits, other._slot, other._types = self.ids.copy(), self.edits, dict(self._slot), dict(self._types)
         other._free = list(self._free)
         other._columns = {name: list(column) for name, column in self._columns.items()}
+        other._cards = self._cards.copy()
         return other
 
     def find(self, ids: Iterable[str]) -> Rows:
         """The slots of those ids that are held, in order and without duplicates."""
-        return np.array([self._slot[item] for item in dict.fromkeys(ids) if item in self._slot], dtype=np.int64)
+        once = ids if isinstance(ids, Set) else dict.fromkeys(ids)
+        return np.array([slot for slot in map(self._slot.get, once) if slot is not None], dtype=np.int64)
 
     def of(self, ids: Sequence[str]) -> Rows:
         """The slot of each id, in order; KeyError for an id that is not held."""
@@ -115,20 +122,50 @@ class Slots:
         types = self._types
         self._columns = self._conformed(table)
         if self._types != types:
+            self.edits += 1
+            self._cards.clear()
             self.journal.forget()
         taken = {item: self._take(item) for item in ids if item not in self._slot}
         slots = np.array([taken[item] if item in taken else self._slot[item] for item in ids], np.int64)
         self.edits += bool(taken)
+        self._cards.forget(taken)
         values = {name: table.column(name).to_pylist() for name in self._columns}
         for name, column in self._columns.items():
             column.extend([None] * (len(self.ids) - len(column)))
-            for slot, value in zip(slots.tolist(), values[name], strict=True):
-                if _differ(column[slot], value):
-                    column[slot] = value
-                    self.edits += 1
+            self._write(name, slots.tolist(), values[name], blank=True)
         self._slot.update(taken)  # now there is something to be read of each
         self.journal.note(Edit(slots, values), len(self.ids))
         return slots
+
+    def amend(self, table: pa.Table) -> list[str]:
+        """Other values for some columns of items that are held; which items those were.
+
+        Args:
+            table: `item_id`, without duplicates, and any columns; a null, an unknown item and an unknown column say nothing.
+
+        Raises:
+            DataError: what is said cannot be read as a column's type; nothing has been changed.
+        """
+        with self.lock:
+            said = {
+                name: cast(name, table.column(name), self._types[name]) for name in table.column_names if name in self._columns
+            }
+            ids = table.column("item_id").to_pylist()
+            slots = self.look_up(ids)
+            held = np.flatnonzero(slots >= 0).tolist()
+            for name, new in said.items():
+                self._write(name, slots[held].tolist(), [new[place] for place in held])
+            now = {name: [column[slot] for slot in slots[held]] for name, column in self._columns.items()}
+            self.journal.note(Edit(slots[held], now), len(self.ids))
+            return [ids[place] for place in held]
+
+    def _write(self, name: str, slots: Sequence[int], values: Sequence[object], *, blank: bool = False) -> None:
+        column = self._columns[name]
+        for slot, value in zip(slots, values, strict=True):
+            if (blank or value is not None) and differ(column[slot], value):
+                column[slot] = value
+                self.edits += 1
+                self._cards.forget([self.ids[slot]])
 
     def _take(self, item: str) -> int:
         """A slot for a new item."""
@@ -156,6 +193,7 @@ class Slots:
                 self.edits += 1
                 for column in self._columns.values():
                     column[slot] = None
+            self._cards.forget(freed)
             slots = np.array(list(freed.values()), np.int64)
             self.journal.note(Edit(slots, None), len(self.ids))
             return slots
@@ -180,11 +218,11 @@ class Slots:
 
     def unlike(self, slots: Rows, table: pa.Table) -> npt.NDArray[np.bool_]:
         """Of each row of a table of the same columns whether what is in its slot is told otherwise, or it has none (-1)."""
-        differ = slots < 0
+        unlike = slots < 0
         for name, column in self._columns.items():
             pairs = ((column[slot], value) for slot, value in zip(slots.tolist(), table.column(name).to_pylist(), strict=True))
-            differ |= np.fromiter((_differ(one, other) for one, other in pairs), np.bool_, len(slots))
-        return differ
+            unlike |= np.fromiter((differ(one, other) for one, other in pairs), np.bool_, len(slots))
+        return unlike
 
     def rows(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
         """The columns of those of these items that are held, `item_id` left out; one that is taken away meanwhile is not held.
@@ -194,6 +232,39 @@ class Slots:
         held = [(item, slot) for item in ids if (slot := self._slot.get(item)) is not None]
         found = {item: {name: column[slot] for name, column in self._columns.items()} for item, slot in held}
         return {item: found[item] for item, slot in held if self._slot.get(item) == slot}
+
+    def cards(self, ids: Sequence[str]) -> list[bytes | None]:
+        """What is shown of each of these items, in order, see `Cards`; None for one that is not held.
+
+        As with `rows`, whoever asks keeps slots from being reused.
+        """
+        cards = self._cards.get(ids)
+        if None in cards:
+            return [self._card(item) if card is None else card for item, card in zip(ids, cards, strict=True)]
+        return cards
+
+    def _card(self, item: str) -> bytes | None:
+        before = self.edits
+        row = self.rows([item])
+        if item not in row:
+            return None
+        made = card(item, row[item])
+        self._cards.keep(item, made)
+        if self.edits != before:
+            self._cards.forget([item])
+        return made
+
+    def first(self, k: int, without: Container[str], slots: Rows | None = None) -> list[str]:
+        """The first k items by slot, or what there is; some are left out, and all whose slot is not among `slots`."""
+        found: list[str] = []
+        slots = np.arange(len(self.ids)) if slots is None else np.sort(slots)
+        for start in range(0, len(slots), AT_ONCE):
+            part = slots[start : start + AT_ONCE]
+            held = (item for item, slot in zip(self.ids.take(part), part.tolist(), strict=True) if self._slot.get(item) == slot)
+            found += [item for item in held if item not in without]
+            if len(found) >= k:
+                break
+        return found[:k]
 
     def table(self, order: Rows) -> pa.Table:
         """`item_id` and every column of the items in some slots, columns in the order of their names."""
@@ -211,25 +282,7 @@ class Slots:
             # A column without a value has no type of its own; it must not take away the type that is known.
             types[name] = old if pa.types.is_null(new) else new
             held = self._columns.get(name, [None] * len(self.ids))
-            columns[name] = held if types[name] == old else _cast(name, held, old, types[name])
+            columns[name] = held if types[name] == old else cast(name, pa.array(held, old), types[name])
         self.edits += types != self._types
         self._types = types
         return columns
-
-
-def _differ(one: object, other: object) -> bool:
-    # Zeros of either sign are equal, and not the same value; NaN is the same value, and not equal.
-    unsure = not one or isinstance(one, list) if one == other else True
-    return unsure and repr(one) != repr(other)
-
-
-def _cast(name: str, values: list[object], old: pa.DataType, new: pa.DataType) -> list[object]:
-    try:
-        return list(pa.array(values, old).cast(new).to_pylist())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(
-            name,
-            expected=f"the index's column type {old}, or one that its values can be read as",
-            found=f"{new} ({error})",
-            fix="Rename the column, or refresh with the full scope, which rebuilds the index.",
-        ) from error

@@ -16,7 +16,7 @@ from ratoon.index.items.slots import Rows
 from ratoon.index.ivf.centroids import SAMPLE, shape_for
 from ratoon.index.ivf.lists import Codes, Lists
 from ratoon.index.ivf.rebuilding import carry, double, equalise, give_back
-from ratoon.index.ivf.sides import Sides
+from ratoon.index.ivf.sides import Reading, Sides
 from ratoon.index.ivf.tuning import probes_for, share_of
 from ratoon.index.ivf.upkeep import Wear, apply, plan
 
@@ -53,11 +53,13 @@ class Layout:
         """How many copies there are: one less than the policy's while the second is being made again."""
         return self._sides.copies
 
-    @contextmanager
-    def reading(self) -> Iterator[tuple[Lists, int]]:
-        """The lists, unchanged until the block ends, and how many of them to look at."""
-        with self._sides.reading() as lists:
-            yield lists, min(self.dial.nprobe, lists.nlist)
+    def reading(self) -> Reading:
+        """The lists, unchanged until the block ends."""
+        return self._sides.reading()
+
+    def probes(self, lists: Lists) -> int:
+        """How many of these lists to look at."""
+        return min(self.dial.nprobe, int(lists.nlist))
 
     def held(self) -> Held:
         """All vectors, decoded; kept until the next change, for whoever asks many questions about one state."""

@@ -7,7 +7,7 @@ looks: what is new enters through it, and what goes leaves through it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -264,15 +264,23 @@ def selector(bits: Sequence[Codes], without: Rows | None = None) -> Any:
 
 def scanned(index: Any, queries: Vectors, depth: int, nprobe: int, sel: Any, keys: Rows | None) -> Scored:
     """The best entries of some lists of a FAISS index; see `Lists.search`."""
-    params = faiss.SearchParametersIVF(nprobe=nprobe, sel=sel)  # type: ignore[call-arg]  # missing in FAISS's stubs
-    if keys is None:
-        found: Scored = index.search(queries, depth, params=params)
-        return found
     scores, slots = np.empty((len(queries), depth), np.float32), np.empty((len(queries), depth), np.int64)
+    if keys is None:
+        params = _probing(nprobe) if sel is None else faiss.SearchParametersIVF(nprobe=nprobe, sel=sel)  # type: ignore[call-arg]
+        # Past FAISS's own wrapper, which checks once more what was checked, and takes as long as it takes to look into a list.
+        index.search_c(len(queries), faiss.swig_ptr(queries), depth, faiss.swig_ptr(scores), faiss.swig_ptr(slots), params)
+        return scores, slots
+    params = faiss.SearchParametersIVF(nprobe=nprobe, sel=sel)  # type: ignore[call-arg]  # missing in FAISS's stubs
     given = [queries, depth, keys, np.zeros(keys.shape, np.float32), scores, slots]
     pointers = [faiss.swig_ptr(one) if isinstance(one, np.ndarray) else one for one in given]
     index.search_preassigned_c(len(queries), *pointers, False, params)
     return scores, slots
+
+
+@cache
+def _probing(nprobe: int) -> Any:
+    """How many lists to look at, and nothing else; a search only reads it."""
+    return faiss.SearchParametersIVF(nprobe=nprobe)  # type: ignore[call-arg]  # missing in FAISS's stubs
 
 
 def made(quantizer: Any, lists: int, shape: Shape) -> Any:

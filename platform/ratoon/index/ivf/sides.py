@@ -7,8 +7,7 @@ wait while it is changed. The same happens for as long as the second copy is bei
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Event
 
 from ratoon.index.ivf.lists import Lists
@@ -56,21 +55,20 @@ class Sides:
         """One or two."""
         return 1 if self._spare is None else 2
 
-    @contextmanager
-    def reading(self) -> Iterator[Lists]:
+    def reading(self) -> "Reading":
         """The live copy, unchanged until the block ends."""
+        return Reading(self)
+
+    def enter(self) -> _Side:
+        """The live side, with one reader more: whoever asks takes it out again."""
         while True:
             side = self._live
             side.readers.append(None)
             # A writer looks for readers after it has closed this side or made the other one live; then one of us sees the other.
             if side is self._live and side.open.is_set():
-                break
+                return side
             side.readers.pop()
             side.open.wait()
-        try:
-            yield side.lists
-        finally:
-            side.readers.pop()
 
     def change(self, change: Callable[[Lists], None], after: Callable[[], None] = lambda: None) -> None:
         """Change every copy alike; when it returns, every reader to come sees the change.
@@ -125,3 +123,19 @@ class Sides:
     def pair_with(self, spare: Lists) -> None:
         """Take a second copy, equal to the live one."""
         self._spare = _Side(spare)
+
+
+class Reading:
+    """A reader of the live copy: a class, as a generator would cost a search several times more."""
+
+    __slots__ = ("_side", "_sides")
+
+    def __init__(self, sides: Sides) -> None:
+        self._sides = sides
+
+    def __enter__(self) -> Lists:
+        self._side = self._sides.enter()
+        return self._side.lists
+
+    def __exit__(self, *_: object) -> None:
+        self._side.readers.pop()
