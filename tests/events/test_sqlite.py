@@ -248,3 +248,14 @@ def test_the_catalogue_follows_deletions_and_files_of_earlier_days(
     with closing(SqliteEventLog(path, "log", lambda: START)) as log:
         log.append(batch(event("at the offset of what is gone", item_id="i5")))
         assert log.catalogue(7) == ["i2", "i5"]
+
+
+def test_events_are_found_by_their_ids(log: SqliteEventLog) -> None:
+    """Those of some ids that it has come as the log has them, however many are asked for; unknown ids say nothing."""
+    log.append(batch(*(event(f"e{number}", item_id=f"i{number}") for number in range(3_000))))
+    everything = log.read(0)
+    assert log.known([]).num_rows == log.known(["nobody"]).num_rows == 0
+    found = log.known([f"e{number}" for number in range(0, 6_000, 2)])
+    assert found.schema == everything.schema
+    expected = everything.filter(pa.array([number % 2 == 0 for number in range(3_000)]))
+    assert found.sort_by("offset").equals(expected)

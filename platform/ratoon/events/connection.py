@@ -13,6 +13,8 @@ FORMAT = 1
 """Written into the file (`user_version`); a file with another number is not touched."""
 BUSY_MS = 10_000
 """How long to wait for another process that is writing."""
+MAPPED = 2**40
+"""Bytes of the file that may be mapped: all of it; SQLite takes as many as it was built for, 2 GiB."""
 LOADING_KIB = 256 * 1024
 """Page cache while much is appended."""
 
@@ -76,6 +78,12 @@ def connect(path: Path) -> sqlite3.Connection:
         except BaseException:
             db.close()
             raise
+    return db
+
+
+def mapped(db: sqlite3.Connection) -> sqlite3.Connection:
+    """A connection that reads pages where the system has them: a user's events lie in as many pages as there are events."""
+    db.execute(f"PRAGMA mmap_size = {MAPPED}")
     return db
 
 

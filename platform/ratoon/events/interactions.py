@@ -5,7 +5,8 @@ import json
 from ratoon.domain.labels import Types
 
 SEEN = """
-SELECT item_id FROM events WHERE user_id = ? AND "offset" < ? AND kind = 'interaction' {types} ORDER BY "offset" """
+SELECT item_id FROM events
+WHERE user_id = ? AND "offset" > ? AND "offset" < ? AND kind = 'interaction' {types} ORDER BY "offset" """
 SEEN_BY = """
 SELECT user_id, "offset", item_id FROM events WHERE user_id IN ({ids}) AND "offset" < ? AND kind = 'interaction' {types}
 ORDER BY user_id, "offset" """

@@ -19,9 +19,11 @@ from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.durable import fault_point
 from ratoon.events.arrival import Clock, arrivals
-from ratoon.events.connection import connect, failures, loading
+from ratoon.events.connection import connect, failures, loading, mapped
 from ratoon.events.interactions import RECENT, SEEN, SEEN_BY, of_types
 from ratoon.events.items import CATALOGUE, note
+from ratoon.events.met import Met
+from ratoon.events.rows import rows_of, table_of
 from ratoon.events.validate import validated
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,9 +69,10 @@ class SqliteEventLog:
     def __init__(self, path: Path, clock: Clock, wall: Callable[[], datetime], recent: int = 5_000) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._clock, self._wall, self._recent = path, clock, wall, recent
-        self._writer, self._reader = connect(path), connect(path)
+        self._writer, self._reader = mapped(connect(path)), mapped(connect(path))
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._popular: tuple[int, list[tuple[str, int]]] = (0, [])
+        self._met = Met()
         self._alive: tuple[object, list[str]] = (None, [])
 
     @property
@@ -100,7 +103,7 @@ class SqliteEventLog:
             with self._writer as db:
                 db.execute("BEGIN IMMEDIATE")
                 logged = self._dated(db, _unknown(db, events), backfill)
-                db.executemany(_INSERT, _rows(logged))
+                db.executemany(_INSERT, rows_of(logged))
                 note(db)
                 fault_point("events.before_commit")
             fault_point("events.after_commit")
@@ -125,7 +128,7 @@ class SqliteEventLog:
                 for batch in batches:
                     events = validated(batch, self._wall() if self._clock == "wall" else None)
                     logged = self._dated(db, events if empty else _unknown(db, events), backfill=True)
-                    db.executemany(_INSERT, _rows(logged))
+                    db.executemany(_INSERT, rows_of(logged))
                     new += logged.num_rows
                 note(db)
                 fault_point("events.before_commit")
@@ -136,6 +139,12 @@ class SqliteEventLog:
         """Those of `events` whose ids are not in the log, each id once."""
         with self._reading, failures(self._path):
             return _unknown(self._reader, events)
+
+    def known(self, event_ids: Sequence[str]) -> pa.Table:
+        """The events with these ids that it has (LOG_SCHEMA), in no order."""
+        chunks = [event_ids[start : start + _CHUNK] for start in range(0, len(event_ids), _CHUNK)]
+        found = (self._select(f"SELECT {_COLUMNS} FROM events WHERE event_id IN ({_marks(chunk)})", *chunk) for chunk in chunks)
+        return table_of([row for rows in found for row in rows])
 
     def _dated(self, db: sqlite3.Connection, events: pa.Table, backfill: bool) -> pa.Table:
         end, previous = db.execute(_END).fetchone() or (0, -1)
@@ -153,7 +162,7 @@ class SqliteEventLog:
 
     def read(self, after: int, upto: int | None = None) -> pa.Table:
         """Acknowledged events with after < offset <= upto, by offset (LOG_SCHEMA)."""
-        return _table(self._select(_READ, after, _ALL if upto is None else upto))
+        return table_of(self._select(_READ, after, _ALL if upto is None else upto))
 
     def end(self) -> int:
         """The newest acknowledged offset; 0 when there is none."""
@@ -172,7 +181,7 @@ class SqliteEventLog:
             return EPOCH + timedelta(microseconds=self._select(_NEWEST)[0][0] or 0)
         before, page = (_ALL, _ALL), 1
         while rows := self._select(_OLDER, *before, page):
-            found = accepted(_table(rows))
+            found = accepted(table_of(rows))
             if found.num_rows:
                 newest: datetime = pc.max(found.column("event_timestamp")).as_py()
                 return newest
@@ -184,13 +193,18 @@ class SqliteEventLog:
         last, wanted = _ALL if upto is None else upto, sorted(set(ids))
         chunks = [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
         found = (self._select(_HISTORY.format(key=f"{entity}_id", ids=_marks(chunk)), last, *chunk) for chunk in chunks)
-        return _table([row for rows in found for row in rows])
+        return table_of([row for rows in found for row in rows])
 
     def seen(self, user_id: str, before: int | None = None, types: Types = None) -> list[str]:
         """The items a user met at offsets below `before`, or ever, by interactions of these types; in order of first sight."""
+        if before is None:
+            return self._met.of(user_id, types, self.end(), self._seen_after)
+        return self._seen_after(user_id, types, 0, before)
+
+    def _seen_after(self, user_id: str, types: Types, after: int, before: int = _ALL) -> list[str]:
         counting, names = of_types(types, "+type")
-        rows = self._select(SEEN.format(types=counting), user_id, _ALL if before is None else before, *names)
-        return list(dict.fromkeys(str(row[0]) for row in rows))
+        rows = self._select(SEEN.format(types=counting), user_id, after, before, *names)
+        return list(dict.fromkeys([item for (item,) in rows]))
 
     def seen_by(self, users: Sequence[str], before: Sequence[int], types: Types = None) -> list[list[str]]:
         """What `seen` says of each user and the offset beside it, in order; each user's events are read once."""
@@ -280,14 +294,3 @@ def _apart(table: str, offsets: Sequence[int]) -> tuple[str, list[str]]:
 
 def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _rows(logged: pa.Table) -> Sequence[tuple[object, ...]]:
-    columns = (pc.cast(column, pa.int64()) if column.type == TIME else column for column in logged.columns)
-    return list(zip(*(column.to_pylist() for column in columns), strict=True))
-
-
-def _table(rows: Sequence[tuple[object, ...]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(LOG_SCHEMA)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, LOG_SCHEMA, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=LOG_SCHEMA)

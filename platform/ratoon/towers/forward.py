@@ -46,7 +46,7 @@ def _parts(feature: Feature, encoded: Array, weights: Weights) -> list[Array]:
         case "history":
             return [_mean(encoded, table), _mean(encoded[:, -1:], table)]
         case "attention":
-            return [_attended(feature, encoded, table, weights), _mean(encoded[:, -1:], table)]
+            return [attended(feature, encoded, table, weights), _mean(encoded[:, -1:], table)]
         case "ids":
             return [_mean(encoded, table)]
         case "text":
@@ -55,8 +55,8 @@ def _parts(feature: Feature, encoded: Array, weights: Weights) -> list[Array]:
             return [table[encoded]]
 
 
-def _attended(feature: Feature, encoded: Array, table: npt.NDArray[np.float32], weights: Weights) -> npt.NDArray[np.float32]:
-    """See `ratoon.training.forward`."""
+def attended(feature: Feature, encoded: Array, table: npt.NDArray[np.float32], weights: Weights) -> npt.NDArray[np.float32]:
+    """Each history's mean of rows by how they suit the newest; see `ratoon.training.forward`. Shape (n, width)."""
     name = f"{feature.entity}.{feature.name}"
     known = encoded > 0
     rows = table[encoded] * known[:, :, None]

@@ -1,7 +1,7 @@
 """One release's towers, opened from its files."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +12,9 @@ from ratoon.domain.errors import StoreError
 from ratoon.domain.popularity import FILE, Popularity
 from ratoon.domain.release import Metric
 from ratoon.domain.schema import Entity, TowerSchema
-from ratoon.ports import Files
+from ratoon.ports import Files, Values
 from ratoon.towers.forward import Weights, embed
-from ratoon.towers.row import encode_row
+from ratoon.towers.one import UserTower
 from ratoon.towers.tensors import read_tensors
 
 BLOCK = 4096
@@ -42,6 +42,12 @@ class NumpyTowers:
     encoding: Encoding
     weights: Weights
     popularity: Vectors
+    _one: UserTower = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lay the user tower out for single users."""
+        one = UserTower(self.schema.user, self.encoding, self.weights, self.learned_metric, self.popularity)
+        object.__setattr__(self, "_one", one)
 
     @property
     def dim(self) -> int:
@@ -57,6 +63,10 @@ class NumpyTowers:
         """The same towers, to whose users the traits are worth something else."""
         return replace(self, popularity=popularity)
 
+    def user(self, values: Values) -> Vectors:
+        """The vector of one user, shape (1, dim), as `users` gives it for a row of these values."""
+        return self._one.vector(values)
+
     def users(self, table: pa.Table) -> Vectors:
         """User vectors for rows of user features, with what traits are worth to them at the end; shape (n, dim)."""
         worth = np.broadcast_to(self.popularity, (table.num_rows, len(self.popularity)))
@@ -69,8 +79,6 @@ class NumpyTowers:
 
     def _embed(self, side: Entity, table: pa.Table) -> Vectors:
         features = self.schema.user if side == "user" else self.schema.item
-        if table.num_rows == 1:
-            return embed(side, features, encode_row(self.encoding, features, table), self.weights, self.learned_metric)
         vectors = np.empty((table.num_rows, self.width), dtype=np.float32)
         for start in range(0, table.num_rows, BLOCK):
             inputs = self.encoding.encode(features, table.slice(start, BLOCK))

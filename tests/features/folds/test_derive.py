@@ -5,12 +5,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.domain.errors import DataError
-from ratoon.features.folds.derive import Record, Unusable, check, convert, feature_rows, newest_row, records
+from ratoon.domain.event import LOG_SCHEMA
+from ratoon.features.folds.derive import Record, Unusable, check, convert, feature_rows, newest_row, newest_rows, records
+from ratoon.features.folds.ingest import column
 from ratoon.features.views import ARROW_TYPES, View, ViewField
 from tests.fakes.events import START, batch, event
 from tests.features.worlds import micros, world
@@ -266,3 +269,17 @@ def test_check_refuses_an_unfit_value() -> None:
     """A value of another type is refused before it is acknowledged."""
     with pytest.raises(DataError, match=r"^features\.age: expected int64, found 'x'\."):
         check({"age": "x"}, [PROFILE])
+
+
+events = st.lists(st.tuples(st.sampled_from("uvw"), st.integers(0, 5), st.sampled_from(["interaction", "user"])), max_size=12)
+
+
+@given(events)
+def test_the_newest_rows_of_many_are_those_of_each(told: list[tuple[str, int, str]]) -> None:
+    """`newest_rows` has the row that `newest_row` has of each entity with an interaction, whatever order events come in."""
+    rows = [
+        acted(f"e{place}", moment, place) | {"user_id": user, "kind": kind} for place, (user, moment, kind) in enumerate(told)
+    ]
+    table = pa.table({field.name: column([row.get(field.name) for row in rows], field.type) for field in LOG_SCHEMA})
+    alone = [newest_row(ACTIVITY, [row for row in rows if row["user_id"] == user], []) for user in "uvw"]
+    assert records(newest_rows(ACTIVITY, table)) == [row for row in alone if row is not None]

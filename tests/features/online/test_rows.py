@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.domain.errors import DataError
+from ratoon.domain.schema import Feature
 from ratoon.features.online.block import block
 from ratoon.features.online.keys import key_column, text_keys
 from ratoon.features.online.layout import NEVER, OTHER, Layout
 from ratoon.features.online.pack import pack, to_list
+from ratoon.features.online.rows import RowReader, moment
 from ratoon.features.views import ARROW_TYPES, ViewField
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -105,6 +107,61 @@ def test_a_single_row_is_read_as_python_values(world: tuple[Layout, pa.Table]) -
     found = block(layout, packed(layout, table), unknown)
     plain = pa.table({name: table.column(name).cast(raw(table.column(name).type)) for name in table.column_names})
     assert [found.row(at) for at in range(table.num_rows)] == plain.to_pylist()
+
+
+LAST = 253_402_300_799_999_999
+"""The last microsecond that Python has a time for."""
+
+
+def known(value: Any, dtype: str) -> Any:
+    """What a tower is fed of one value of a column: times as Python has them."""
+    if "UNIX_TIMESTAMP" in dtype:
+        return [moment(one) for one in value] if isinstance(value, list) else moment(value)
+    return value
+
+
+@given(tables())
+def test_a_reader_reads_what_the_columns_hold(world: tuple[Layout, pa.Table]) -> None:
+    """Of every row, each value that is there comes as the columns have it, whatever its type; what is missing is left out."""
+    layout, table = world
+    reader = RowReader(layout, [Feature(name, "v", "user", "number") for name, _ in layout.fields])
+    raws = {name: table.column(name).cast(raw(table.column(name).type)).to_pylist() for name in table.column_names}
+    for at, row in enumerate(packed(layout, table)):
+        expected = {name: known(raws[name][at], dtype) for name, dtype in layout.fields if raws[name][at] is not None}
+        assert reader.read(row) == expected
+
+
+@given(tables())
+def test_ids_and_categories_are_spelt_as_in_a_batch(world: tuple[Layout, pa.Table]) -> None:
+    """A number, a truth or a time that stands for itself is the text that Arrow makes of the column."""
+    layout, table = world
+    spelt = [name for name, dtype in layout.fields if not dtype.endswith("_LIST") and dtype not in ("BYTES", "STRING")]
+    reader = RowReader(layout, [Feature(name, "v", "user", "category", "any") for name in spelt])
+    for at, row in enumerate(packed(layout, table)):
+        found = reader.read(row)
+        for name in spelt:
+            column = table.column(name)[at : at + 1]
+            if column.null_count:
+                assert name not in found
+            elif not pa.types.is_timestamp(column.type) or 0 <= column.cast(pa.int64())[0].as_py() <= LAST:
+                assert found[name] == column.cast(pa.string())[0].as_py()
+
+
+def test_vectors_are_arrays() -> None:
+    """A feature that the tower takes as a vector is an array of its own type, without a copy through Python's numbers."""
+    layout = Layout((("v", "FLOAT_LIST"),))
+    (row,) = packed(layout, pa.table({"v": pa.array([[0.5, 2.0]], pa.list_(pa.float32()))}))
+    found = RowReader(layout, [Feature("v", "v", "user", "vector", dim=2)]).read(row)["v"]
+    assert isinstance(found, np.ndarray)
+    assert (found.dtype, found.tolist()) == (np.float32, [0.5, 2.0])
+
+
+def test_a_reader_knows_its_layout_alone() -> None:
+    """A feature that the layout does not have is not read; a time beyond the year 9999 is missing."""
+    layout = Layout((("t", "UNIX_TIMESTAMP"),))
+    (row,) = packed(layout, pa.table({"t": pa.array([LAST + 1], pa.int64()).cast(pa.timestamp("us", "UTC"))}))
+    reader = RowReader(layout, [Feature("t", "v", "user", "number"), Feature("gone", "v", "user", "number")])
+    assert reader.read(row) == {"t": None}
 
 
 @given(tables(), st.data())

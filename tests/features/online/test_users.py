@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from ratoon.domain.errors import StoreError
-from ratoon.domain.event import TIME
+from ratoon.domain.event import TIME, Event
 from ratoon.domain.schema import Entity, Feature, TowerSchema
 from ratoon.events import SqliteEventLog
 from ratoon.features.joins import point_in_time
@@ -19,7 +20,7 @@ from ratoon.features.online import users as module
 from ratoon.features.online.keys import text_keys
 from ratoon.features.online.opening import Place
 from ratoon.features.online.store import APPLIED, RowStore
-from ratoon.features.views import load
+from ratoon.features.views import load, save
 from tests.fakes.events import START, at, batch, event
 from tests.fakes.valkey import valkey
 from tests.features.worlds import US, World, opened, repo_copy, world
@@ -40,8 +41,14 @@ def users(there: World) -> OnlineUsers:
 
 
 def get(online: OnlineUsers, there: World, user: str) -> dict[str, object] | None:
-    row = online.user(user, there.features.schema())
-    return None if row is None else row.to_pylist()[0]
+    """Every input of the user tower, None for what is missing."""
+    schema = there.features.schema()
+    values = online.user(user, schema)
+    return None if values is None else {feature.name: plain(values.get(feature.name)) for feature in schema.user}
+
+
+def plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def stored(home: Path, view: str, users: Sequence[str]) -> list[bytes | None]:
@@ -144,9 +151,6 @@ def test_many_users_are_read_like_one(read_only: World) -> None:
     table = online.users([*ids, ids[5]], schema)
     nobody = {feature.name: None for feature in schema.user} | {"user_id": "nobody"}
     assert table.to_pylist() == [get(online, read_only, user) or nobody for user in [*ids, ids[5]]]
-    row = online.user(ids[5], schema)
-    assert row is not None
-    assert row.schema == table.schema
 
 
 def test_a_value_expires_by_the_logs_clock(small: World) -> None:
@@ -165,9 +169,56 @@ def test_a_feature_the_repository_dropped_is_missing(small: World) -> None:
     gone = Feature("gone", "user_activity", "user", "count")
     lacking = replace(schema, user=(*schema.user, gone, replace(gone, name="view_gone", view="no_more")))
     online = users(small)
-    for row in (online.user("u1", lacking), online.users(["u1"], lacking)):
-        assert row is not None
-        assert [row.column(name).to_pylist() for name in ("gone", "view_gone", "user_events")] == [[None], [None], [1]]
+    one, (row,) = online.user("u1", lacking), online.users(["u1"], lacking).to_pylist()
+    assert one is not None
+    for values in (one, row):
+        assert [values.get(name) for name in ("gone", "view_gone", "user_events")] == [None, None, 1]
+
+
+def session(user: str, *items: str, second: int = 20) -> list[Event]:
+    return [Event(f"s-{item}", "interaction", at(second + n), user, item, "view") for n, item in enumerate(items)]
+
+
+def test_a_session_is_as_if_the_log_had_it(small: World) -> None:
+    """Features with a session's events are, value for value, those that posting the same events would give; nothing is kept."""
+    online, schema = users(small), small.features.schema()
+    done = session("u1", "b", "c")
+    before, foreseen = online.user("u1", schema), online.user("u1", schema, done)
+    assert foreseen is not None
+    assert foreseen["recent_items"] == ["a", "b", "c"]
+    assert (online.user("u1", schema), small.log.end()) == (before, 1)
+    rows = [event(one.event_id, item_id=one.item_id, type="view", event_timestamp=one.event_timestamp) for one in done]
+    small.log.append(batch(*rows))
+    online.refresh(["u1"])
+    assert online.user("u1", schema) == foreseen
+
+
+def test_a_session_makes_a_user_of_nobody(small: World) -> None:
+    """Somebody of whom nothing is stored has the features that the session gives, and none in the next answer."""
+    online, schema = users(small), small.features.schema()
+    values = online.user("new", schema, session("new", "x"))
+    assert values is not None
+    assert (values["user_id"], values["recent_items"], values["user_events"]) == ("new", ["x"], 1)
+    assert online.user("new", schema) is None
+
+
+def test_what_is_stored_is_told_by_view(small: World) -> None:
+    """Each view that has a row of the user says when its newest event happened, and every feature; a stranger has none."""
+    online = users(small)
+    told = online.stored("u1")
+    moment, values = told["user_activity"]
+    assert (moment, values["recent_items"], values["user_events"]) == (START + US, ["a"], 1)  # it holds just after the event
+    assert online.stored("nobody") == {}
+
+
+def test_views_that_change_are_read_as_they_are(small: World) -> None:
+    """After the applied views change, a reader that knew the old ones reads the new ones once it has caught up."""
+    online, schema = users(small), small.features.schema()
+    assert online.user("u1", schema) == online.user("u1", schema)
+    path = small.home / "features" / "views.json"
+    save(path, [view for view in load(path) if view.name != "user_activity"])
+    online.catch_up()
+    assert online.user("u1", schema) is None
 
 
 def test_catching_up_applies_what_the_log_has_beyond(small: World) -> None:

@@ -39,7 +39,7 @@ def quarantine(there: World) -> Quarantine:
 def online(there: World, user: str) -> dict[str, object] | None:
     folder = there.features.repository.folder
     found = OnlineUsers(folder, Accepted(there.log, folder)).user(user, there.features.schema())
-    return None if found is None else dict(found.to_pylist()[0])
+    return None if found is None else dict(found)
 
 
 def test_impossible_ages_reach_neither_store(there: World) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ratoon.domain.event import LOG_SCHEMA
 from ratoon.features.folds import profiles
@@ -59,6 +60,24 @@ def newest_row(view: View, events: Sequence[Record], unusable: list[Unusable]) -
     newest = table.num_rows - 1
     (row,) = records(Step(plan, table, anew(plan, table.slice(0, newest), table, np.array([newest]))).rows())
     return row
+
+
+def newest_rows(view: View, events: pa.Table) -> pa.Table:
+    """`newest_row` of many entities at once, in the order of their keys (`view.arrow_schema`).
+
+    Args:
+        view: of interactions.
+        events: in any order (LOG_SCHEMA).
+    """
+    table = events.filter(pc.equal(events.column("kind"), "interaction"))
+    if not table.num_rows:
+        return view.arrow_schema.empty_table()
+    table = table.sort_by([(name, "ascending") for name in (view.key, "event_timestamp", "event_id")])
+    keys = table.column(view.key).combine_chunks()
+    last = np.append(pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False), True)
+    newest, past = table.filter(pa.array(last)), table.filter(pa.array(~last))
+    plan = Plan(view)
+    return Step(plan, newest, anew(plan, past, newest, np.arange(newest.num_rows))).rows()
 
 
 def out_of_range(plan: Plan, interactions: pa.Table) -> Iterator[Unusable]:

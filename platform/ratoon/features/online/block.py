@@ -178,6 +178,15 @@ def block(layout: Layout, rows: Sequence[bytes | None], layouts: Layouts) -> Blo
     return Block(layout, np.frombuffer(head, layout.record), data, np.fromiter(map(len, filled), np.int64, len(filled)))
 
 
+def conformed(layout: Layout, row: bytes, layouts: Layouts) -> bytes:
+    """One row as a layout has it, packed anew if it is of another; StoreError as for `block`."""
+    if row.startswith(layout.fingerprint):
+        return row
+    (made,) = _conformed(layout, [row], layouts)
+    assert made is not None
+    return made
+
+
 def _conformed(layout: Layout, rows: Sequence[bytes | None], layouts: Layouts) -> list[bytes | None]:
     """The rows, those of other layouts packed anew: features of the same name and type are kept."""
     done, groups = list(rows), dict[bytes, list[int]]()

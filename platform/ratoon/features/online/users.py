@@ -2,23 +2,24 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ratoon.domain.event import Event
 from ratoon.domain.schema import TowerSchema
-from ratoon.features.folds.derive import Record, newest_row, records
-from ratoon.features.folds.ingest import column
-from ratoon.features.online.block import Block
+from ratoon.features.online.block import Block, block, conformed
 from ratoon.features.online.keys import text_keys
 from ratoon.features.online.layout import Layout
 from ratoon.features.online.opening import Place
-from ratoon.features.online.pack import Packed, pack
+from ratoon.features.online.rows import RowReader, moment
 from ratoon.features.online.store import APPLIED, Batch, Wanted, reached, read
+from ratoon.features.online.valued import arriving, valued
 from ratoon.features.views import View, load
-from ratoon.ports import EventLog
+from ratoon.ports import EventLog, Values
 
 SECOND_US = 1_000_000
 
@@ -26,8 +27,37 @@ EVENTS_AT_ONCE = 1_000_000
 USERS_AT_ONCE = 1_000
 """What is read of the log, and whose histories, at once: what bounds the memory of catching up."""
 
+PLANS = 8
+"""Releases of which it is kept how their users' rows are read."""
+
 PLACE = "online.json"
 """The file beside `views.json` that says where the online store is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """How the users' rows are read for one release, as long as the views are what they are.
+
+    Attributes:
+        views, readers, ttls: the views to be read, how, and the microseconds after which their values are missing; 0: never.
+        ids: the inputs that are the user's own id.
+    """
+
+    schema: TowerSchema
+    layouts: dict[str, Layout]
+    views: list[str]
+    readers: list[RowReader]
+    ttls: list[int]
+    ids: list[str]
+
+    @classmethod
+    def of(cls, schema: TowerSchema, layouts: dict[str, Layout]) -> "_Plan":
+        """Views in the order in which the repository has them."""
+        ttls = {feature.view: feature.ttl * SECOND_US for feature in schema.user if feature.view}
+        views = [name for name in layouts if name in ttls]
+        readers = [RowReader(layouts[name], [one for one in schema.user if one.view == name]) for name in views]
+        ids = [feature.name for feature in schema.user if feature.kind == "id"]
+        return cls(schema, layouts, views, readers, [ttls[name] for name in views], ids)
 
 
 class OnlineUsers:
@@ -40,28 +70,39 @@ class OnlineUsers:
         self._store = Place.load(folder / PLACE).open()
         self._views = self._user_views()
         self._caught_up: dict[str, int] = {}
+        self._plans: tuple[_Plan, ...] = ()
 
-    def user(self, user_id: str, schema: TowerSchema) -> pa.Table | None:
-        """One row of the user tower's inputs; None for a user without a single stored row.
+    def user(self, user_id: str, schema: TowerSchema, session: Sequence[Event] = ()) -> Values | None:
+        """The user tower's inputs that have a value; None for a user without a single stored row.
 
         A value older than its view's ttl, by the log's clock, counts as missing, and so does a feature that `schema` has and
         the repository has no more.
+
+        Args:
+            session: interactions that the log does not have: what depends on them is as if it had them, and is not stored.
         """
-        blocks = self._read([user_id], schema)
-        if not any(block.found[0] for block in blocks.values()):
+        plan = self._plan(schema)
+        rows = [found[0] for found in self._store.rows(plan.views, text_keys("user_id", [user_id]))]
+        if session:
+            fresh = self._valued([user_id], session)
+            rows = [fresh.get(view, row) for view, row in zip(plan.views, rows, strict=True)]
+        if rows.count(None) == len(rows):
             return None
-        values = {name: block.row(0) for name, block in blocks.items()}
-        columns = {}
-        for feature in schema.user:
-            if feature.kind == "id":
-                columns[feature.name] = pa.array([user_id])
-            elif feature.name in values.get(feature.view, {}):
-                layout = blocks[feature.view].layout
-                of = layout.arrow(layout.positions[feature.name])
-                columns[feature.name] = column([values[feature.view][feature.name]], of)
-            else:
-                columns[feature.name] = pa.nulls(1)
-        return pa.table(columns)
+        values: dict[str, object] = dict.fromkeys(plan.ids, user_id)
+        now = int(self._log.now().timestamp()) * SECOND_US
+        for row, reader, ttl in zip(rows, plan.readers, plan.ttls, strict=True):
+            if row is not None and not (ttl and int.from_bytes(row[8:16], "little", signed=True) < now - ttl):
+                values |= reader.read(conformed(reader.layout, row, self._store.layout))
+        return values
+
+    def _plan(self, schema: TowerSchema) -> "_Plan":
+        layouts = self._layouts
+        for plan in self._plans:
+            if plan.schema is schema and plan.layouts is layouts:
+                return plan
+        made = _Plan.of(schema, layouts)
+        self._plans = (made, *self._plans[: PLANS - 1])
+        return made
 
     def users(self, user_ids: Sequence[str], schema: TowerSchema) -> pa.Table:
         """One row per id, in the ids' order, of the user tower's inputs; all missing for a user without a stored row."""
@@ -83,21 +124,29 @@ class OnlineUsers:
         blocks = read(self._store, wanted, text_keys("user_id", user_ids), now)
         return {one.view: block for one, block in zip(wanted, blocks, strict=True)}
 
+    def stored(self, user_id: str) -> dict[str, tuple[datetime | None, Values]]:
+        """View -> when the newest event that it knows of a user happened, and its features as they are stored, expired or not."""
+        layouts = self._layouts
+        found = self._store.rows(list(layouts), text_keys("user_id", [user_id]))
+        blocks = {
+            name: block(layout, rows, self._store.layout)
+            for (name, layout), rows in zip(layouts.items(), found, strict=True)
+            if rows[0] is not None
+        }
+        return {name: (moment(int(one.records["event_ts"][0])), one.table().to_pylist()[0]) for name, one in blocks.items()}
+
     def refresh(self, user_ids: Sequence[str]) -> None:
         """Value these users' features anew from their whole history in the log, and store them, all at once."""
-        events = records(self._log.history("user", user_ids))
-        mine: dict[str, list[Record]] = {}
-        for event in events:
-            mine.setdefault(str(event["user_id"]), []).append(event)
-        batches = []
-        for view in self._views:
-            if view.origin == "foreign":
-                continue
-            rows = [row for history in mine.values() if (row := newest_row(view, history, [])) is not None]
-            if rows:
-                batches.append(_batch(view, rows))
-        if batches:
+        if batches := self._batches(user_ids, ()):
             self._store.write(batches)
+
+    def _valued(self, user_ids: Sequence[str], session: Sequence[Event]) -> dict[str, bytes]:
+        """View -> the row of one user, as if a session's events had just arrived."""
+        return {batch.view: batch.packed.rows[0] for batch in self._batches(user_ids, session)}
+
+    def _batches(self, user_ids: Sequence[str], session: Sequence[Event]) -> list[Batch]:
+        events = self._log.history("user", user_ids)
+        return valued(self._views, pa.concat_tables([events, arriving(session)]) if session else events)
 
     def catch_up(self) -> int:
         """Apply what the log has beyond the newest materialisation; needed at the start and after each materialisation.
@@ -129,15 +178,3 @@ class OnlineUsers:
         self._store.prepare([view.name for view in views])
         self._layouts = {view.name: Layout.of(view.fields) for view in views}
         return views
-
-
-def _batch(view: View, rows: Sequence[Record]) -> Batch:
-    layout = Layout.of(view.fields)
-    columns = {field.name: column([row[field.name] for row in rows], field.arrow) for field in view.fields}
-    times, arrivals = (_micros(rows, name) for name in ("event_timestamp", "created_timestamp"))
-    keys = text_keys(view.key, [str(row[view.key]) for row in rows])
-    return Batch(view.name, layout, Packed(keys, pack(layout, pa.table(columns), times, arrivals), times, arrivals))
-
-
-def _micros(rows: Sequence[Record], name: str) -> np.ndarray:
-    return np.array([int(str(row[name])) for row in rows], np.int64)

@@ -102,6 +102,10 @@ class Accepted:
         """As the log itself; what is appended is judged later."""
         return self.log.append(events)
 
+    def known(self, event_ids: Sequence[str]) -> pa.Table:
+        """As the log itself: what it acknowledged it knows."""
+        return self.log.known(event_ids)
+
     def seen(self, user_id: str, before: int | None = None) -> list[str]:
         """As the log itself, by `types`: what a person had they had, even if it is quarantined."""
         return self.log.seen(user_id, before, self.types)
