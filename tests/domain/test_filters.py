@@ -24,6 +24,8 @@ def test_a_filter_is_read() -> None:
             {"any": [{"column": "year", "ge": 1990, "le": 1999.5}, {"column": "year", "le": 1950}]},
             {"not": {"column": "lang", "in": ["en", "fr"]}},
             {"column": "seen", "eq": False},
+            {"column": "year", "exists": True},
+            {"column": "year", "exists": False},
         ]
     }
     assert parsed(raw) == tree.All(
@@ -32,6 +34,8 @@ def test_a_filter_is_read() -> None:
             tree.Any((tree.Range("year", 1990, 1999.5), tree.Range("year", None, 1950))),
             tree.Not(tree.In("lang", ("en", "fr"))),
             tree.Equals("seen", False),
+            tree.Exists("year"),
+            tree.Exists("year", exists=False),
         )
     )
 
@@ -53,7 +57,10 @@ def test_limits_are_those_that_are_refused_beyond() -> None:
         ({"column": "year", "in": "1990"}, "filter/in: expected a list of 1 to 1000 values, found '1990'"),
         ({"all": []}, "filter/all: expected a list of one condition or more, found"),
         ({"any": YEAR}, "filter/any: expected a list of one condition or more, found"),
-        ({}, "filter: expected one of all, any and not, or a column with one of eq, in, has, or with ge, le or both, found {}"),
+        (
+            {},
+            "filter: expected one of all, any and not, or a column with one of eq, in, has, exists, or .*, found {}",
+        ),
         ({"not": [YEAR]}, "filter/not: expected one of all"),
         ({"all": [YEAR], "any": [YEAR]}, "filter: expected one of all"),
         ({"not": YEAR, "column": "year"}, "filter: expected one of all"),
@@ -65,6 +72,9 @@ def test_limits_are_those_that_are_refused_beyond() -> None:
         ({"column": "year", "ge": 1, "le": [2]}, r"filter/le: expected a string, a number, true or false, found \[2\]"),
         ({"column": "genres", "has": {"a": 1}}, "filter/has: expected a string, a number, true or false, found {'a': 1}"),
         ({"column": "year", "in": [1, None]}, "filter/in/1: expected a string, a number, true or false, found None"),
+        ({"column": "year", "exists": 1}, "filter: expected one of all"),
+        ({"column": "year", "exists": None}, "filter: expected one of all"),
+        ({"column": "year", "exists": True, "eq": 1}, "filter: expected one of all"),
         ("year >= 1990", "filter: expected one of all"),
         ({"column": "year", "eq": {"long": "x" * 500}}, r"found {'long': '(x{65,70})\.\.\."),
     ],

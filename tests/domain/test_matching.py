@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.domain.matching import EPOCH, Column, columns_of, matching
-from ratoon.domain.predicate import All, Equals, Has, In, Not, Predicate, Range
+from ratoon.domain.predicate import All, Equals, Exists, Has, In, Not, Predicate, Range
 from ratoon.domain.predicate import Any as Either
 
 Row = dict[str, Any]
@@ -45,6 +45,7 @@ CONDITIONS = st.one_of(
     scalars("b", [True, False]),
     scalars("w", [*WORDS, "unheard of"]),
     st.builds(Has, st.just("l"), st.sampled_from([*WORDS, "unheard of"])),
+    st.builds(Exists, st.sampled_from("nxtbwl"), st.booleans()),
 )
 PREDICATES = st.recursive(
     CONDITIONS,
@@ -70,6 +71,8 @@ def naive(predicate: Predicate, row: Row) -> bool | None:
             any_told = [naive(part, row) for part in parts]
             return True if True in any_told else None if None in any_told else False
     value = row[predicate.column]
+    if isinstance(predicate, Exists):
+        return (value is not None) is predicate.exists
     if value is None:
         return None
     match predicate:
@@ -118,6 +121,15 @@ def test_null_is_neither_nor() -> None:
     assert matching(asked, year).tolist() == [True, False]
     assert matching(Not(asked), year).tolist() == [False, False]
     assert matching(Either((asked, Not(asked))), year).tolist() == [True, False]
+
+
+def test_whether_a_column_says_something() -> None:
+    """Existence is true or false of every item, null, NaN and an empty list included; where there is no item it is neither."""
+    year = {"year": Column(np.array([1990, 0, 0]), np.array([True, False, False]), held=np.array([True, True, False]))}
+    for asked, expected in ((Exists("year"), [True, False, False]), (Exists("year", exists=False), [False, True, False])):
+        assert matching(asked, year).tolist() == expected
+        assert matching(Not(Not(asked)), year).tolist() == expected
+        assert matching(Not(asked), year).tolist() == [not one and held for one, held in zip(expected, [1, 1, 0], strict=True)]
 
 
 def test_numbers_are_compared_as_the_column_holds_them() -> None:

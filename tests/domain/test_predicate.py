@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ratoon.domain.filters import parsed
-from ratoon.domain.predicate import All, Equals, FilterRefused, Has, In, Kind, Not, Predicate, Range, bound
+from ratoon.domain.predicate import All, Equals, Exists, FilterRefused, Has, In, Kind, Not, Predicate, Range, bound
 from ratoon.domain.predicate import Any as Either
 
 KINDS: dict[str, Kind] = {
@@ -32,6 +32,7 @@ def test_values_become_what_their_column_holds() -> None:
             Has("parts", 3),
             Range("year", 1.5, 2),
             Range("empty", "z", 1),
+            *(Exists(column, exists=bool(place % 2)) for place, column in enumerate(KINDS)),
         )
     )
     fits = bound(tree, KINDS)
@@ -61,18 +62,18 @@ def test_values_become_what_their_column_holds() -> None:
         ({"column": "parts", "has": "a"}, "filter/has: expected a number, as in column parts, found 'a'"),
         (
             {"column": "genres", "eq": "Drama"},
-            "filter/eq: expected what column genres of lists of strings can be asked: has, ",
+            "filter/eq: expected what column genres of lists of strings can be asked: has, exists, ",
         ),
         (
             {"column": "lang", "has": "en"},
-            "expected what column lang of strings can be asked: eq, in, found has",
+            "expected what column lang of strings can be asked: eq, in, exists, found has",
         ),
         ({"any": [{"column": "lang", "ge": "a"}]}, "filter/any/0/ge: expected what column lang of strings can be asked: eq"),
         (
             {"column": "seen", "le": True},
-            "filter/le: expected what column seen of true or false can be asked: eq, in, found le",
+            "filter/le: expected what column seen of true or false can be asked: eq, in, exists, found le",
         ),
-        ({"column": "vector", "in": [1]}, "filter/in: .* of what cannot be compared can be asked: nothing, found in"),
+        ({"column": "vector", "in": [1]}, "filter/in: .* of what cannot be compared can be asked: exists, found in"),
         ({"column": "year", "ge": 2, "le": 1}, "filter: expected `ge` to be at most `le`, found 2 and 1"),
         ({"column": "out", "ge": "1995-01-01T00:00:00Z", "le": "1995-01-01T00:00:00+01:00"}, "expected `ge` to be at most"),
     ],

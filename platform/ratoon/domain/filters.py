@@ -3,7 +3,7 @@
     {"all": [{"column": "genres", "has": "Drama"}, {"column": "year", "ge": 1990}, {"not": {"column": "lang", "eq": "en"}}]}
 
 `all`, `any` and `not` hold conditions. A condition names a `column` and says `eq` (equals), `in` (equals one of), `ge` and
-`le` (at least, at most: either or both) or `has` (a list has this entry).
+`le` (at least, at most: either or both), `has` (a list has this entry) or `exists` (true, or false: the column says nothing).
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from ratoon.domain.predicate import (
     Any,
     Condition,
     Equals,
+    Exists,
     FilterRefused,
     Has,
     In,
@@ -21,13 +22,13 @@ from ratoon.domain.predicate import (
     Range,
     Value,
     refused,
-    shown,
 )
+from ratoon.domain.said import shown
 
 DEPTH, CONDITIONS, VALUES = 8, 64, 1_000
 """The most levels of a filter, conditions in it, and values of one `in`."""
 
-_FORM = "one of all, any and not, or a column with one of eq, in, has, or with ge, le or both"
+_FORM = "one of all, any and not, or a column with one of eq, in, has, exists, or with ge, le or both"
 
 
 def parsed(raw: object) -> Predicate:
@@ -76,6 +77,8 @@ def _condition(column: str, said: Mapping[object, object], path: str) -> Conditi
             return Has(column, _value(value, f"{path}/has"))
         case {"in": values, **rest} if not rest:
             return In(column, _values(values, f"{path}/in"))
+        case {"exists": bool(exists), **rest} if not rest:
+            return Exists(column, exists)
         case {"ge": _} | {"le": _} if not said.keys() - {"ge", "le"}:
             low, high = (_value(said[end], f"{path}/{end}") if end in said else None for end in ("ge", "le"))
             return Range(column, low, high)

@@ -10,7 +10,7 @@ from typing import Any as Scalar
 import numpy as np
 import numpy.typing as npt
 
-from ratoon.domain.predicate import All, Any, Condition, Equals, Has, In, Not, Predicate, Range, Value
+from ratoon.domain.predicate import All, Any, Equals, Exists, Has, In, Not, Predicate, Range, Value
 
 Bools = npt.NDArray[np.bool_]
 
@@ -27,12 +27,14 @@ class Column:
         known: whether it says anything of the item; shape (n,).
         codes: for each string the number that stands for it, for each entry of lists those of the lists that have it.
         size: how many strings or lists there are.
+        held: whether there is an item at all; shape (n,); None: in every row.
     """
 
     values: npt.NDArray[Scalar]
     known: Bools
     codes: Mapping[Value, Sequence[int]] | None = None
     size: int = 0
+    held: Bools | None = None
 
 
 def columns_of(predicate: Predicate) -> set[str]:
@@ -69,13 +71,17 @@ def _told(predicate: Predicate, columns: Mapping[str, Column]) -> tuple[Bools, B
         case Any(parts):
             told = [_told(part, columns) for part in parts]
             return reduce(np.logical_or, (yes for yes, _ in told)), reduce(np.logical_and, (no for _, no in told))
+        case Exists(name, exists):
+            said = columns[name].known
+            unsaid = ~said if (held := columns[name].held) is None else held & ~said
+            return (said, unsaid) if exists else (unsaid, said)
         case _:
             column = columns[predicate.column]
             holds = _holds(predicate, column)
             return column.known & holds, column.known & ~holds
 
 
-def _holds(condition: Condition, column: Column) -> Bools:
+def _holds(condition: Equals | In | Range | Has, column: Column) -> Bools:
     match condition:
         case Equals(_, value) | Has(_, value):
             return _among(column, (value,))

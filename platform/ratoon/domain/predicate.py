@@ -1,7 +1,7 @@
 """Which items may be answered, said over their columns.
 
 Where a column says nothing of an item (null, or not a number) no condition on it is true and none is false, as in SQL: then
-its negation is not true either. Only items of which the whole is true match.
+its negation is not true either. Only `Exists` asks for just that. Only items of which the whole is true match.
 """
 
 import math
@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from ratoon.domain.errors import UsageError
+from ratoon.domain.said import moment_of, shown
 
 Value = str | int | float | bool | datetime
 
@@ -20,7 +21,8 @@ Kind = Literal["text", "number", "truth", "time", "texts", "numbers", "nothing",
 
 _SCALAR, _ORDERED = ("text", "number", "truth", "time", "nothing"), ("number", "time", "nothing")
 _LISTED = ("texts", "numbers", "nothing")
-_SUITED = {"eq": _SCALAR, "in": _SCALAR, "ge": _ORDERED, "le": _ORDERED, "has": _LISTED}
+_ANYTHING = (*_SCALAR, "texts", "numbers", "other")
+_SUITED = {"eq": _SCALAR, "in": _SCALAR, "ge": _ORDERED, "le": _ORDERED, "has": _LISTED, "exists": _ANYTHING}
 _WORDS = {"text": "a string", "number": "a number", "truth": "true or false", "time": "a time like 1995-01-01T00:00:00Z"}
 _HELD = {"text": "strings", "number": "numbers", "truth": "true or false", "time": "times", "other": "what cannot be compared"}
 _HELD |= {"texts": "lists of strings", "numbers": "lists of numbers"}
@@ -64,6 +66,14 @@ class Has:
 
 
 @dataclass(frozen=True, slots=True)
+class Exists:
+    """The column says something of the item; or, if not `exists`, it says nothing. Never unknown."""
+
+    column: str
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class All:
     """Every part holds."""
 
@@ -84,7 +94,7 @@ class Not:
     part: "Predicate"
 
 
-Condition = Equals | In | Range | Has
+Condition = Equals | In | Range | Has | Exists
 Predicate = Condition | All | Any | Not
 
 
@@ -112,6 +122,8 @@ def bound(predicate: Predicate, kinds: Mapping[str, Kind], path: str = "filter")
             return Has(column, _fitting(value, column, kind, f"{path}/has"))
         case In(_, values):
             return In(column, tuple(_fitting(value, column, kind, f"{path}/in/{place}") for place, value in enumerate(values)))
+        case Exists():
+            return predicate
     low = None if predicate.low is None else _fitting(predicate.low, column, kind, f"{path}/ge")
     high = None if predicate.high is None else _fitting(predicate.high, column, kind, f"{path}/le")
     if kind != "nothing" and low is not None and high is not None and low > high:  # type: ignore[operator]  # of one kind
@@ -133,7 +145,7 @@ def _kind(asked: Condition, kinds: Mapping[str, Kind], path: str) -> Kind:
         raise refused(f"{path}/column", f"a column to filter by ({known})", repr(asked.column), "Name one that there is.")
     word = _word(asked)
     if kind not in _SUITED[word]:
-        words = ", ".join(one for one, suited in _SUITED.items() if kind in suited) or "nothing"
+        words = ", ".join(one for one, suited in _SUITED.items() if kind in suited)
         expected = f"what column {asked.column} of {_HELD[kind]} can be asked: {words}"
         raise refused(f"{path}/{word}", expected, word, "Ask it that, or another column.")
     return kind
@@ -147,6 +159,8 @@ def _word(asked: Condition) -> str:
             return "in"
         case Has():
             return "has"
+        case Exists():
+            return "exists"
         case Range(low=None):
             return "le"
         case Range():
@@ -173,22 +187,8 @@ def _read(value: Value, kind: str) -> Value | None:
         case ("time", datetime()) if value.tzinfo:
             return value
         case ("time", str()):
-            return _moment(value)
+            return moment_of(value)
     return None
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
-
-
-def shown(raw: object) -> str:
-    """What was found, cut short."""
-    said = repr(raw)
-    return said if len(said) <= 80 else said[:77] + "..."
 
 
 def refused(path: str, expected: str, found: str, fix: str) -> FilterRefused:

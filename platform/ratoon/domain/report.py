@@ -14,7 +14,7 @@ from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.quality import Truth
 from ratoon.domain.window import Window
 
-Outcome = Literal["published", "skipped", "refused", "held"]
+Outcome = Literal["published", "tried", "skipped", "refused", "held"]
 
 
 @dataclass(frozen=True, slots=True)

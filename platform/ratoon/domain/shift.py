@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from ratoon.domain.embedding import Vectors
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Shift:
     """By how much the scores of some items differ from what an index says.
 
@@ -22,6 +23,17 @@ class Shift:
     items: tuple[str, ...]
     vectors: Vectors
     amounts: Vectors
+
+    @cached_property
+    def by_item(self) -> dict[str, float]:
+        """Item -> what is added for all queries alike."""
+        return dict(zip(self.items, self.amounts[0].tolist(), strict=True))
+
+    @cached_property
+    def falling(self) -> tuple[list[str], Vectors, Vectors]:
+        """Items, their vectors and what is added for all queries alike, the largest amount first."""
+        order = np.argsort(-self.amounts[0], kind="stable")
+        return [self.items[place] for place in order.tolist()], self.vectors[order], self.amounts[0][order]
 
     def without(self, gone: Set[str]) -> "Shift":
         """The same for the other items."""
