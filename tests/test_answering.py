@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ratoon import answering
 from ratoon.answering import answered, set_traits, shift, traited
 from ratoon.domain import popularity
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
@@ -52,6 +53,7 @@ def asked(count: int, worth: Vectors, seed: int) -> Vectors:
 @pytest.fixture(autouse=True)
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(popularity, "WINDOWS", (10, 60))
+    monkeypatch.setattr(answering, "SPARE", 2)
 
 
 WORTH = np.array([0.7, 0.3, 0.2, 1.5], np.float32)

@@ -13,13 +13,16 @@ from threading import Lock
 import numpy as np
 
 from ratoon.answering import lately, shift
-from ratoon.arrivals import Arrivals, embedded, put
+from ratoon.arrivals import Arrivals, amend, parted, put
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event
 from ratoon.domain.release import Release
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.shift import Shift
-from ratoon.ports import EventLog, Files, Index, Indexes, PostedItems, Registry, Towers
+from ratoon.ports import EventLog, Files, Index, Indexes, PostedItems, Registry, ServedTowers
+
+WARMED = 64
+"""Items whose neighbours are looked for before an index is served."""
 
 FOREVER = 2**63 - 1
 """An offset that no event reaches."""
@@ -30,8 +33,8 @@ class Slot:
     """One release, opened. Everything an answer is made of comes from one slot.
 
     Attributes:
-        items: the ids in `index`; both change while the slot is live, in the thread that answers.
-        posted: those of them that were posted after the release and are embedded from their features alone -> the offset up
+        index: changes while the slot is live, in the thread that answers.
+        posted: the items in it that were posted after the release and are embedded from their features alone -> the offset up
             to which what was said of them was read.
         shift: what has become of popularity since the release was made; None if that changes no score.
         adopting: whether `index` is still on its way to what the release says: some items are those of the one before.
@@ -39,9 +42,8 @@ class Slot:
 
     release: Release
     schema: TowerSchema
-    towers: Towers
+    towers: ServedTowers
     index: Index
-    items: set[str]
     shift: Shift | None = None
     posted: dict[str, int] = field(default_factory=dict)
     adopting: bool = False
@@ -55,14 +57,17 @@ class Live:
     to open a release and to embed what was posted, happens outside it and in any thread.
 
     Attributes:
+        prepared: a release that was opened before this process was forked; it is served if it still is the current one.
         replayed: the slot has all item events up to this offset, and may have later ones.
+        followed: it has what item events up to this offset say of items, and popularity as of `replayed`.
         left_out: the ranges of offsets that must not be learnt from, nor followed; all from the watermark on while on hold.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prepared: Slot | None = None) -> None:
         self.slot: Slot | None = None
+        self.prepared = prepared
         self.lock = Lock()
-        self.replayed = 0
+        self.replayed = self.followed = 0
         self.left_out: tuple[tuple[int, int], ...] = ()
 
 
@@ -70,7 +75,7 @@ def adopt(
     live: Live,
     registry: Registry,
     log: EventLog,
-    open_towers: Callable[[Files], Towers],
+    open_towers: Callable[[Files], ServedTowers],
     indexes: Indexes,
     described: PostedItems,
 ) -> Release | None:
@@ -85,11 +90,34 @@ def adopt(
         live.left_out += ((release.window.end + 1, FOREVER),)
     if release is None or (served is not None and served.release.id == release.id and not served.adopting):
         return None
-    slot = _opened(live, log, release, registry.load(release), open_towers, indexes)
-    coming = _embedded(slot, log, release.window.end, described)
+    slot, live.prepared = live.prepared, None  # what is not current any more takes no memory from here on
+    if slot is None or slot.release.id != release.id:
+        slot = _opened(live, log, release, registry.load(release), open_towers, indexes)
+    _begin(live, slot, log, described)
+    return release
+
+
+def serve(
+    live: Live,
+    release: Release,
+    files: Files,
+    log: EventLog,
+    open_towers: Callable[[Files], ServedTowers],
+    indexes: Indexes,
+    described: PostedItems,
+) -> None:
+    """Put a release into a live slot, whether or not it is current.
+
+    Raises:
+        RatoonError: the release cannot be read or does not fit together; the old slot goes on serving.
+    """
+    _begin(live, _opened(live, log, release, files, open_towers, indexes), log, described)
+
+
+def _begin(live: Live, slot: Slot, log: EventLog, described: PostedItems) -> None:
+    coming = _embedded(slot, log, slot.release.window.end, described)
     with live.lock:
         _bring_forward(live, slot, log, coming)
-    return release
 
 
 def finish(live: Live) -> None:
@@ -101,13 +129,26 @@ def finish(live: Live) -> None:
         live.slot.index.finish()
 
 
-def arrivals(live: Live, log: EventLog, described: PostedItems, only: Collection[str] | None = None) -> Arrivals | None:
+def prepare(registry: Registry, open_towers: Callable[[Files], ServedTowers], indexes: Indexes) -> Slot | None:
+    """The current release, opened and not served, for processes to be forked; None if there is none. Raises like `adopt`."""
+    if (release := registry.current()) is None:
+        return None
+    files = registry.load(release)
+    return _slot(release, files, open_towers, lambda *_: indexes.load(files))
+
+
+def arrivals(
+    live: Live, log: EventLog, described: PostedItems, only: Collection[str] | None = None, light: bool = False
+) -> Arrivals | None:
     """Embed what was posted through the log since the last look, or `only` some of it; None if there is nothing to look at.
 
     Nothing is changed: call it from any thread, then `replay`, or `take_in` for a part, from the thread that answers.
+
+    Args:
+        light: since `live.followed`, for `forward`.
     """
     with live.lock:
-        slot, since = live.slot, live.replayed
+        slot, since = live.slot, max(live.replayed, live.followed) if light else live.replayed
     return None if slot is None or log.end() == since else _embedded(slot, log, since, described, only)
 
 
@@ -128,6 +169,14 @@ def take_in(live: Live, log: EventLog, coming: Arrivals | None) -> None:
             _add(live.slot, coming, dict(log.posted(coming.start)))
 
 
+def forward(live: Live, log: EventLog, coming: Arrivals | None) -> None:
+    """Like `replay`, but for what is popular now: so little that a query can wait for it. `coming` is of a `light` look."""
+    with live.lock:
+        if live.slot is not None and coming is not None and coming.release == live.slot.release.id:
+            live.slot = _without(live.slot, _bring(live.slot, log, coming))
+            live.followed = max(live.followed, coming.end)
+
+
 def apply_item_event(live: Live, event: Event) -> None:
     """Take an item away the moment its removal is acknowledged. Call it from the thread that answers.
 
@@ -135,28 +184,40 @@ def apply_item_event(live: Live, event: Event) -> None:
     """
     with live.lock:
         if event.kind == "remove" and event.item_id is not None and live.slot is not None:
-            _take_away(live.slot, [event.item_id])
+            live.slot = slot = _without(live.slot, [event.item_id])
+            _take_away(slot, [event.item_id])
 
 
 def _embedded(slot: Slot, log: EventLog, since: int, described: PostedItems, only: Collection[str] | None = None) -> Arrivals:
-    """The items posted after `since` that the release does not know, or no longer; one that it knows keeps its learnt vector."""
+    """The items posted after `since`: a vector for each that the release does not know, or no longer; the others keep theirs."""
     end = log.end()  # before anything is read: what comes in between is in the next look too
-    wanted = [
-        item
-        for item, removed in log.posted(since)
-        if (only is None or item in only) and (removed or item not in slot.items or item in slot.posted)
-    ]
-    batch = embedded(slot.towers, slot.schema, described(wanted, slot.schema)) if wanted else None
-    return Arrivals(slot.release.id, since, end, batch)
+    posted = {item: removed for item, removed in log.posted(since) if only is None or item in only}
+    new = {item for item, removed in posted.items() if removed or item not in slot.index or item in slot.posted}
+    table = described(list(posted), slot.schema) if posted else None
+    return Arrivals(slot.release.id, since, end, *parted(table, new, slot.towers, slot.schema))
 
 
 def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> None:
+    _bring(slot, log, coming)
+    live.slot = replace(slot, shift=_shifted(slot, log, coming.end, live.left_out))
+    live.replayed = live.followed = coming.end
+
+
+def _bring(slot: Slot, log: EventLog, coming: Arrivals) -> list[str]:
+    """Take away and add items; those that were taken away, though they may have come back."""
     alive = dict(log.posted(coming.start))
     returned = (item for item, removed in alive.items() if removed and item not in slot.posted)
-    _take_away(slot, [*log.removed(coming.start), *returned])
+    gone = [*log.removed(coming.start), *returned]
+    _take_away(slot, gone)
     _add(slot, coming, alive)
-    live.slot = replace(slot, shift=_shifted(slot, log, coming.end, live.left_out))
-    live.replayed = coming.end
+    return gone
+
+
+def _without(slot: Slot, items: Collection[str]) -> Slot:
+    """The slot without these items among what has become popular."""
+    shift = slot.shift
+    gone = {item for item in items if shift is not None and item in shift.items}
+    return replace(slot, shift=shift.without(gone)) if shift is not None and gone else slot
 
 
 def _opened(
@@ -164,8 +225,20 @@ def _opened(
     log: EventLog,
     release: Release,
     files: Files,
-    open_towers: Callable[[Files], Towers],
+    open_towers: Callable[[Files], ServedTowers],
     indexes: Indexes,
+) -> Slot:
+    def index(schema: TowerSchema, towers: ServedTowers) -> Index:
+        return _followed(live, log, release, schema, towers, files) or indexes.load(files)
+
+    return _slot(release, files, open_towers, index)
+
+
+def _slot(
+    release: Release,
+    files: Files,
+    open_towers: Callable[[Files], ServedTowers],
+    index_of: Callable[[TowerSchema, ServedTowers], Index],
 ) -> Slot:
     schema = TowerSchema.from_json(files[SCHEMA].decode())
     towers = open_towers(files)
@@ -176,12 +249,23 @@ def _opened(
             found=f"{towers.dim} dimensions compared by {towers.metric}",
             fix="Roll back to the release before it, then refresh.",
         )
-    index = _followed(live, log, release, schema, towers, files) or indexes.load(files)
+    index = index_of(schema, towers)
     index.search(np.eye(1, release.dim, dtype=np.float32), 1)  # an index of another length fails here, not in an answer
-    return Slot(release, schema, towers, index, set(index.ids()))
+    _warm(index)
+    return Slot(release, schema, towers, index)
 
 
-def _followed(live: Live, log: EventLog, release: Release, schema: TowerSchema, towers: Towers, files: Files) -> Index | None:
+def _warm(index: Index) -> None:
+    """Ask for what is like some of its items, so that the first answers find in memory what they look at."""
+    some = index.first(WARMED)
+    for vector in index.vectors(some):
+        (found,) = index.search(vector[None, :], len(some))
+        index.cards([item for item, _ in found])
+
+
+def _followed(
+    live: Live, log: EventLog, release: Release, schema: TowerSchema, towers: ServedTowers, files: Files
+) -> Index | None:
     """The release's index, made of what is served; None if it has to be loaded."""
     served = live.slot
     if served is None:
@@ -189,7 +273,7 @@ def _followed(live: Live, log: EventLog, release: Release, schema: TowerSchema, 
 
     def show() -> None:
         with live.lock:
-            live.slot = Slot(release, schema, towers, served.index, served.items, posted=served.posted, adopting=True)
+            live.slot = Slot(release, schema, towers, served.index, posted=served.posted, adopting=True)
 
     return served.index.follow(files, show, lambda: log.removed(release.window.end))
 
@@ -202,14 +286,14 @@ def _shifted(slot: Slot, log: EventLog, end: int, left_out: Sequence[tuple[int, 
 
 def _add(slot: Slot, coming: Arrivals, alive: Iterable[str]) -> None:
     # A look that began before an item was said to have changed may end after the change is served.
-    ids = put(slot.index, coming.batch, {item for item in alive if slot.posted.get(item, 0) <= coming.end})
-    slot.items.update(ids)
+    fresh = {item for item in alive if slot.posted.get(item, 0) <= coming.end}
+    ids = put(slot.index, coming.batch, fresh)
+    amend(slot.index, coming.edits, fresh)
     slot.posted.update(dict.fromkeys(ids, coming.end))
 
 
 def _take_away(slot: Slot, ids: Iterable[str]) -> None:
     gone = list(ids)
-    slot.items.difference_update(gone)
     for item in gone:
         slot.posted.pop(item, None)
     slot.index.remove(gone)

@@ -20,6 +20,9 @@ from ratoon.ports import EventLog, Index
 Found = list[tuple[str, float]]
 """Item ids and scores, best first."""
 
+SPARE = 32
+"""How many more than asked for are looked for where scores have moved since."""
+
 CHUNK = 128
 """Moments whose traits are made at once: bounds memory at CHUNK * items * WIDTH * 16 bytes."""
 
@@ -80,6 +83,8 @@ def answered(
         hidden: n sets of items that must not be answered, or nothing.
         only: what must be true of the columns of every item that is answered.
     """
+    if moved is not None and moved.items and len(queries) == len(moved.amounts) == 1:
+        return [_answered_alone(index, queries, k, frozenset(hidden[0] if hidden else ()), moved, only)]
     if moved is not None and only is not None:
         moved = moved.without(set(moved.items).difference(index.matching(moved.items, only)))
     if moved is None or not moved.items or not len(queries):
@@ -100,15 +105,52 @@ def answered(
     return found
 
 
+def _answered_alone(index: Index, query: Vectors, k: int, hidden: frozenset[str], moved: Shift, only: Predicate | None) -> Found:
+    """What `answered` gives for one query, shape (1, dim), without scoring all that has moved.
+
+    What the index did not return scored at most as much as the last it returned. It is among the k best only if more was added
+    to it than lies between that and the k-th: of few items that much is, and those alone are scored.
+    """
+    depth = k + SPARE
+    while True:
+        (near,) = index.search(query, depth, [hidden], only)
+        added, told = moved.by_item, {item for item, _ in near}
+        touched = not added.keys().isdisjoint(told)
+        found = [(item, score + added.get(item, 0.0)) for item, score in near] if touched else near
+        last = near[-1][1] if len(near) == depth else -np.inf
+        ranked = sorted([score for _, score in found], reverse=True) if touched else [score for _, score in found]
+        bar = ranked[k - 1] if len(ranked) >= k else -np.inf
+        if bar > last or last == -np.inf:
+            risen = _risen(index, query, bar, last, hidden | told, moved, only)
+            return _best([*found, *risen], k) if touched or risen else found[:k]
+        depth *= 4
+
+
+def _best(found: Found, k: int) -> Found:
+    found.sort(key=itemgetter(0))
+    found.sort(key=itemgetter(1), reverse=True)  # stable, so that equals stay in the order of their ids
+    return found[:k]
+
+
+def _risen(index: Index, query: Vectors, bar: float, last: float, apart: Set[str], moved: Shift, only: Predicate | None) -> Found:
+    """The items that score at least `bar` because of what was added to them; `last` is the most they can have scored before."""
+    items, vectors, amounts = moved.falling
+    count = len(items) if last == -np.inf else int(np.searchsorted(-amounts, last - bar, side="right"))
+    scores = vectors[:count] @ query[0] + amounts[:count]
+    high = [(items[place], float(scores[place])) for place in np.flatnonzero(scores >= bar).tolist() if items[place] not in apart]
+    if only is None or not high:
+        return high
+    fitting = set(index.matching([item for item, _ in high], only))
+    return [pair for pair in high if pair[0] in fitting]
+
+
 def _merged(pairs: Found, own: npt.NDArray[Any], items: Sequence[str], apart: Set[str], hidden: Set[str], k: int) -> Found:
     """The k best of what the index returned and of the items scored apart."""
     wanted = min(k + len(hidden), len(own))
     best = np.flatnonzero(own >= np.partition(own, -wanted)[-wanted])
     merged = [pair for pair in pairs if pair[0] not in apart]
     merged += [(items[place], float(own[place])) for place in best.tolist() if items[place] not in hidden]
-    merged.sort(key=itemgetter(0))
-    merged.sort(key=itemgetter(1), reverse=True)  # stable, so that equals stay in the order of their ids
-    return merged[:k]
+    return _best(merged, k)
 
 
 def set_traits(index: Index, ids: Sequence[str], ever: Ints, timeline: Timeline, upto: int) -> int:

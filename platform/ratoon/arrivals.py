@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ratoon.domain.embedding import NORM, EmbeddingBatch, Vectors
 from ratoon.domain.encoding import completed
@@ -28,13 +29,32 @@ class Arrivals:
     Attributes:
         release: the id of the release that they were embedded for.
         start, end: they were posted at offsets above `start`; everything up to `end` is among them, if it can be embedded.
-        batch: None if there are none.
+        batch: those that the release does not know; None if there are none.
+        edits: what was said of the display and filter columns of the others, which keep their learnt vectors.
     """
 
     release: str
     start: int
     end: int
     batch: EmbeddingBatch | None
+    edits: pa.Table | None = None
+
+
+def parted(
+    table: pa.Table | None, new: Container[str], towers: Towers, schema: TowerSchema
+) -> tuple[EmbeddingBatch | None, pa.Table | None]:
+    """Of what is said of posted items: the `new` ones embedded, and the columns of the others.
+
+    Args:
+        table: see `ratoon.ports.PostedItems`.
+    """
+    if table is None:
+        return None, None
+    first = pa.array([item in new for item in table.column("item_id").to_pylist()], pa.bool_())
+    fresh, known = table.filter(first), table.filter(pc.invert(first))
+    shown = [name for name in table.column_names if name in {*schema.display, *schema.filters}]
+    batch = embedded(towers, schema, fresh) if fresh.num_rows else None
+    return batch, known.select(["item_id", *shown]) if known.num_rows else None
 
 
 def embedded(towers: Towers, schema: TowerSchema, table: pa.Table) -> EmbeddingBatch:
@@ -72,6 +92,16 @@ def put(index: Index, batch: EmbeddingBatch | None, alive: Container[str]) -> Se
         logger.exception("items %r and %d more wait for the next refresh", batch.ids[0], len(batch.ids) - 1)
         return ()
     return batch.ids
+
+
+def amend(index: Index, edits: pa.Table | None, alive: Container[str]) -> None:
+    """Show what was said of those edited items that are alive."""
+    if edits is None:
+        return
+    try:
+        index.amend(edits.filter(pa.array([item in alive for item in edits.column("item_id").to_pylist()], pa.bool_())))
+    except RatoonError:
+        logger.exception("what was said of %d items that are served waits for the next refresh", edits.num_rows)
 
 
 def _vectors(towers: Towers, table: pa.Table) -> Vectors:

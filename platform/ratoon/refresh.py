@@ -15,15 +15,17 @@ import pyarrow as pa
 from ratoon import durable
 from ratoon.domain import popularity, quality
 from ratoon.domain.delta import part
-from ratoon.domain.errors import DataError
+from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.evolution import effect
 from ratoon.domain.plan import RefreshPlan, Scope, decide
 from ratoon.domain.quality import Answers, Record
 from ratoon.domain.release import Release, release_id
 from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
 from ratoon.domain.schema import SCHEMA, TowerSchema
+from ratoon.domain.trial import Terms
 from ratoon.domain.window import Window
 from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline
+from ratoon.ports import Files
 from ratoon.workshop import (
     PROFILE,
     Made,
@@ -42,19 +44,32 @@ from ratoon.workshop import (
 )
 
 
-def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> RefreshReport:
+def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms: Terms | None = None) -> RefreshReport:
     """Bring one surface up to date; see the module for the steps.
+
+    While a release is on trial nothing is made: whatever was published would end the trial, or be without what it has learnt.
 
     Args:
         scope: force a plan instead of the cheapest one.
+        terms: put the release on trial instead of publishing it.
 
     Raises:
         Conflict: another refresh of this surface runs, or published first.
+        UsageError: there is no release that one on trial could be compared with.
     """
     with shop.registry.lease():
         current = shop.registry.current()
         if reason := shop.registry.held():
             return _report(shop, watch, "held", current, RefreshPlan("skip", f"on hold: {reason}"))
+        if (trial := shop.registry.trials.running()) is not None:
+            return _report(shop, watch, "held", current, RefreshPlan("skip", trial.told()))
+        if terms is not None and current is None:
+            raise UsageError(
+                "--trial",
+                expected="a release to compare with",
+                found="none",
+                fix="Publish the first one without a trial.",
+            )
         with watch.stage("ingest") as rows:
             rows.count = shop.features.ingest()
         window = shop.features.window(current.window if current else None)
@@ -75,8 +90,13 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> Ref
             shop.registry.refuse(window, made.verdict.reasons)
             return _report(shop, watch, "refused", current, task.plan, task, made)
         with watch.stage("publish"):
-            published = _publish(shop, task, made.pair, current)
-        return _report(shop, watch, "published", published, task.plan, task, made)
+            release, files = _released(shop, task, made.pair, current)
+            if terms is None:
+                current = shop.registry.publish(release, files)
+            else:
+                shop.registry.trials.begin(release, files, terms)
+                shop.registry.unpin()  # the next refresh looks at the present, whatever becomes of this one
+        return _report(shop, watch, "published" if terms is None else "tried", current, task.plan, task, made)
 
 
 def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | None, scope: Scope | None) -> Task:
@@ -175,7 +195,8 @@ def _priced(
     return priced(candidate, candidate, asked, held, live, shop.gate.k, rng)
 
 
-def _publish(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> Release:
+def _released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> tuple[Release, Files]:
+    """A pair as a release on top of the current one, and its files."""
     files = {
         **pair.model,
         **pair.index.snapshot(),
@@ -200,7 +221,7 @@ def _publish(shop: Workshop, task: Task, pair: Pair, current: Release | None) ->
         space=current.vector_space if current and task.plan.scope == "rows" else "",
         taught=task.taught,
     )
-    return shop.registry.publish(release, files)
+    return release, files
 
 
 def _report(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from ratoon.domain.report import RefreshReport
 from ratoon.ports import Files, Towers
 from ratoon.refresh import refresh
 from ratoon.retrieve import retrieve
+from ratoon.serving.online import ServedFeatures
 from ratoon.towers import open_towers
 from ratoon.training import TrainingSettings, TwoTowerTrainer
 from ratoon.wiring import House
@@ -155,7 +157,8 @@ def found(house: House, user: str, k: int) -> Answer:
     adopt(live, house.registry("default"), house.accepted, open_towers, house.indexes, house.posted_items)
     assert live.slot is not None
     seen = house.settings.surface("default").labels("softmax").masks_seen
-    return retrieve(Query(user, k, exclude_seen=seen), live.slot, house.online(), house.accepted)
+    online = ServedFeatures(house.online, time.monotonic)
+    return retrieve(Query(k, user, exclude_seen=seen), live.slot, online, house.accepted)
 
 
 def edited(house: House, file: str, old: str, new: str) -> None:
@@ -298,8 +301,8 @@ def test_ids_never_seen(house: House) -> None:
     assert now.keys() - known.keys() == {"novel-1", "novel-2"}
     assert all((now[name] == known[name]).all() for name in known.keys() - set(report.plan.writable))
     met, unmet = found(house, strangers[0], 10), found(house, "never-heard-of", 10)
-    assert [(answer.source, len(answer.candidates)) for answer in (met, unmet)] == [("tower", 10), ("cold", 10)]
-    assert not {"novel-1", "novel-2", "i1"} & {candidate.item_id for candidate in met.candidates}
+    assert [(answer.source, len(answer.found)) for answer in (met, unmet)] == [("tower", 10), ("cold", 10)]
+    assert not {"novel-1", "novel-2", "i1"} & {item for item, _ in met.found}
 
 
 def test_a_schema_that_changed_under_a_release(house: House) -> None:

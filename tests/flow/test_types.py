@@ -71,7 +71,7 @@ def fashions(ask: Ask, surface: str) -> list[str]:
 def unpopular(house: House) -> str:
     """An item of the first release that user u1 has not had, nor many others."""
     counts, mine = dict(house.log.popular(10_000)), set(house.log.seen("u1"))
-    return min(slot(house, "default").items - mine, key=lambda one: (counts.get(one, 0), one))
+    return min(set(slot(house, "default").index.ids()) - mine, key=lambda one: (counts.get(one, 0), one))
 
 
 def had_by(house: House, item: str) -> int:

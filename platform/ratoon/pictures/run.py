@@ -13,7 +13,7 @@ from ratoon.pictures.chain import chain
 from ratoon.pictures.lines import chart
 from ratoon.pictures.sheet import section, sheet, table
 
-COLOURS: dict[Outcome, str] = {"published": "good", "refused": "bad", "held": "wait", "skipped": "soft"}
+COLOURS: dict[Outcome, str] = {"published": "good", "tried": "good", "refused": "bad", "held": "wait", "skipped": "soft"}
 
 SLICES = {"taste": "past, by the towers alone", "weights": "past, old against new weights of popularity"}
 """How slices are called, if not by their own names."""
@@ -52,6 +52,7 @@ def _head(run: Run) -> str:
         "published": f"Published: {current}",
         "refused": f"Refused: {current} stays",
         "skipped": f"Skipped: {current} stays",
+        "tried": f"On trial beside {current}",
         "held": f"On hold: {current} stays",
     }[report.outcome]
     reasons = report.verdict.reasons if report.verdict else ()

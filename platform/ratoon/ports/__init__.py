@@ -3,8 +3,8 @@
 from ratoon.ports.index import Index, Indexes
 from ratoon.ports.learning import Features, Lesson, Towers, Trainer
 from ratoon.ports.log import EventLog, WholeLog
-from ratoon.ports.online import OnlineFeatures, PostedItems
-from ratoon.ports.releases import Files, Registry
+from ratoon.ports.online import OnlineFeatures, PostedItems, ServedTowers, Values
+from ratoon.ports.releases import Files, Registry, TrialRegistry
 
 __all__ = [
     "EventLog",
@@ -16,7 +16,10 @@ __all__ = [
     "OnlineFeatures",
     "PostedItems",
     "Registry",
+    "ServedTowers",
     "Towers",
     "Trainer",
+    "TrialRegistry",
+    "Values",
     "WholeLog",
 ]

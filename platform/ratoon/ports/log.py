@@ -19,6 +19,9 @@ class EventLog(Protocol):
     def read(self, after: int, upto: int | None = None) -> pa.Table:
         """Acknowledged events with after < offset <= upto, by offset (LOG_SCHEMA)."""
 
+    def known(self, event_ids: Sequence[str]) -> pa.Table:
+        """The events with these ids that it has (LOG_SCHEMA), in no order."""
+
     def end(self) -> int:
         """The newest acknowledged offset; 0 when there is none."""
 

@@ -6,20 +6,59 @@ from typing import Protocol
 
 from ratoon.domain.release import Release
 from ratoon.domain.report import RefreshReport
+from ratoon.domain.trial import Terms, Trial
 from ratoon.domain.window import Window
 
 Files = Mapping[str, bytes]
 """File name -> bytes: how a model, a schema or an index travels between the room that makes it and the registry."""
 
 
+class TrialRegistry(Protocol):
+    """The one release of a surface that is tried beside the current one, which must be its parent."""
+
+    def running(self) -> Trial | None:
+        """What is tried now."""
+
+    def settled(self) -> Trial | None:
+        """The same; a trial whose parent is no longer current is ended."""
+
+    def begin(self, release: Release, files: Files, terms: Terms) -> Trial:
+        """Try a release, or raise Conflict: another is tried, or its parent is not current."""
+
+    def release(self, trial: Trial) -> Release:
+        """The manifest of what is tried; it has no number."""
+
+    def load(self, release: Release) -> Files:
+        """Its files, every hash checked."""
+
+    def promote(self) -> Release:
+        """Publish what is tried by compare-and-swap."""
+
+    def end(self, reason: str, *, of: Trial | None = None, how: str = "ended") -> Trial:
+        """Forget what is tried (or `of`, if that still is), and keep why."""
+
+
 class Registry(Protocol):
     """What is published, per surface; the only writer of CURRENT."""
+
+    @property
+    def trials(self) -> TrialRegistry:
+        """What is tried before it is published."""
 
     def lease(self) -> AbstractContextManager[None]:
         """Be the only refresh of this surface on this machine, or raise Conflict."""
 
     def current(self) -> Release | None:
         """The release that is served."""
+
+    def releases(self) -> Sequence[Release]:
+        """The current release and those before it that are kept, newest first."""
+
+    def rollback(self, to: str | None, reason: str) -> Release:
+        """Publish the content of an earlier release as a new one, and put refreshing on hold.
+
+        UsageError if there is no such release, or its content is served.
+        """
 
     def load(self, release: Release) -> Files:
         """A release's files, every hash checked."""

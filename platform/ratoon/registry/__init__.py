@@ -2,5 +2,6 @@
 
 from ratoon.registry.files import FileRegistry
 from ratoon.registry.notes import Refusal
+from ratoon.registry.trials import Ended, Trials
 
-__all__ = ["FileRegistry", "Refusal"]
+__all__ = ["Ended", "FileRegistry", "Refusal", "Trials"]

@@ -9,6 +9,7 @@ fence: whoever holds a lower sequence than CURRENT's is out of date. Readers tak
                     /refused.jsonl          windows that the gate refused
                     /runs/000012-<digest>.json  what each refresh did, for people
                     /hold.json              why refreshing is on hold; offsets that are left out
+                    /trial.json  /trial/    the release on trial, see `trials`
                     /.lease  /.current      locks
 """
 
@@ -30,6 +31,7 @@ from ratoon.registry.locks import leased, locked
 from ratoon.registry.notes import Notes, Ranges, Refusal, merged, parsed
 from ratoon.registry.runs import Runs
 from ratoon.registry.shelf import Shelf
+from ratoon.registry.trials import Trials
 
 
 def _wall() -> datetime:
@@ -52,6 +54,7 @@ class FileRegistry:
         self._shelf = Shelf(self._root)
         self._notes = Notes(self._root)
         self.runs = Runs(self._root / "runs", now)
+        self.trials = Trials(self._root, self.current, self.publish, lambda: locked(self._root / ".current"), now)
 
     def lease(self) -> AbstractContextManager[None]:
         """Be the only refresh of this surface on this machine, or raise Conflict; ends with the process at the latest."""
