@@ -1,0 +1,4 @@
+"""Who should see what.
+
+Made from the server's OpenAPI document by `python -m ratoon.serving.generating`; do not edit.
+"""
