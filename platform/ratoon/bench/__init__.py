@@ -2,6 +2,7 @@
 
 from ratoon.bench.demo import demo
 from ratoon.bench.indexes import Size as IndexSize
+from ratoon.bench.serving import Size as ServeSize
 from ratoon.bench.tables import Walks, run
 
-__all__ = ["IndexSize", "Walks", "demo", "run"]
+__all__ = ["IndexSize", "ServeSize", "Walks", "demo", "run"]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults, features, gpu, indexes, refreshes
+from ratoon.bench import faults, features, gpu, indexes, refreshes, serving
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
@@ -55,7 +56,7 @@ def loop_table() -> list[Row]:
 WIDE = 200
 """Columns of a table in a file or a pipe, which has no width to fit."""
 
-TABLES = ("loop", "features", "refresh", "index", "gpu")
+TABLES = ("loop", "features", "refresh", "index", "gpu", "serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def run(
     stored: bool = False,
     walks: Walks | None = None,
     index: indexes.Size | None = None,
+    serve: serving.Size | None = None,
 ) -> None:
     """Measure one table and print it.
 
@@ -94,6 +96,7 @@ def run(
         stored: print a table as it was last measured at full size, without measuring; all but that of the loop.
         walks: of the table of refreshes.
         index: of the table of the index.
+        serve: of the table of serving.
     """
     _refuse(name, scale, only, stored)
     stamp = {"hardware": _hardware(), "date": datetime.now(UTC).date().isoformat(), "commit": _commit()}
@@ -109,6 +112,8 @@ def run(
         return
     if name == "refresh":
         groups = refreshes.kept() if stored else _walked(walks or Walks(), scale, stamp)
+    elif name == "serve":
+        groups = serving.kept() if stored else _served(serve or serving.Size(), stamp)
     elif name == "gpu":
         groups = gpu.kept() if stored else gpu.measure(scale, stamp, lambda what: err.print(what, highlight=False))
     else:
@@ -129,8 +134,8 @@ def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
         raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
     if name == "loop" and (scale != 1 or only or stored):
         raise UsageError("bench loop", expected="no options", found="some", fix="They belong to the other tables.")
-    if name == "index" and (scale != 1 or only):
-        raise UsageError("bench index", expected="--items for another size", found="--scale or --only", fix="Leave them out.")
+    if (name == "index" and (scale != 1 or only)) or (name == "serve" and scale != 1):
+        raise UsageError(f"bench {name}", expected="--items for another size", found="--scale or --only", fix="Leave them out.")
 
 
 def _walked(walks: Walks, scale: float, stamp: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -155,6 +160,16 @@ def _indexed(size: indexes.Size, stamp: dict[str, str]) -> dict[str, Any]:
     indexes.draw(drawn, found)
     err.print(f"the picture: {drawn}", highlight=False, soft_wrap=True)
     return found
+
+
+def _served(size: serving.Size, stamp: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The table of serving, each step of which is printed as it begins: it takes most of an hour."""
+    begun = time.monotonic()
+
+    def tell(what: str, _share: float) -> None:
+        err.print(f"{time.monotonic() - begun:6.0f} s  {what}", highlight=False)
+
+    return serving.measure(config.load().paths.home / "cache", size, stamp, tell)
 
 
 @contextmanager
