@@ -1,14 +1,18 @@
 """A small world behind the API: a real log, a real exact index, and towers and releases made so that a mix of two shows.
 
 Release n serves the items `rN-i0` ... `rN-i9`; item i of release n scores exactly n * n * (10 - i) for every known user,
-n from the tower and n from the index. An item posted with the feature `worth` scores n * n * worth.
+n from the tower and n from the index, times the user's `taste`, which is 1 unless somebody says otherwise. An item posted with
+the feature `worth` scores n * n * worth.
 """
 
 import asyncio
 import json
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,18 +24,25 @@ from fastapi import FastAPI
 
 from ratoon.adopt import Live, adopt, arrivals, finish, replay
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
-from ratoon.domain.errors import StoreError
-from ratoon.domain.release import Metric, Release
+from ratoon.domain.errors import StoreError, UsageError
+from ratoon.domain.event import Event
+from ratoon.domain.release import Metric, Release, release_id
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import Feature, TowerSchema
+from ratoon.domain.trial import Terms, Trial
 from ratoon.domain.window import Window
+from ratoon.durable import sha256
 from ratoon.events import SqliteEventLog
 from ratoon.events.arrival import Clock
 from ratoon.features.online.posted import posted
 from ratoon.features.views import View, ViewField, save
-from ratoon.index import ExactIndexes
-from ratoon.ports import Files, Indexes
+from ratoon.index import ExactIndexes, FaissIndexes
+from ratoon.ports import Files, Indexes, Registry, Values
+from ratoon.registry import FileRegistry
 from ratoon.serving import Policy, Rooms, Surface
+from ratoon.serving.online import ServedFeatures
+from ratoon.serving.refreshing import Refreshes
+from ratoon.serving.rooms import Keys
 from tests.fakes.events import START, batch, event
 
 DIM = 2
@@ -66,9 +77,14 @@ class FakeTowers:
     def weighed(self, popularity: Vectors) -> "FakeTowers":
         raise NotImplementedError(popularity)
 
+    def user(self, values: Values) -> Vectors:
+        assert values.keys() <= {"taste"}
+        taste = values.get("taste", 1.0)
+        assert isinstance(taste, int | float)
+        return np.full((1, DIM), taste * self.number / DIM, dtype=np.float32)
+
     def users(self, table: pa.Table) -> Vectors:
-        assert table.column_names == ["taste"]
-        return np.full((table.num_rows, DIM), self.number / DIM, dtype=np.float32)
+        return np.concatenate([self.user(row) for row in table.to_pylist()])
 
     def items(self, table: pa.Table) -> Vectors:
         assert table.column_names == ["item_id", "title", "worth", "clicks"]
@@ -81,6 +97,31 @@ def open_fake_towers(files: Files) -> FakeTowers:
     return FakeTowers(**json.loads(files["towers.json"]))
 
 
+def plan(number: int, surface: str = "default", end: int = 0) -> Release:
+    """The manifest of release `number` with the window up to log offset `end`."""
+    return Release(
+        id=f"{number:064x}",
+        surface=surface,
+        sequence=number,
+        parent="",
+        window=Window(0, end, START),
+        scope="full",
+        dim=DIM,
+        metric="dot",
+        schema_hash=SCHEMA.hash,
+        seed=0,
+    )
+
+
+def published(registry: FileRegistry, number: int, end: int = 0, indexes: Indexes | None = None) -> Release:
+    """Release `number` in a registry of files."""
+    files, parent = release_files(number, indexes=indexes), registry.current()
+    named = {name: sha256(data) for name, data in files.items()}
+    made = replace(plan(number, end=end), parent=parent.id if parent else "", files=named)
+    whole = release_id(parent=made.parent, window=made.window, scope=made.scope, seed=made.seed, files=made.files)
+    return registry.publish(replace(made, id=whole), files)
+
+
 def release_files(number: int, items: int = ITEMS, dim: int = DIM, indexes: Indexes | None = None) -> dict[str, bytes]:
     ids = tuple(f"r{number}-i{place}" for place in range(items))
     index = (indexes or ExactIndexes()).empty(DIM, "dot")
@@ -91,38 +132,61 @@ def release_files(number: int, items: int = ITEMS, dim: int = DIM, indexes: Inde
     return {**index.snapshot(), "schema.json": SCHEMA.to_json().encode(), "towers.json": towers}
 
 
+class NoTrials:
+    """Nothing is tried."""
+
+    def running(self) -> Trial | None:
+        return None
+
+    def settled(self) -> Trial | None:
+        return None
+
+    def begin(self, release: Release, files: Files, terms: Terms) -> Trial:
+        raise NotImplementedError(release, files, terms)
+
+    def release(self, trial: Trial) -> Release:
+        raise NotImplementedError(trial)
+
+    def load(self, release: Release) -> Files:
+        raise NotImplementedError(release)
+
+    def promote(self) -> Release:
+        raise NotImplementedError
+
+    def end(self, reason: str, *, of: Trial | None = None, how: str = "ended") -> Trial:
+        raise NotImplementedError(reason, of, how)
+
+
 @dataclass
 class MemoryRegistry:
     """Releases in memory, as far as a server looks at them."""
 
     surface: str = "default"
-    releases: list[Release] = field(default_factory=list)
+    history: list[Release] = field(default_factory=list)
     stored: dict[str, Files] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
 
+    @property
+    def trials(self) -> "NoTrials":
+        return NoTrials()
+
     def release(self, number: int, end: int = 0, **more: Any) -> Release:
         """Publish release `number` with the window up to log offset `end`."""
-        release = Release(
-            id=f"{number:064x}",
-            surface=self.surface,
-            sequence=number,
-            parent="",
-            window=Window(0, end, START),
-            scope="full",
-            dim=DIM,
-            metric="dot",
-            schema_hash=SCHEMA.hash,
-            seed=0,
-        )
-        return self.publish(release, release_files(number, **more))
+        return self.publish(plan(number, self.surface, end), release_files(number, **more))
 
     def publish(self, release: Release, files: Files) -> Release:
         self.stored[release.id] = files
-        self.releases.append(release)
+        self.history.append(release)
         return release
 
     def current(self) -> Release | None:
-        return self.releases[-1] if self.releases else None
+        return self.history[-1] if self.history else None
+
+    def releases(self) -> Sequence[Release]:
+        return self.history[::-1]
+
+    def rollback(self, to: str | None, reason: str) -> Release:
+        raise UsageError("rollback", expected="a registry of files", found=f"{to} {reason}", fix="Use one.")
 
     def load(self, release: Release) -> Files:
         if release.id in self.broken:
@@ -153,14 +217,36 @@ class MemoryRegistry:
 
 @dataclass
 class MemoryOnline:
-    """Online features of the users that `apply` was called for."""
+    """Online features of the users that `apply` was called for: a taste of 1, or the value of a session's last event."""
 
     known: set[str] = field(default_factory=set)
     fails: bool = False
+    down: bool = False
+    asked: int = 0
 
-    def user(self, user_id: str, schema: TowerSchema) -> pa.Table | None:
+    def user(self, user_id: str, schema: TowerSchema, session: Sequence[Event] = ()) -> Values | None:
         assert schema == SCHEMA
-        return pa.table({"taste": [1.0]}) if user_id in self.known else None
+        self.asked += 1
+        if self.down:
+            raise StoreError("online.db", expected="a disk", found="none", fix="Buy one.")
+        if user_id not in self.known and not session:
+            return None
+        return {"taste": 1.0 if not session or session[-1].value is None else session[-1].value}
+
+    def remembered(self, user_id: str, schema: TowerSchema) -> Values | None:
+        del user_id, schema
+        return None
+
+    def stored(self, user_id: str) -> dict[str, tuple[datetime | None, Values]]:
+        if user_id not in self.known:
+            return {}
+        return {"user_profile": (START, {"taste": 1.0}), "user_stale": (None, {"mood": None})}
+
+    def refresh(self, user_ids: Sequence[str]) -> None:
+        self.apply(list(user_ids))
+
+    def catch_up(self) -> None:
+        return
 
     def apply(self, user_ids: list[str]) -> None:
         if self.fails:
@@ -179,19 +265,35 @@ class World:
     rooms: Rooms
 
     @classmethod
-    def at(cls, folder: Path, clock: Clock = "wall", policy: Policy | None = None, **changes: Any) -> "World":
+    def at(
+        cls,
+        folder: Path,
+        clock: Clock = "wall",
+        policy: Policy | None = None,
+        releases: Registry | None = None,
+        command: Callable[[str, str], list[str]] | None = None,
+        **changes: Any,
+    ) -> "World":
+        """Everything in `folder`.
+
+        Args:
+            releases: where they come from, if not from `registry`.
+            command: what a refresh runs.
+        """
         log = SqliteEventLog(folder / "events.sqlite", clock, lambda: START)
         registry, online, live = MemoryRegistry(), MemoryOnline(), Live()
         save(folder / "views.json", [VIEW])
         rooms = Rooms(
             log=log,
-            surfaces={"default": Surface(live, registry, log, policy or Policy())},
+            surfaces={"default": Surface(live, releases or registry, log, policy or Policy())},
             online=online,
             open_towers=open_fake_towers,
             indexes=ExactIndexes(),
             posted_items=partial(posted, folder / "views.json", log),
             clock=log.now,
             apply_user_events=online.apply,
+            refreshes=Refreshes(folder / "refreshes", lambda: datetime.now(UTC), command),
+            stored_features=online.stored,
             poll_seconds=0.01,
         )
         return cls(log, registry, online, live, replace(rooms, **changes))
@@ -238,3 +340,17 @@ def asking(app: FastAPI) -> Iterator[Ask]:
 def ids(answer: httpx.Response) -> list[str]:
     assert answer.status_code == 200, answer.text
     return [candidate["item_id"] for candidate in answer.json()["candidates"]]
+
+
+def whole(folder: Path, keys: Keys | None = None) -> World:
+    """A world of real rooms, but for towers and users' features: two releases in files, FAISS, refreshes that refuse."""
+    registry = FileRegistry(folder / "releases", "default")
+    for number in (1, 2):
+        published(registry, number, indexes=FaissIndexes())
+    report = json.dumps({"outcome": "refused", "reasons": ["as it should"]})
+    command = [sys.executable, "-c", f"print({report!r}); raise SystemExit(3)"]
+    made = World.at(folder, releases=registry, command=lambda *_: command, indexes=FaissIndexes().shared(), keys=keys)
+    made.online.apply(["known", "u1"])
+    served = ServedFeatures(lambda: made.online, time.monotonic)
+    rooms = replace(made.rooms, online=served, stored_features=served.stored, apply_user_events=served.refresh)
+    return replace(made, rooms=rooms)

@@ -49,7 +49,7 @@ def test_a_bad_release_is_counted_and_survived(world: World, ask: Ask, caplog: p
 
 def test_a_bad_release_does_not_stop_the_start(world: World) -> None:
     """A server whose first release is damaged starts, is not ready, and becomes ready with the next release."""
-    world.registry.broken.add(world.registry.releases[0].id)
+    world.registry.broken.add(world.registry.history[0].id)
     with asking(create_app(world.rooms)) as ask:
         assert ask("GET", "/readyz").status_code == 503
         world.registry.release(2)

@@ -38,7 +38,7 @@ print("stopped", flush=True)
 def listening(app: FastAPI) -> Iterator[str]:
     """`app` under a real server in a thread; gives its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))  # loggers stay as other tests know them
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

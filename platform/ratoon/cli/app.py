@@ -12,20 +12,23 @@ import pyarrow as pa
 import typer
 from rich.markup import escape
 
-from ratoon.cli import datasets, indexing, online, quarantine
+from ratoon.cli import asking, datasets, indexing, keys, online, quarantine, trials
 from ratoon.cli.datasets import import_folder, open_house
 from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
 from ratoon.cli.embeddings import publish_embeddings
 from ratoon.cli.evolution import plan
+from ratoon.cli.ope import ope
 from ratoon.cli.parity import parity
 from ratoon.cli.releases import releases, resume, rollback
 from ratoon.cli.report import draw
 from ratoon.cli.screen import AsJson, SurfaceName, bars, busy, err, show, table
+from ratoon.cli.serving import serve
 from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.errors import GateRefused, RatoonError, UsageError
 from ratoon.domain.plan import Scope
 from ratoon.domain.report import RefreshReport
+from ratoon.domain.trial import Terms
 from ratoon.wiring import House
 
 app = typer.Typer(
@@ -35,17 +38,22 @@ app = typer.Typer(
 )
 app.add_typer(datasets.app, name="data")
 app.add_typer(indexing.app, name="index")
+app.add_typer(keys.app, name="keys")
 app.add_typer(online.app, name="online")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(trials.app, name="trial")
 app.command()(delta)
 app.command()(drift)
+app.command()(ope)
 app.command()(parity)
 app.command()(plan)
 app.command("publish-embeddings")(publish_embeddings)
 app.command()(releases)
 app.command("report")(draw)
 app.command()(resume)
+app.command()(asking.retrieve)
 app.command()(rollback)
+app.command()(serve)
 
 
 def main() -> None:
@@ -133,29 +141,20 @@ def refresh(
     scope: Annotated[
         str, typer.Option(help="`auto`, the cheapest plan that keeps quality; or skip, rows, dense or full.")
     ] = "auto",
+    trial: Annotated[
+        str | None, typer.Option(help="Try it instead of publishing it: shadow, or canary:PERCENT of users.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn what changed into the next release, if it is not worse than the current one."""
     house = open_house()
+    terms = Terms.parse(trial, house.settings.trial.guards) if trial is not None else None
     with house.leading() as leads:
         if not leads:
             return
-        report = _refresh(house, surface, _scope(scope))
+        report = _refresh(house, surface, _scope(scope), terms)
     show(asdict(report), as_json, _described(report, house.settings.drift.policy))
     _raise_refused(report)
-
-
-@app.command()
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-) -> None:
-    """Answer `who should see what` over REST, on the last good release."""
-    from ratoon.serving import open_app
-    from ratoon.serving import serve as run
-
-    house = open_house()
-    run(open_app(house), host or house.settings.serving.host, house.settings.serving.port if port is None else port)
 
 
 @app.command()
@@ -174,6 +173,7 @@ def status(as_json: AsJson = False) -> None:
                 "watermark": current.window.as_of if current else None,
                 "events_waiting": end - (current.window.end if current else 0),
                 "on_hold": registry.held() or None,
+                "on_trial": trial.told() if (trial := registry.trials.running()) else None,
                 "left_out": registry.left_out(),
             }
         )
@@ -203,29 +203,33 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh, index or gpu.")] = "loop",
+    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh, index, gpu or serve.")] = "loop",
     scale: Annotated[float, typer.Option(help="features, refresh, gpu: a share of the sizes; the bars are for 1.")] = 1.0,
-    only: Annotated[str, typer.Option(help="features: one group of rows.")] = "",
+    only: Annotated[str, typer.Option(help="features: one group of rows. serve: some, with commas.")] = "",
     stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
     folder: Annotated[
-        Path | None, typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks.")
+        Path | None, typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks. serve: of worlds.")
     ] = None,
     sets: Annotated[str, typer.Option(help="refresh: names of folders in it, with commas; all that are known.")] = "",
     refreshes: Annotated[int, typer.Option(help="refresh: how many, one after the other.")] = 30,
     seeds: Annotated[int, typer.Option(help="refresh: how many chains of them.")] = 3,
     minutes: Annotated[float, typer.Option(help="refresh: after which the walk of a set ends early.")] = float("inf"),
-    items: Annotated[int, typer.Option(help="index: how many it holds; the bars are for 1,000,000.")] = 1_000_000,
-    peers: Annotated[int, typer.Option(help="index: how many items other libraries get; 0 leaves them out.")] = 100_000,
+    items: Annotated[int, typer.Option(help="index, serve: how many items; the bars are for 1,000,000.")] = 1_000_000,
+    peers: Annotated[int, typer.Option(help="index, serve: how many items others get; 0 leaves them out.")] = 100_000,
     checked: Annotated[int, typer.Option(help="index: answers that are checked while items change.")] = 1_000_000,
     towers: Annotated[Path | None, typer.Option(help="index: the set diginetica, for the vectors of real towers.")] = None,
+    seconds: Annotated[float, typer.Option(help="serve: of one point; the bars are for 5.")] = 5.0,
+    venvs: Annotated[Path | None, typer.Option(help="serve: a folder with a virtual environment for each peer.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a table of the README again."""
-    from ratoon.bench import IndexSize, Walks, run
+    from ratoon.bench import IndexSize, ServeSize, Walks, run
 
     walks = Walks(folder, tuple(one for one in sets.split(",") if one), refreshes, seeds, minutes)
     size = IndexSize(items, peers, checked, folder, towers)
-    run(name, as_json, scale=scale, only=only, stored=stored, walks=walks, index=size)
+    groups = tuple(one for one in only.split(",") if one)
+    serve = ServeSize(items, seconds, groups, folder, venvs, peers)
+    run(name, as_json, scale=scale, only=only, stored=stored, walks=walks, index=size, serve=serve)
 
 
 @app.command()
@@ -255,7 +259,7 @@ def _raise_refused(report: RefreshReport) -> None:
     )
 
 
-def _refresh(house: House, surface: str, scope: Scope | None) -> RefreshReport:
+def _refresh(house: House, surface: str, scope: Scope | None, terms: Terms | None = None) -> RefreshReport:
     from ratoon.refresh import refresh as run
 
     with bars() as shown:
@@ -265,7 +269,7 @@ def _refresh(house: House, surface: str, scope: Scope | None) -> RefreshReport:
             shown.update(inner, description=f"  {what}", completed=share, visible=share < 1.0)
 
         shop = house.workshop(surface, trained)
-        return run(shop, house.stopwatch(lambda name: shown.update(stage, description=f"{surface}: {name}")), scope)
+        return run(shop, house.stopwatch(lambda name: shown.update(stage, description=f"{surface}: {name}")), scope, terms)
 
 
 def _scope(text: str) -> Scope | None:

@@ -1,18 +1,24 @@
 """What runs beside the answers: looking for new releases, and for what others changed in the log and the online store."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import perf_counter
 
 from fastapi.concurrency import run_in_threadpool
 
 from ratoon.adopt import adopt, arrivals, finish, replay
 from ratoon.serving.metrics import Metrics
 from ratoon.serving.rooms import Rooms
+from ratoon.serving.trying import Trying
 
 LONGEST_PAUSE = 30.0
 """Seconds between attempts at something that keeps failing; each attempt reads and hashes a whole release."""
+
+TELL_SECONDS = 1.0
+"""How often a worker lets the others know what it has counted."""
 
 logger = logging.getLogger("ratoon.serving")
 
@@ -31,17 +37,21 @@ class Follower:
         """Look once before the body begins, then again and again until it ends."""
         names = list(self._rooms.surfaces)
         chores: list[Chore] = [*map(self._adoption, names), *map(self._following, names), self._catch_up]
+        chores += map(self._trying, names)
         for chore in chores:
             await chore()
         probes = [self._probe(name) for name in self._rooms.surfaces]
         tasks = [asyncio.create_task(self._repeat(chore, self._rooms.poll_seconds)) for chore in chores]
         tasks += [asyncio.create_task(self._repeat(probe, self._rooms.probe_seconds)) for probe in probes]
+        if self._rooms.place is not None:
+            tasks.append(asyncio.create_task(self._repeat(self._tell, TELL_SECONDS)))
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._metrics.tell(self._rooms)
 
     async def _repeat(self, chore: Chore, seconds: float) -> None:
         pause = seconds
@@ -49,9 +59,14 @@ class Follower:
             await asyncio.sleep(pause)
             pause = seconds if await chore() else min(2 * pause, LONGEST_PAUSE)
 
+    async def _tell(self) -> bool:
+        await run_in_threadpool(self._metrics.tell, self._rooms)
+        return True
+
     def _adoption(self, name: str) -> Chore:
         async def attempt() -> bool:
             rooms, surface = self._rooms, self._rooms.surfaces[name]
+            before, began = surface.live.slot, perf_counter()
             try:
                 async with self._looking[name]:
                     release = await run_in_threadpool(
@@ -62,6 +77,10 @@ class Follower:
                 self._metrics.adoption_failures.labels(name).inc()
                 return False
             if release is not None:
+                replaced = before.release if before else None
+                self._metrics.adopted(name, release, replaced, rooms.clock(), perf_counter() - began)
+                gc.collect()
+                gc.freeze()  # what was opened stays: to go through millions of ids again and again would stop answers
                 logger.info("surface %s: serving release %s, number %d", name, release.id, release.sequence)
             return True
 
@@ -83,11 +102,28 @@ class Follower:
 
         return attempt
 
+    def _trying(self, name: str) -> Chore:
+        trying = Trying(self._rooms, name, self._metrics.trials.fallbacks.labels(name).inc)
+
+        async def attempt() -> bool:
+            try:
+                async with self._looking[name]:
+                    await trying.look()
+            except Exception:
+                logger.exception("surface %s: what is on trial could not be looked after", name)
+                self._metrics.adoption_failures.labels(name).inc()
+                return False
+            return True
+
+        return attempt
+
     def _probe(self, name: str) -> Chore:
         async def look() -> bool:
             slot = self._rooms.surfaces[name].live.slot
             try:
                 found = await run_in_threadpool(slot.index.probe) if slot is not None else None
+                if slot is not None:
+                    self._metrics.index_health(name, await run_in_threadpool(slot.index.stats))
             except Exception:
                 logger.exception("surface %s: the recall of searches could not be told", name)
                 self._metrics.probe_failures.labels(name).inc()

@@ -1,54 +1,71 @@
 """A house to an application: which rooms serve which surface."""
 
-from collections.abc import Callable
-from functools import cached_property
-from typing import Protocol
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-import pyarrow as pa
 from fastapi import FastAPI
 
-from ratoon.adopt import Live
-from ratoon.domain.schema import TowerSchema
-from ratoon.ports import OnlineFeatures
+from ratoon.adopt import Live, Slot, prepare
+from ratoon.config import Explored, Settings
+from ratoon.domain.exploration import Exploration
 from ratoon.serving.app import create_app
-from ratoon.serving.rooms import Policy, Rooms, Surface
+from ratoon.serving.board import Place
+from ratoon.serving.exposures import FILE, Chance, ExposureLog
+from ratoon.serving.keys import Audit, KeyRing, Limit, Rates
+from ratoon.serving.metrics import Shared
+from ratoon.serving.online import ServedFeatures
+from ratoon.serving.refreshing import Refreshes
+from ratoon.serving.rooms import Keys, Policy, Rooms, Surface
+from ratoon.serving.trials import TrialSlot
 from ratoon.towers import open_towers
 from ratoon.wiring import House
 
 
-class _Updated(OnlineFeatures, Protocol):
-    """Online features that a server also keeps up to date."""
+@dataclass(frozen=True, slots=True)
+class Among:
+    """What the application of one worker shares with the others.
 
-    def refresh(self, user_ids: list[str]) -> object: ...
+    Attributes:
+        prepared: surface -> its release, opened before the fork.
+        shared: where they add up what they have counted.
+    """
 
-    def catch_up(self) -> object: ...
-
-
-class _Online:
-    """Online features, opened when first needed: before the first bootstrap a server runs and there are none."""
-
-    def __init__(self, opening: Callable[[], _Updated]) -> None:
-        self._opening = opening
-
-    @cached_property
-    def _opened(self) -> _Updated:
-        return self._opening()
-
-    def user(self, user_id: str, schema: TowerSchema) -> pa.Table | None:
-        return self._opened.user(user_id, schema)
-
-    def refresh(self, user_ids: list[str]) -> None:
-        self._opened.refresh(user_ids)
-
-    def catch_up(self) -> None:
-        self._opened.catch_up()
+    place: Place
+    prepared: Mapping[str, Slot]
+    shared: Shared
 
 
-def open_app(house: House) -> FastAPI:
-    """The API over the rooms of `house`, one live slot per configured surface."""
-    settings, online = house.settings, _Online(house.online)
+def prepare_all(house: House) -> dict[str, Slot]:
+    """Surface -> its current release, opened for workers to be forked; no log is opened for it.
+
+    On a GPU none is: a process cannot go on with what its parent has there.
+    """
+    if house.index_device.device == "cuda":
+        return {}
+    indexes = house.served_indexes()
+    slots = {name: prepare(house.registry(name), open_towers, indexes) for name in house.settings.surfaces}
+    return {name: slot for name, slot in slots.items() if slot is not None}
+
+
+def open_app(house: House, among: Among | None = None) -> FastAPI:
+    """The API over the rooms of `house`, one live slot per configured surface.
+
+    Args:
+        among: the other workers; None for a process that serves alone.
+    """
+    settings, online = house.settings, ServedFeatures(house.online, time.monotonic)
     surfaces = {
-        name: Surface(Live(), house.registry(name), house.log_of(name), Policy(exclude_seen=surface.repeat == "mask"))
+        name: Surface(
+            Live(among.prepared.get(name) if among else None),
+            house.registry(name),
+            house.log_of(name),
+            Policy(exclude_seen=surface.repeat == "mask"),
+            _chance(surface.exploration),
+            TrialSlot(settings.serving.workers),
+            runs=house.registry(name).runs.all,
+        )
         for name, surface in settings.surfaces.items()
     }
     rooms = Rooms(
@@ -60,9 +77,32 @@ def open_app(house: House) -> FastAPI:
         posted_items=house.posted_items,
         clock=house.accepted.now,
         apply_user_events=online.refresh,
+        refreshes=Refreshes(house.home / "refreshes", _wall),
+        stored_features=online.stored,
+        home=house.home,
+        exposures=_exposures(house),
+        keys=Keys(KeyRing(house.home, time.monotonic, _wall), Audit(house.home), Rates(time.monotonic), _wall, _rate(settings)),
         check_features=house.check_features,
         catch_up=online.catch_up,
         feature_ages=house.feature_ages,
+        place=among.place if among else None,
         poll_seconds=settings.serving.poll_seconds,
     )
-    return create_app(rooms)
+    return create_app(rooms, among.shared if among else None)
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def _exposures(house: House) -> ExposureLog | None:
+    wanted = house.settings.exposures
+    return ExposureLog(house.home / FILE, wanted.share, wanted.salt) if wanted.share else None
+
+
+def _chance(wanted: Explored | None) -> Chance | None:
+    return Chance(Exploration(wanted.slots, wanted.epsilon, wanted.pool), wanted.salt) if wanted else None
+
+
+def _rate(settings: Settings) -> Limit | None:
+    return Limit.parse(settings.serving.rate) if settings.serving.rate else None

@@ -1,12 +1,19 @@
 """What the server is given: every room already open."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from ratoon.adopt import Live
-from ratoon.ports import EventLog, Files, Indexes, OnlineFeatures, PostedItems, Registry, Towers
+from ratoon.domain.report import Run
+from ratoon.ports import EventLog, Files, Indexes, OnlineFeatures, PostedItems, Registry, ServedTowers
+from ratoon.serving.board import Place
+from ratoon.serving.exposures import Chance, ExposureLog
+from ratoon.serving.keys import Audit, KeyRing, Limit, Rates
+from ratoon.serving.refreshing import Refreshes
+from ratoon.serving.trials import TrialSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +35,39 @@ class Surface:
 
     Attributes:
         log: the log as it sees it: what its users have had, and what is popular there.
+        chance: what of its answers is left to chance; None for nothing.
+        trial: what it tries beside what it serves.
+        runs: what its refreshes did, newest first; reads files.
     """
 
     live: Live
     registry: Registry
     log: EventLog
     policy: Policy = Policy()
+    chance: Chance | None = None
+    trial: TrialSlot = field(default_factory=TrialSlot)
+    runs: Callable[[], Sequence[Run]] = tuple
+
+    @property
+    def lives(self) -> Sequence[Live]:
+        """Whatever answers here, and so has to know what is posted and removed."""
+        return [self.live] if self.trial.live is None else [self.live, self.trial.live]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Who may ask; see `ratoon.serving.around.access`.
+
+    Attributes:
+        now: the machine's clock, UTC: keys expire by it, whatever time the events say it is.
+        default: the rate of keys that have none of their own.
+    """
+
+    ring: KeyRing
+    audit: Audit
+    rates: Rates
+    now: Callable[[], datetime]
+    default: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +83,12 @@ class Rooms:
         check_features: refuses features that no view has or whose values do not fit, with a DataError.
         catch_up: brings online features up to the log where others moved them; called at each poll, once there is a release.
         feature_ages: (view, `offline` or `online`, seconds since its newest event time) of every view that has rows.
+        stored_features: view -> when a user's newest event in it happened, and the features; None: they have expired.
+        refreshes: starts refreshes.
+        home: where all state is, whose space is watched.
+        exposures: takes down what was shown; None where nobody asks for it.
+        keys: who may ask; None where nobody is asked who they are.
+        place: among several workers; None for a process that serves alone.
         poll_seconds: how often to look for a new release.
         probe_seconds: how often to look what share of the exact answers searches find: every item is scored for some of them.
         new_id: makes ids for events and requests that come without one.
@@ -57,14 +97,20 @@ class Rooms:
     log: EventLog
     surfaces: Mapping[str, Surface]
     online: OnlineFeatures
-    open_towers: Callable[[Files], Towers]
+    open_towers: Callable[[Files], ServedTowers]
     indexes: Indexes
     posted_items: PostedItems
     clock: Callable[[], datetime]
     apply_user_events: Callable[[list[str]], object]
+    refreshes: Refreshes
+    stored_features: Callable[[str], Mapping[str, tuple[datetime | None, Mapping[str, object]]]] = lambda _: {}
+    home: Path | None = None
+    exposures: ExposureLog | None = None
+    keys: Keys | None = None
     check_features: Callable[[Mapping[str, object]], object] = lambda _: None
     catch_up: Callable[[], object] = lambda: None
     feature_ages: Callable[[], Iterable[tuple[str, str, float]]] = tuple
+    place: Place | None = None
     poll_seconds: float = 0.5
     probe_seconds: float = 30.0
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())

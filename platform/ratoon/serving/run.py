@@ -1,56 +1,128 @@
-"""A process that serves until it is told to stop."""
+"""Processes that serve until they are told to stop."""
 
+import asyncio
+import itertools
+import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import ssl
+from collections.abc import Callable
+from time import monotonic
 
 import uvicorn
 from fastapi import FastAPI
 
 from ratoon.domain.errors import UsageError
+from ratoon.serving.around.pressure import Pressure
+from ratoon.serving.board import Place
+from ratoon.serving.processes.arriving import BACKLOG, Arrivals, Handed, Listening
+from ratoon.serving.processes.certificates import Certificate
+from ratoon.serving.processes.connection import Around
+from ratoon.serving.processes.stopping import Server
+from ratoon.serving.processes.terms import Terms
+from ratoon.serving.processes.workers import Workers
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+Started = Callable[[int], None]
+"""Hears the port once connections are taken; they are answered once the application has started."""
+
+AS_USUAL = Terms()
 
 
 def serve(
-    app: FastAPI, host: str = "127.0.0.1", port: int = 8080, *, grace: int = 10, started: Callable[[int], None] | None = None
-) -> None:
-    """Serve `app` until SIGINT or SIGTERM; requests under way are finished first. Call it from the main thread.
+    app: FastAPI,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    *,
+    terms: Terms = AS_USUAL,
+    certificate: Certificate | None = None,
+    started: Started | None = None,
+) -> int:
+    """Serve `app` in this process until SIGINT or SIGTERM; call it from the main thread.
+
+    At the first signal it is not ready any more and asks its callers to go, for `terms.drain_seconds` or until they have gone;
+    then it finishes what is under way. A second signal ends the process at once.
 
     Args:
+        app: as `create_app` makes it.
         port: 0 for any free one.
-        grace: the longest wait for requests under way, in seconds.
-        started: hears the port once connections are taken (they are answered once the application has started).
+
+    Returns:
+        0, or 1 if requests had to be cut off.
 
     Raises:
         UsageError: the address cannot be listened on.
     """
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=grace, server_header=False, lifespan="on"
-    )
-    with _listening(host, port) as listener, _quiet_stop():
+    with _bound(host, port) as listener:
         if started is not None:
             started(listener.getsockname()[1])
-        uvicorn.Server(config).run([listener])
+        return _run(app, Listening(listener, _tls(certificate)), terms, certificate, lambda: None)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def serve_by_workers(
+    opened: Callable[[Place], FastAPI],
+    count: int,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    *,
+    terms: Terms = AS_USUAL,
+    certificate: Certificate | None = None,
+    look: Callable[[], object] = lambda: None,
+    started: Started | None = None,
+) -> int:
+    """Serve by so many processes, forked from this one, in which nothing may hold a thread or a connection; as `serve` does.
+
+    Args:
+        opened: makes the application of the worker in a place, after the fork.
+        look: called a few times a second in this process.
+
+    Returns:
+        0 if every worker ended well after the signal; 1 otherwise.
+    """
+
+    def work(place: Place, control: socket.socket) -> int:
+        app = opened(place)
+        arrivals = Handed(control, app.state.draining, _tls(certificate))
+        return _run(app, arrivals, terms, certificate, place.close)
+
+    with _bound(host, port) as listener:
+        if started is not None:
+            started(listener.getsockname()[1])
+        return Workers(listener, count, work, terms, look).run()
+
+
+def _run(app: FastAPI, arrivals: Arrivals, terms: Terms, certificate: Certificate | None, closed: Callable[[], object]) -> int:
+    prefix, numbers = os.urandom(6).hex(), itertools.count(1)
+    shed = app.state.metrics.shed
+    pressure = Pressure(monotonic, lambda reason: shed.labels(reason).inc(), terms.queue_ms)
+    around = Around(terms, pressure, app.state.draining, lambda: f"{prefix}-{next(numbers)}", closed)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        ws="none",
+        http="httptools",
+        loop="uvloop",
+    )
+    if certificate is not None:
+        signal.signal(signal.SIGHUP, lambda *_: certificate.reload())
+    server = Server(config, around, arrivals)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve())
+    return 1 if server.cut else 0
+
+
+def _tls(certificate: Certificate | None) -> ssl.SSLContext | None:
+    return None if certificate is None else certificate.context
+
+
+def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise UsageError(
             f"{host}:{port}", expected="an address that is free", found=str(error), fix="Choose another port with --port."
         ) from error
-
-
-@contextmanager
-def _quiet_stop() -> Iterator[None]:
-    """Return normally after a stop: uvicorn raises the signal again once it is done, which would end the process."""
-    before = {number: signal.signal(number, lambda *_: None) for number in STOPS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from ratoon.serving.schemas import EventBody, EventsBody, EventsRequest, RetrieveRequest
+from ratoon.serving.bodies.requests import EventBody, EventsBody, EventsRequest, RetrieveRequest
+from tests.fakes.serving_world import Ask
 
 EVENT = {"user_id": "u", "item_id": "i"}
 
@@ -29,12 +30,43 @@ def test_numbers_are_numbers() -> None:
         ({"exclude_ids": ["i"] * 1001}, "at most 1000 items"),
         ({"source": "tower"}, "Input should be 'popular'"),
         ({"exclude": ["i"]}, "Extra inputs are not permitted"),
+        ({"item_ids": ["i"]}, "exactly one of item_ids, user_features, user_id, vector is asked, found item_ids and user_id"),
+        ({"vector": [1.0]}, "found user_id and vector"),
+        ({"user_features": None}, "must be left out instead of null"),
+        ({"events": [{"item_id": ""}]}, "at least 1 character"),
+        ({"events": [{"item_id": "i"}] * 101}, "at most 100 items"),
+        ({"include": ["everything"]}, "'features', 'vectors' or 'explain'"),
+        ({"format": "csv"}, "'rows' or 'columns'"),
+        ({"timeout_ms": 0}, "greater than or equal to 1"),
+        ({"timeout_ms": 60_001}, "less than or equal to 60000"),
     ],
 )
 def test_a_retrieval_is_read_strictly(changes: dict[str, Any], message: str) -> None:
     """Nothing is guessed: a value of another type, beyond its limits or under an unknown name is refused."""
     with pytest.raises(ValidationError, match=message):
         RetrieveRequest.model_validate({"user_id": "u"} | changes)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "exactly one of .* is asked, found none"),
+        ({"user_id": None}, "must be left out instead of null"),
+        ({"item_ids": []}, "at least 1 item"),
+        ({"item_ids": ["i"] * 101}, "at most 100 items"),
+        ({"vector": []}, "at least 1 item"),
+        ({"vector": [True]}, "valid number"),
+        ({"vector": ["1"]}, "valid number"),
+        ({"vector": [float("nan")]}, "finite number"),
+        ({"vector": [0.0] * 4_097}, "at most 4096 items"),
+        ({"item_ids": ["i"], "context": {}}, "context goes with user_features or user_id, found item_ids"),
+        ({"vector": [1.0], "events": []}, "events goes with user_features or user_id, found vector"),
+    ],
+)
+def test_whom_it_is_for_is_said_once(body: dict[str, Any], message: str) -> None:
+    """Exactly one of the four ways of asking, whole and finite; context and events go with a user alone."""
+    with pytest.raises(ValidationError, match=message):
+        RetrieveRequest.model_validate(body)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +97,11 @@ def test_one_event_and_several_are_told_apart() -> None:
     assert isinstance(request.validate_python({"events": [EVENT]}), EventsBody)
 
 
-def test_limits_are_documented() -> None:
+def test_limits_are_documented(ask: Ask) -> None:
     """What the API would refuse can be read from its schema: the range of k, and what a time looks like."""
-    count = RetrieveRequest.model_json_schema()["properties"]["k"]["anyOf"][0]
-    moment = EventBody.model_json_schema()["properties"]["event_timestamp"]["anyOf"][0]
+    schemas = ask("GET", "/openapi.json").json()["components"]["schemas"]
+    count = schemas["RetrieveRequest"]["properties"]["k"]["anyOf"][0]
+    assert schemas["RetrieveRequest"]["properties"]["item_ids"]["maxItems"] == 100
+    moment = schemas["EventBody"]["properties"]["event_timestamp"]["anyOf"][0]
     assert (count["type"], count["minimum"], count["maximum"]) == ("integer", 1, 1000)
     assert (moment["type"], moment["format"]) == ("string", "date-time")

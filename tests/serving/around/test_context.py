@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from ratoon.serving import create_app
+from ratoon.serving.around.context import RequestContext
+from ratoon.serving.around.limits import LARGEST_BODY
 from ratoon.serving.metrics import Metrics
-from ratoon.serving.middleware import LARGEST_BODY, RequestContext
 from tests.fakes.serving_world import Ask, World, asking
 
 
@@ -38,7 +39,7 @@ def test_the_unexpected_is_logged_and_not_told(
     assert (answer.status_code, answer.json()["code"], answer.json()["request_id"]) == (500, "internal", "mine")
     assert answer.headers["X-Request-ID"] == "mine"
     assert "hunter2" not in answer.text
-    assert "mine" in caplog.text
+    assert "POST /v1/retrieve failed" in caplog.text
     assert "hunter2" in caplog.text
 
 

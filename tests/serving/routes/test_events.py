@@ -93,10 +93,8 @@ def test_only_users_are_updated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "pointer", "detail"),
     [
-        ({"item_id": "i"}, "#/user_id", "expected a value, as the kind is interaction or user, found nothing"),
-        (WATCHED | {"event_timestamp": "2026-03-01T00:06:00Z"}, "#/event_timestamp", "clock skew"),
-        ({"events": [WATCHED, WATCHED | {"event_timestamp": "1969-01-01T00:00:00Z"}]}, "#/events/1/event_timestamp", "1970"),
-        (WATCHED | {"features": {"a": "x" * 70_000}}, "#/features", "at most 64 kB"),
+        ({"item_id": "i"}, "#", "user_id is needed for an event of kind interaction"),
+        ({"kind": "remove", "user_id": "u"}, "#", "item_id is needed for an event of kind remove"),
         ({"events": [WATCHED, WATCHED | {"user_id": ""}]}, "#/events/1/user_id", "at least 1 character"),
         (WATCHED | {"userid": "u"}, "#/userid", "Extra inputs are not permitted"),
         ({"events": []}, "#/events", "at least 1 item"),
@@ -108,6 +106,24 @@ def test_an_invalid_event_is_pointed_at(world: World, ask: Ask, body: Any, point
     """An event that the API or the log refuses is a 422 that points at the field; nothing of its batch is stored."""
     answer = ask("POST", "/v1/events", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    (wrong,) = answer.json()["errors"]
+    assert wrong["pointer"] == pointer
+    assert detail in wrong["detail"]
+    assert world.log.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        (WATCHED | {"event_timestamp": "2026-03-01T00:06:00Z"}, "#/event_timestamp", "clock skew"),
+        ({"events": [WATCHED, WATCHED | {"event_timestamp": "1969-01-01T00:00:00Z"}]}, "#/events/1/event_timestamp", "1970"),
+        (WATCHED | {"features": {"a": "x" * 70_000}}, "#/features", "at most 64 kB"),
+    ],
+)
+def test_an_event_that_does_not_fit_is_pointed_at(world: World, ask: Ask, body: Any, pointer: str, detail: str) -> None:
+    """An event that is well formed and that the log refuses is a 409 that points at the field; nothing is stored."""
+    answer = ask("POST", "/v1/events", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "unfit")
     (wrong,) = answer.json()["errors"]
     assert wrong["pointer"] == pointer
     assert detail in wrong["detail"]
@@ -156,12 +172,13 @@ def test_an_item_that_cannot_be_embedded_is_acknowledged(tmp_path: Path, caplog:
     world = World.at(tmp_path)
     given = world.rooms.posted_items
     world.registry.release(1)
+    world.online.known.add("known")
     with asking(create_app(replace(world.rooms, posted_items=breaking))) as ask:
         answer = ask("POST", "/v1/items", json={"item_id": "new", "features": {"worth": 99}})
         assert (answer.status_code, answer.json()["retrievable"]) == (202, "after the next refresh")
         assert "surface default: 1 posted items are durable, but not served yet" in caplog.text
         failing[0] = False
-        while ids(ask("POST", "/v1/retrieve", json={"user_id": "nobody", "k": 1})) != ["new"]:
+        while ids(ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 1})) != ["new"]:
             pass
     world.log.close()
 

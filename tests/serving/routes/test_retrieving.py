@@ -26,13 +26,16 @@ def test_a_known_user_gets_a_ranked_answer(world: World, ask: Ask) -> None:
     """The answer has k candidates with score, rank and title, says which release made it, and echoes the request's id."""
     answer = ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 2}, headers={"X-Request-ID": "mine-1"})
     assert answer.status_code == 200
-    assert answer.json() == {
+    told = answer.json()
+    assert told.pop("took_ms").keys() == {"features", "embed", "search", "render", "total"}
+    assert told == {
         "request_id": "mine-1",
         "user_id": "known",
         "source": "tower",
-        "release": world.registry.releases[0].id,
+        "release": world.registry.history[0].id,
         "sequence": 1,
         "watermark": "2026-03-01T00:00:00Z",
+        "staleness_s": 0.0,
         "adopting": False,
         "candidates": [
             {
@@ -45,7 +48,7 @@ def test_a_known_user_gets_a_ranked_answer(world: World, ask: Ask) -> None:
             for place in range(2)
         ],
     }
-    assert datetime.fromisoformat(answer.json()["watermark"]) == START
+    assert datetime.fromisoformat(told["watermark"]) == START
 
 
 def test_an_unknown_user_is_answered(ask: Ask) -> None:
@@ -74,25 +77,26 @@ def test_a_filter_reaches_the_flow(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "pointer", "detail"),
+    ("wrong", "status", "pointer", "detail"),
     [
         (
             {"all": [{"column": "title", "eq": "a"}, {"column": "year", "ge": 1}]},
+            409,
             "#/filter/all/1/column",
             "by (title), found",
         ),
-        ({"not": {"column": "title", "eq": 7}}, "#/filter/not/eq", "expected a string, as in column title, found 7"),
-        ({"column": "title"}, "#/filter", "expected one of all, any and not, or a column"),
-        ({"any": []}, "#/filter/any", "expected a list of one condition or more, found []"),
-        ({}, "#/filter", "found {}"),
-        ("title = 'a'", "#/filter", "valid dictionary"),
+        ({"not": {"column": "title", "eq": 7}}, 409, "#/filter/not/eq", "expected a string, as in column title, found 7"),
+        ({"column": "title"}, 422, "#/filter", "expected one of all, any and not, or a column"),
+        ({"any": []}, 422, "#/filter/any", "expected a list of one condition or more, found []"),
+        ({}, 422, "#/filter", "found {}"),
+        ("title = 'a'", 422, "#/filter", "expected one of all, any and not, or a column"),
     ],
 )
-def test_a_wrong_filter_is_a_problem_with_its_place(ask: Ask, wrong: object, pointer: str, detail: str) -> None:
-    """What cannot be is a 422 that points at the part of the filter, for known and unknown users alike."""
+def test_a_wrong_filter_is_a_problem_with_its_place(ask: Ask, wrong: object, status: int, pointer: str, detail: str) -> None:
+    """What is no filter is a 422, what fits no column a 409; both point at the part, for known and unknown users alike."""
     for user in ("known", "nobody"):
         answer = ask("POST", "/v1/retrieve", json={"user_id": user, "filter": wrong})
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        assert (answer.status_code, answer.json()["code"]) == (status, "unfit" if status == 409 else "invalid")
         (told,) = answer.json()["errors"]
         assert told["pointer"] == pointer
         assert detail in told["detail"]
@@ -146,7 +150,7 @@ def test_before_the_first_release(empty: World) -> None:
         for method, path in (("GET", "/readyz"), ("POST", "/v1/retrieve"), ("GET", "/v1/releases/current")):
             answer = ask(method, path, json={"user_id": "u"})
             assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
-            assert answer.json()["detail"] == "no release yet: run `ratoon bootstrap`"
+            assert answer.json()["detail"] == "Expected a release, found none yet. Run `ratoon bootstrap`."
             assert answer.headers["Retry-After"] == "1"
         assert "ratoon bootstrap" in ask("GET", "/").text
         empty.registry.release(1)
@@ -158,6 +162,6 @@ def test_before_the_first_release(empty: World) -> None:
 def test_the_current_release_is_described(world: World, ask: Ask) -> None:
     """The release that answers is described with its watermark, as a time and as an offset, and how many items it has."""
     found = ask("GET", "/v1/releases/current").json()
-    assert found["id"] == world.registry.releases[0].id
+    assert found["id"] == world.registry.history[0].id
     assert (found["sequence"], found["watermark"], found["offset"], found["items"]) == (1, "2026-03-01T00:00:00Z", 0, 10)
     assert (found["surface"], found["scope"], found["dim"], found["metric"], found["parent"]) == ("default", "full", 2, "dot", "")

@@ -1,0 +1,92 @@
+"""What surrounds every request: an id, a trace, a count, and an answer when something unexpected happens.
+
+Plain ASGI, so that a request costs no extra task.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ratoon.serving import logs
+from ratoon.serving.metrics import Metrics
+from ratoon.serving.problems import problem
+from ratoon.serving.tracing import Ended, Incoming, Spans
+
+REQUEST_ID = b"x-request-id"
+SANE = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
+_METHODS = frozenset(("GET", "POST", "PATCH", "DELETE", "HEAD", "PUT", "OPTIONS"))
+
+logger = logging.getLogger("ratoon.serving")
+
+
+class RequestContext:
+    """Gives each request an id, the caller's own if it has a sane one; counts it; answers 500 if the application breaks.
+
+    Args:
+        spans: where finished requests are told of for tracing; None for nowhere.
+        share: of the requests without a `traceparent`, that is traced.
+    """
+
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, new_id: Callable[[], str], spans: Spans | None = None, share: float = 0.0
+    ) -> None:
+        self._app, self._metrics, self._new_id, self._spans, self._share = app, metrics, new_id, spans, share
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        wanted = parent = tracestate = b""
+        for name, value in scope["headers"]:
+            if name == REQUEST_ID:
+                wanted = value
+            elif name == b"traceparent":
+                parent = value
+            elif name == b"tracestate":
+                tracestate = value
+        request_id = wanted.decode() if SANE.fullmatch(wanted) else self._new_id()
+        incoming = Incoming(parent.decode("latin-1"), tracestate.decode("latin-1"), self._share)
+        state = scope.setdefault("state", {})
+        began = state.setdefault("began", time.perf_counter())
+        state["request_id"], state["trace"] = request_id, incoming
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, request_id.encode())]
+            await send(message)
+
+        in_flight = self._metrics.in_flight.labels()
+        in_flight.inc()
+        try:
+            with logs.about(request_id, trace_id=incoming):
+                try:
+                    await self._app(scope, receive, send_with_id)
+                except Exception:
+                    logger.exception("%s %s failed", scope["method"], scope["path"])
+                    if status:
+                        raise  # the answer has begun: all that is left is to break the connection
+                    told = "Something unexpected happened; it was logged under this request's id."
+                    await problem(scope, 500, "internal", told)(scope, receive, send_with_id)
+                finally:
+                    self._ended(scope, incoming, status, time.perf_counter() - began)
+        finally:
+            in_flight.dec()
+
+    def _ended(self, scope: Scope, incoming: Incoming, status: int, seconds: float) -> None:
+        # By the route's template: ids in paths would make a time series each.
+        route = getattr(scope.get("route"), "path_format", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.answered(method, route, status, seconds)
+        logs.answered(scope["method"], scope["path"], status, seconds)
+        if self._spans is not None:
+            took, stages = int(seconds * 1e9), scope["state"].get("stages", {})
+            said = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
+            began = time.time_ns() - took
+            self._spans.ended(Ended(incoming.trace, f"{method} {route}", began, took, stages, said, failed=status >= 500))

@@ -1,0 +1,143 @@
+"""More requests than can be answered: who would wait too long is told so at once, and the others are answered in turn.
+
+An event loop begins everything that it has read before it reads again: 100 requests of 0.3 ms are 30 ms in which nobody
+hears anything, a refusal included. So requests wait in a queue of our own, and in each turn of the loop only so many are begun
+as fit into 2 ms; then sockets are read, and refusals leave.
+
+How long a request would wait = those before it, times the time that one has taken lately, refusals in between included.
+Over connections that wait for their answers there are never more requests than connections: up to `FEW` of them may wait
+whatever it takes (64 at 0.3 ms are 19 ms), so that a busy client is not refused what it could have had. Over more connections
+the bound in time counts: 10 ms are 33 requests of 0.3 ms.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from starlette.types import Receive, Scope, Send
+
+from ratoon.serving.keys.roles import OPEN, needed
+from ratoon.serving.problems import MEDIA_TYPE, RETRY_SECONDS, Problem, problem
+
+QUEUE_MS = 10.0
+FEW = 64
+"""Connections to a process over which nothing is refused for the time that it would wait."""
+MOST = 1_000
+"""Requests under way at once: those that wait for a disk or another process are in no queue of ours."""
+
+QUICK = frozenset((*OPEN, "/metrics"))
+"""Answered at once, whatever waits: who looks after the server asks them."""
+
+CODE, DETAIL = "overloaded", "More is asked of this server than it can answer in time; ask again in a second."
+
+TURN_SECONDS = 0.002
+"""Of one turn of the event loop. Reading sockets costs a system call a turn: one for each request is a tenth of its time."""
+
+AGAIN = 3
+"""Clients that were refused and are read again for each request that is begun. A refusal costs some 15 us with its system
+calls, a request 300: those who ask on at once, against what they were told, take a seventh of the time, however many they are."""
+
+_FIRST = 0.0003
+"""Seconds that a request is taken to need before one was seen."""
+_WEIGHT, _OUTLIER = 1 / 32, 4.0
+
+Begin = Callable[[], bool]
+"""Begins to answer a request; False if nobody waits for the answer any more."""
+
+
+class Turns(Protocol):
+    """An event loop."""
+
+    def call_soon(self, callback: Callable[..., object], /, *given: Any) -> object:
+        """Call it with what is given once what is ready has been dealt with and sockets were read."""
+
+
+class Pressure:
+    """The queue of one process, in the thread of its event loop.
+
+    Args:
+        clock: seconds, monotonic.
+        told: hears why a request was refused.
+        queue_ms: the longest that a request may have to wait.
+
+    Attributes:
+        each: seconds that one request takes, as lately seen.
+    """
+
+    def __init__(self, clock: Callable[[], float], told: Callable[[str], object], queue_ms: float = QUEUE_MS) -> None:
+        self.each = _FIRST
+        self._clock, self._told, self._longest = clock, told, queue_ms / 1_000
+        self._waiting = deque[Begin]()
+        self._held = deque[Callable[[], object]]()
+        self._begun, self._last = 0, 0.0
+
+    def full(self, connections: int) -> bool:
+        """Whether the next request would wait too long."""
+        return connections > FEW and len(self._waiting) * self.each > self._longest
+
+    def refuses(self, method: str, path: str, connections: int, under_way: int) -> bool:
+        """Whether a request has to be refused; counts it if so. Calls of operators are not."""
+        reason = "queue" if self.full(connections) else "under_way" if under_way >= MOST else ""
+        if not reason or needed(method, path) == "operate":
+            return False
+        self.refused(reason)
+        return True
+
+    def refused(self, reason: str) -> None:
+        """Count one."""
+        self._told(reason)
+
+    def hold(self, resume: Callable[[], object]) -> None:
+        """Call it a little later: it lets a client be read again that was just refused and may ask on at once."""
+        self._held.append(resume)
+
+    def take(self, loop: Turns, begin: Begin) -> None:
+        """Begin it when it is its turn: now, if nothing else is."""
+        if self._begun:
+            self._waiting.append(begin)
+        elif begin():
+            self._begun, self._last = 1, self._clock()
+            loop.call_soon(self._turn, loop)
+
+    def _turn(self, loop: Turns) -> None:
+        """What was begun has had its turn, and sockets are read next."""
+        now = self._clock()
+        took = (now - self._last) / self._begun
+        self.each += _WEIGHT * (min(took, _OUTLIER * self.each) - self.each)
+        self._last, self._begun = now, 0
+        while self._waiting and self._begun * self.each < TURN_SECONDS:
+            self._begun += self._waiting.popleft()()
+        for _ in range(min(len(self._held), AGAIN * self._begun) if self._begun else len(self._held)):
+            self._held.popleft()()
+        if self._begun:
+            loop.call_soon(self._turn, loop)
+
+
+async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application that answers what is refused; it is named already, in `scope["state"]["request_id"]`."""
+    headers = {"Retry-After": str(RETRY_SECONDS), "X-Request-ID": scope["state"]["request_id"]}
+    await problem(scope, 503, CODE, DETAIL, headers=headers)(scope, receive, send)
+
+
+def prebuilt(path: str) -> Callable[[bytes], bytes]:
+    """What makes the whole answer to a refused request for this path, given its id: a copy and no more."""
+    told = Problem(
+        type=f"/problems/{CODE}",
+        title="Service Unavailable",
+        status=503,
+        detail=DETAIL,
+        instance=path,
+        code=CODE,
+        request_id="\0",
+        errors=[],
+    )
+    before, after = told.model_dump_json().encode().split(json.dumps("\0").encode())
+    head = f"content-type: {MEDIA_TYPE}\r\nretry-after: {RETRY_SECONDS}\r\n".encode()
+
+    def made(request_id: bytes) -> bytes:
+        length = len(before) + len(request_id) + 2 + len(after)
+        line = b'HTTP/1.1 503 Service Unavailable\r\nx-request-id: %b\r\ncontent-length: %d\r\n%b\r\n%b"%b"%b'
+        return line % (request_id, length, head, before, request_id, after)
+
+    return made

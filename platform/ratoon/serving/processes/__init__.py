@@ -1,0 +1,1 @@
+"""Processes that serve: their connections, how they stop, and several of them behind one address."""

@@ -1,0 +1,252 @@
+"""One connection, as uvicorn's protocol on httptools serves it, with a queue before it and an eye on slow clients.
+
+This is the one place that leans on uvicorn's inside: `LEANT_ON` names the members.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from time import monotonic, perf_counter
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from ratoon.serving.around.context import REQUEST_ID, SANE
+from ratoon.serving.around.draining import Draining
+from ratoon.serving.around.pressure import QUICK, Pressure, overloaded, prebuilt
+from ratoon.serving.problems import MEDIA_TYPE, Problem
+from ratoon.serving.processes.terms import Terms
+
+LEANT_ON = {
+    "methods": (
+        "connection_made",
+        "connection_lost",
+        "data_received",
+        "on_message_begin",
+        "on_headers_complete",
+        "on_body",
+        "on_message_complete",
+        "on_response_complete",
+        "send_400_response",
+        "pause_writing",
+        "resume_writing",
+        "shutdown",
+        "_start_asgi_task",
+    ),
+    "attributes": ("connections", "tasks", "server_state", "loop", "transport", "flow", "headers", "scope", "cycle", "pipeline"),
+    "cycle": ("scope", "keep_alive", "more_body", "disconnected", "response_started", "response_complete"),
+}
+"""Members of uvicorn's protocol that are overridden or read, and those of a request's cycle."""
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+_ID = re.compile(rb"\r\nx-request-id: *(%b)\r\n" % SANE.pattern, re.IGNORECASE | re.ASCII)
+_OTHERWISE = re.compile(rb"\r\n(?:connection:(?! *keep-alive\r\n)|transfer-encoding:|expect:|upgrade:)", re.IGNORECASE)
+"""Fields of a head that has to be looked at before it is answered."""
+_REFUSALS = {f"POST {path} HTTP/1.1\r\n".encode(): prebuilt(path) for path in ("/v1/retrieve", "/v1/retrieve/batch")}
+_FIRST_LINE = tuple(_REFUSALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the connections of one process share.
+
+    Attributes:
+        new_id: makes ids for requests that never reach the application.
+        closed: hears of each connection that has ended.
+    """
+
+    terms: Terms
+    pressure: Pressure
+    draining: Draining
+    new_id: Callable[[], str]
+    closed: Callable[[], object]
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection."""
+
+    def __init__(self, around: Around, **given: Any) -> None:
+        """Args: given: as uvicorn's server gives it to its protocols."""
+        super().__init__(**given)
+        self._around = around
+        self._reading = self._stuck = 0.0  # since when a request is incomplete, and its answer not taken
+        self._idle = monotonic()
+        self._in_head = self._ended = False
+        self._fed = 0
+
+    @property
+    def asked(self) -> bool:
+        """Whether a request has been read."""
+        return bool(self.cycle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        super().connection_lost(exc)
+        self._around.closed()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came."""
+        if self._ended:
+            return
+        if not self._reading and self._around.pressure.full(len(self.connections)) and self._refused(data):
+            return
+        self._fed = self._fed + len(data) if self._in_head else len(data)
+        super().data_received(data)
+        if self._in_head and self._fed > self._around.terms.head_bytes:
+            self._too_large()
+
+    def on_message_begin(self) -> None:
+        """Look at the clock: a request begins."""
+        self._reading, self._in_head = monotonic(), True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Answer in turn, or refuse a head that is too large."""
+        if self._ended:
+            return
+        self._in_head = False
+        terms = self._around.terms
+        large = self._fed > terms.head_bytes and sum(len(name) + len(value) for name, value in self.headers) > terms.head_bytes
+        if large or len(self.headers) > terms.head_fields:
+            self._too_large()
+            return
+        self.scope["state"]["began"] = perf_counter()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self._ended:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        if not self._ended:
+            self._reading = 0.0
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Begin the next request that was sent meanwhile. Instead of a timer for each answer there is `sweep`."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        self._idle = monotonic()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        method, path, pressure = cycle.scope["method"], cycle.scope["path"], self._around.pressure
+        if path in QUICK:
+            super()._start_asgi_task(cycle, app)
+        elif pressure.refuses(method, path, len(self.connections), len(self.tasks)):
+            cycle.keep_alive &= not self._around.draining.begun
+            known = next((value for name, value in cycle.scope["headers"] if name == REQUEST_ID and SANE.fullmatch(value)), b"")
+            cycle.scope["state"]["request_id"] = known.decode() or self._around.new_id()
+            refusing: Any = overloaded  # Starlette and uvicorn describe ASGI in types of their own
+            super()._start_asgi_task(cycle, refusing)
+        else:
+            pressure.take(self.loop, partial(self._begin, cycle, app))
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> bool:
+        if cycle.disconnected:
+            return False
+        super()._start_asgi_task(cycle, app)
+        return True
+
+    def _refused(self, data: bytes) -> bool:
+        """Refuse a request that is all there, without parsing it; False if it has to be looked at."""
+        first = data[: data.find(b"\n") + 1]
+        end = data.find(b"\r\n\r\n")
+        if first not in _REFUSALS or end < 0 or self._around.draining.begun:
+            return False
+        if self.asked and not self.cycle.response_complete:
+            return False
+        head = data[: end + 2]
+        length = _LENGTH.search(head)
+        if length is None or len(data) != end + 4 + int(length[1]) or _OTHERWISE.search(head):
+            return False
+        said = _ID.search(head)
+        self.transport.write(_REFUSALS[first](said[1] if said else self._around.new_id().encode()))
+        self._around.pressure.refused("queue")
+        self._idle = monotonic()
+        self.flow.pause_reading()
+        self._around.pressure.hold(self.flow.resume_reading)
+        return True
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that what came is not HTTP."""
+        del msg
+        self._end(400, "malformed_request", "This is not an HTTP/1.1 request.")
+
+    def _too_large(self) -> None:
+        terms = self._around.terms
+        detail = f"A request's head may have at most {terms.head_bytes} bytes and {terms.head_fields} fields."
+        self._end(431, "head_too_large", detail)
+
+    def _end(self, status: int, code: str, detail: str) -> None:
+        """Answer for the application, and close; what was asked before is answered first, and this then only by closing."""
+        self._ended, cycle = True, self.cycle
+        if self.asked and not cycle.response_complete:
+            if not cycle.more_body:
+                cycle.keep_alive = False
+                return
+            if self.pipeline or cycle.response_started:
+                self.transport.abort()
+                return
+        title, request_id = HTTPStatus(status).phrase, self._around.new_id()
+        told = Problem(
+            type=f"/problems/{code}",
+            title=title,
+            status=status,
+            detail=detail,
+            instance="",
+            code=code,
+            request_id=request_id,
+            errors=[],
+        )
+        body = told.model_dump_json()
+        lines = (
+            f"HTTP/1.1 {status} {title}",
+            f"content-type: {MEDIA_TYPE}",
+            f"content-length: {len(body)}",
+            f"x-request-id: {request_id}",
+            "connection: close",
+        )
+        self.transport.write("\r\n".join((*lines, "", body)).encode())
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        """Look at the clock: the client does not take its answers."""
+        self._stuck = monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._stuck = 0.0
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Close once what is asked is answered; a connection on which nothing was asked yet may still be about to."""
+        if self.asked:
+            super().shutdown()
+
+    def sweep(self, now: float) -> None:
+        """Close the connection if the client takes too long; to be called about once a second.
+
+        Args:
+            now: `time.monotonic`.
+        """
+        terms = self._around.terms
+        if self._stuck and now - self._stuck > terms.client_seconds:
+            self.transport.abort()
+        elif self._reading and not self._ended:
+            if now - self._reading > terms.client_seconds:
+                self._end(408, "too_slow", f"A request has to be sent within {terms.client_seconds:g} s.")
+        elif not self.asked:
+            if now - self._idle > terms.client_seconds:
+                self.transport.close()
+        elif self.cycle.response_complete and now - self._idle > terms.idle_seconds:
+            self.transport.close()

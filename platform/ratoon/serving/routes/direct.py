@@ -1,0 +1,30 @@
+"""Routes that FastAPI documents and an ASGI application answers."""
+
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive
+
+
+class Direct(APIRoute):
+    """A route of which the OpenAPI document says what its endpoint's signature says, and whose requests go past it.
+
+    FastAPI's own way from a request to an endpoint costs as much as half a retrieval.
+    """
+
+    def __init__(self, path: str, endpoint: Any, *, direct: ASGIApp, **known: Any) -> None:
+        super().__init__(path, endpoint, **known)
+        self.app = direct
+
+
+async def body_of(receive: Receive) -> bytes:
+    """A request's whole body."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    parts = [body]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return b"".join(parts)
