@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What Python compiles is kept, also where the environment says not to: else every process of a test compiles all of Feast again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lint chaos soak bench clean
+.PHONY: help demo test check lint chaos soak bench pictures clean
 
 help:
 	@echo "Ratoon: make TARGET [PYTHON=python3.12] [FAISS=cpu|gpu]"
@@ -51,7 +51,11 @@ soak: $(INSTALLED) ## thousands of joins beside Feast's own, and the index under
 bench: $(INSTALLED) ## measure every table of the README again
 	@.venv/bin/ratoon bench loop
 	@.venv/bin/ratoon bench features
+	@.venv/bin/ratoon bench serve
 	@$(if $(DATA),.venv/bin/ratoon bench refresh --data "$(DATA)",echo "bench refresh: not run; DATA=DIR says where its sets are")
+
+pictures: $(INSTALLED) ## take the README's pictures of a demo that is serving (needs Chromium) [PORT=8080]
+	@.venv/bin/python -m ratoon.bench.screenshots docs/pictures --user 196 --url "http://127.0.0.1:$(PORT)/"
 
 clean: ## remove .venv, caches and var/ (releases and event log included)
 	@for path in .venv var build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis; do \
@@ -71,5 +75,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    elif "$(PYTHON)" -c "import pip" 2>/dev/null; then pip=("$(PYTHON)" -m pip --python .venv/bin/python); \
 	    else echo "No pip for $(PYTHON): install the system package python3-venv or python3-pip" >&2; exit 1; fi; \
 	    "$${pip[@]}" uninstall -qq -y faiss-$(OTHER_FAISS); \
-	    "$${pip[@]}" install -qq --no-compile --prefer-binary -e ".[$(FAISS),dev]"
+	    "$${pip[@]}" install -qq --no-compile --prefer-binary -e ".[$(FAISS),dev,otel]"
 	@touch "$@"

@@ -22,6 +22,9 @@ PINNED = {
     if "==" in line and not line.startswith("#")
 }
 
+SCRIPTS = {file.stem for folder in (FEATURE_REPO, PACKAGE / "bench" / "peers") for file in folder.glob("*.py")}
+"""Files that are run from their own folder, and import one another by their names alone."""
+
 
 def test_every_dependency_has_a_reason() -> None:
     """Each dependency stands on a line of its own that ends in a comment saying what needs it."""
@@ -37,8 +40,7 @@ def test_every_import_is_declared() -> None:
         where(path, line, name)
         for path in python_files(PACKAGE, FEATURE_REPO)
         for line, name in imports(path)
-        if (top := name.partition(".")[0])
-        not in sys.stdlib_module_names | {"ratoon"} | {file.stem for file in FEATURE_REPO.glob("*.py")}
+        if (top := name.partition(".")[0]) not in sys.stdlib_module_names | {"ratoon"} | SCRIPTS
         and not {canonicalize_name(home) for home in homes.get(top, [])} & declared
     ]
     assert guests == []

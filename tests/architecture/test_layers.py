@@ -42,6 +42,7 @@ def test_contracts_hold(copy: Path) -> None:
         ("domain/stray.py", "import ratoon.ports", "ratoon.domain is not allowed to import ratoon.ports"),
         ("data/stray.py", "import ratoon.index", "ratoon.data is not allowed to import ratoon.index"),
         ("wiring.py", "import ratoon.serving", "ratoon.wiring is not allowed to import ratoon.serving"),
+        ("client/stray.py", "import ratoon.domain", "ratoon.client is not allowed to import ratoon.domain"),
         ("refresh.py", "import torch", "ratoon.refresh is not allowed to import torch"),
         ("serving/stray.py", "import torch", "ratoon.serving.stray -> torch"),
         ("index/stray.py", "import torch", "ratoon.index.stray -> torch"),
