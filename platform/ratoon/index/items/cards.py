@@ -19,9 +19,9 @@ class Cards:
         """The cards of items, in order, as far as they were made since their columns changed last."""
         return list(map(self._made.get, ids))
 
-    def keep(self, item: str, card: bytes) -> None:
-        """Remember a card."""
-        self._made[item] = card
+    def keep(self, cards: Mapping[str, bytes]) -> None:
+        """Remember cards."""
+        self._made.update(cards)
 
     def forget(self, ids: Iterable[str]) -> None:
         """Make the cards of these items anew when they are asked for."""
@@ -39,6 +39,17 @@ class Cards:
         self._made.clear()
 
 
-def card(item: str, columns: Mapping[str, object]) -> bytes:
-    """One item's members."""
-    return b"," + to_json({"item_id": item, "item": columns}, inf_nan_mode="null")[1:-1]
+_FIRST, _NEXT = b'{"item_id":', b'},{"item_id":'
+
+
+def written(rows: Mapping[str, Mapping[str, object]]) -> dict[str, bytes]:
+    """The cards of items, by their columns: written all at once, and then cut apart.
+
+    Within a string the quotes of what is cut at are escaped; only a column of objects can hold it, and then they are written
+    one by one.
+    """
+    objects = [{"item_id": item, "item": columns} for item, columns in rows.items()]
+    parts = to_json(objects, inf_nan_mode="null")[1 + len(_FIRST) : -2].split(_NEXT)
+    if len(parts) != len(objects):
+        parts = [to_json(one, inf_nan_mode="null")[len(_FIRST) : -1] for one in objects]
+    return {item: b',"item_id":' + part for item, part in zip(rows, parts, strict=True)}

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ratoon.index.items.cards import Cards, card
+from ratoon.index.items.cards import Cards, written
 from ratoon.index.items.journal import Edit, Journal
 from ratoon.index.items.names import Names
 from ratoon.index.items.values import cast, differ
@@ -229,9 +229,13 @@ class Slots:
 
         Whoever asks keeps slots from being reused until it has the answer.
         """
-        held = [(item, slot) for item in ids if (slot := self._slot.get(item)) is not None]
-        found = {item: {name: column[slot] for name, column in self._columns.items()} for item, slot in held}
-        return {item: found[item] for item, slot in held if self._slot.get(item) == slot}
+        found, place, columns = dict[str, dict[str, object]](), self._slot.get, list(self._columns.items())
+        for item in ids:
+            if (slot := place(item)) is not None:
+                row = {name: column[slot] for name, column in columns}
+                if place(item) == slot:
+                    found[item] = row
+        return found
 
     def cards(self, ids: Sequence[str]) -> list[bytes | None]:
         """What is shown of each of these items, in order, see `Cards`; None for one that is not held.
@@ -239,20 +243,14 @@ class Slots:
         As with `rows`, whoever asks keeps slots from being reused.
         """
         cards = self._cards.get(ids)
-        if None in cards:
-            return [self._card(item) if card is None else card for item, card in zip(ids, cards, strict=True)]
-        return cards
-
-    def _card(self, item: str) -> bytes | None:
+        if None not in cards:
+            return cards
         before = self.edits
-        row = self.rows([item])
-        if item not in row:
-            return None
-        made = card(item, row[item])
-        self._cards.keep(item, made)
+        made = written(self.rows([item for item, card in zip(ids, cards, strict=True) if card is None]))
+        self._cards.keep(made)
         if self.edits != before:
-            self._cards.forget([item])
-        return made
+            self._cards.forget(made)
+        return [made.get(item) if card is None else card for item, card in zip(ids, cards, strict=True)]
 
     def first(self, k: int, without: Container[str], slots: Rows | None = None) -> list[str]:
         """The first k items by slot, or what there is; some are left out, and all whose slot is not among `slots`."""
