@@ -12,7 +12,7 @@ from threading import Lock
 
 import numpy as np
 
-from ratoon.answering import lately, shift
+from ratoon.answering import lately, shift, warm
 from ratoon.arrivals import Arrivals, amend, parted, put
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event
@@ -20,9 +20,6 @@ from ratoon.domain.release import Release
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.shift import Shift
 from ratoon.ports import EventLog, Files, Index, Indexes, PostedItems, Registry, ServedTowers
-
-WARMED = 64
-"""Items whose neighbours are looked for before an index is served."""
 
 FOREVER = 2**63 - 1
 """An offset that no event reaches."""
@@ -116,7 +113,9 @@ def serve(
 
 def _begin(live: Live, slot: Slot, log: EventLog, described: PostedItems) -> None:
     coming = _embedded(slot, log, slot.release.window.end, described)
+    coming = replace(coming, shift=_shifted(slot, log, coming.end, live.left_out))
     with live.lock:
+        live.followed = coming.end
         _bring_forward(live, slot, log, coming)
 
 
@@ -149,7 +148,10 @@ def arrivals(
     """
     with live.lock:
         slot, since = live.slot, max(live.replayed, live.followed) if light else live.replayed
-    return None if slot is None or log.end() == since else _embedded(slot, log, since, described, only)
+    if slot is None or log.end() == since:
+        return None
+    coming = _embedded(slot, log, since, described, only)
+    return coming if light or only is not None else replace(coming, shift=_shifted(slot, log, coming.end, live.left_out))
 
 
 def replay(live: Live, log: EventLog, coming: Arrivals | None) -> None:
@@ -199,8 +201,9 @@ def _embedded(slot: Slot, log: EventLog, since: int, described: PostedItems, onl
 
 def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> None:
     _bring(slot, log, coming)
-    live.slot = replace(slot, shift=_shifted(slot, log, coming.end, live.left_out))
-    live.replayed = live.followed = coming.end
+    moved = coming.shift.items if coming.shift else ()
+    live.slot = _without(replace(slot, shift=coming.shift), [item for item in moved if item not in slot.index])
+    live.replayed, live.followed = coming.end, max(live.followed, coming.end)
 
 
 def _bring(slot: Slot, log: EventLog, coming: Arrivals) -> list[str]:
@@ -251,16 +254,8 @@ def _slot(
         )
     index = index_of(schema, towers)
     index.search(np.eye(1, release.dim, dtype=np.float32), 1)  # an index of another length fails here, not in an answer
-    _warm(index)
+    warm(index)
     return Slot(release, schema, towers, index)
-
-
-def _warm(index: Index) -> None:
-    """Ask for what is like some of its items, so that the first answers find in memory what they look at."""
-    some = index.first(WARMED)
-    for vector in index.vectors(some):
-        (found,) = index.search(vector[None, :], len(some))
-        index.cards([item for item, _ in found])
 
 
 def _followed(

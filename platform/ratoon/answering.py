@@ -20,6 +20,9 @@ from ratoon.ports import EventLog, Index
 Found = list[tuple[str, float]]
 """Item ids and scores, best first."""
 
+WARMED = 64
+"""Items whose neighbours are looked for before an index is served."""
+
 SPARE = 32
 """How many more than asked for are looked for where scores have moved since."""
 
@@ -51,14 +54,23 @@ def shift(index: Index, worth: Vectors, timeline: Timeline, upto: int, offsets: 
         return None
     moments = np.array(offsets, np.int64)
     codes = timeline.touched(min(upto + 1, int(moments.min())), max(upto + 1, int(moments.max())))
-    codes = codes[[timeline.items[code] in index for code in codes]]
+    codes, vectors = _held(index, timeline, codes)
     items = tuple(timeline.items[code] for code in codes)
-    vectors = index.vectors(items)
     known = vectors[:, -WIDTH:]
     ever = ever_of(known) - timeline.counted(np.array([upto + 1]), codes)[0]
     parts = [_amounts(timeline, part, codes, ever, known, worth) for part in np.split(moments, range(CHUNK, len(moments), CHUNK))]
     found = Shift(items, vectors, np.concatenate(parts)).moving()
     return found if found.items else None
+
+
+def _held(index: Index, timeline: Timeline, codes: Ints) -> tuple[Ints, Vectors]:
+    """Those of the items that an index holds, and their vectors; others may take items away meanwhile."""
+    while True:
+        there = codes[[timeline.items[code] in index for code in codes]]
+        try:
+            return there, index.vectors([timeline.items[code] for code in there])
+        except KeyError:
+            continue
 
 
 def _amounts(timeline: Timeline, moments: Ints, codes: Ints, ever: Ints, known: Vectors, worth: Vectors) -> Vectors:
@@ -151,6 +163,14 @@ def _merged(pairs: Found, own: npt.NDArray[Any], items: Sequence[str], apart: Se
     merged = [pair for pair in pairs if pair[0] not in apart]
     merged += [(items[place], float(own[place])) for place in best.tolist() if items[place] not in hidden]
     return _best(merged, k)
+
+
+def warm(index: Index) -> None:
+    """Ask for what is like some of its items, so that the first answers find in memory what they look at."""
+    some = index.first(WARMED)
+    for vector in index.vectors(some):
+        (found,) = index.search(vector[None, :], len(some))
+        index.cards([item for item, _ in found])
 
 
 def set_traits(index: Index, ids: Sequence[str], ever: Ints, timeline: Timeline, upto: int) -> int:

@@ -17,6 +17,7 @@ from ratoon.domain.encoding import completed
 from ratoon.domain.errors import RatoonError
 from ratoon.domain.popularity import WIDTH, WINDOWS, traits
 from ratoon.domain.schema import TowerSchema
+from ratoon.domain.shift import Shift
 from ratoon.ports import Index, Towers
 
 logger = logging.getLogger("ratoon.serving")
@@ -31,6 +32,7 @@ class Arrivals:
         start, end: they were posted at offsets above `start`; everything up to `end` is among them, if it can be embedded.
         batch: those that the release does not know; None if there are none.
         edits: what was said of the display and filter columns of the others, which keep their learnt vectors.
+        shift: what has become of popularity up to `end`.
     """
 
     release: str
@@ -38,6 +40,7 @@ class Arrivals:
     end: int
     batch: EmbeddingBatch | None
     edits: pa.Table | None = None
+    shift: Shift | None = None
 
 
 def parted(

@@ -40,7 +40,7 @@ def test_a_bad_release_is_counted_and_survived(world: World, ask: Ask, caplog: p
     """A release that cannot be read is logged and counted, the one before goes on, and a good one after it is adopted."""
     world.registry.broken.add(f"{2:064x}")
     world.registry.release(2)
-    soon(lambda: 'ratoon_adoption_failures_total{surface="default"}' in ask("GET", "/metrics").text)
+    soon(lambda: 'ratoon_adoption_failures_total{surface="default"} 0.0' not in ask("GET", "/metrics").text)
     assert sequence(ask) == 1
     assert "surface default: adoption failed" in caplog.text
     world.registry.release(3)
