@@ -172,6 +172,7 @@ def test_publishing_is_no_change_to_refresh_for(here: House) -> None:
     names = {view.name for view in load(here.home / "features" / "views.json")}
     assert names == {"item_popularity", "item_profile", "user_activity", "user_profile"}
     assert {one.view for one in here.features("default").materialize()} == names
+    assert here.parity(50, 0).differences == ()
     registered = {view.name for view in here.features("default").repository.store.list_feature_views()}
     assert registered == {*names, "item_vectors", "user_vectors"}
 

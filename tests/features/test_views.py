@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +30,14 @@ def test_load_is_the_inverse_of_save(tmp_path: Path) -> None:
     """Views come back equal, in order."""
     save(tmp_path / "views.json", [ACTIVITY, PRICES])
     assert load(tmp_path / "views.json") == (ACTIVITY, PRICES)
+
+
+def test_views_move_with_their_folder(tmp_path: Path) -> None:
+    """Rows that lay in the folder are looked for where the folder is now; what lies elsewhere stays where it is."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    save(here / "views.json", [replace(ACTIVITY, path=str(here / "activity" / "*.parquet")), PRICES])
+    here.rename(there)
+    assert [view.path for view in load(there / "views.json")] == [str(there / "activity" / "*.parquet"), PRICES.path]
 
 
 def test_views_of_an_unapplied_repository_are_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -12,6 +12,7 @@ from ratoon import durable
 from ratoon.domain.errors import StoreError, UsageError
 from ratoon.domain.event import TIME
 from ratoon.domain.schema import Entity
+from ratoon.features.places import found, written
 
 Origin = Literal["interaction", "user", "item", "foreign"]
 """Which events fill a view; `foreign` rows are written by somebody else."""
@@ -98,12 +99,13 @@ class View:
 
 
 def save(path: Path, views: Iterable[View]) -> None:
-    """Write the views down for processes that do not import Feast."""
-    durable.write(path, json.dumps([asdict(view) for view in views], indent=1, sort_keys=True).encode())
+    """Write the views down for processes that do not import Feast; see `places.written` for files beside `path`."""
+    raw = [asdict(view) | {"path": written(view.path, path.parent)} for view in views]
+    durable.write(path, json.dumps(raw, indent=1, sort_keys=True).encode())
 
 
 def load(path: Path) -> tuple[View, ...]:
-    """The inverse of `save`."""
+    """The inverse of `save`, wherever the folder is by now."""
     if not path.exists():
         raise StoreError(
             str(path),
@@ -112,7 +114,12 @@ def load(path: Path) -> tuple[View, ...]:
             fix="Run `ratoon bootstrap` or `ratoon ingest` first.",
         )
     raw = json.loads(path.read_bytes())
-    return tuple(View(**row | {"fields": tuple(ViewField(**field) for field in row["fields"])}) for row in raw)
+    return tuple(_view(row, path.parent) for row in raw)
+
+
+def _view(row: dict[str, Any], folder: Path) -> View:
+    fields = tuple(ViewField(**field) for field in row["fields"])
+    return View(**row | {"path": found(row["path"], folder), "fields": fields})
 
 
 def named(path: Path, name: str) -> View:

@@ -9,6 +9,7 @@ from ratoon.bench.serving.editions import SHARES
 from ratoon.bench.serving.inputs import SCHEMA
 from ratoon.bench.serving.world import SEAL, World, open_world
 from ratoon.features.online import OnlineUsers
+from ratoon.features.online.opening import Place
 
 
 def test_a_world_is_made_once(own: World) -> None:
@@ -29,7 +30,7 @@ def test_what_is_published_in_a_copy_stays_there(world: World, own: World) -> No
     release = own.publish(1)
     assert (release.sequence, release.parent) == (2, first.id)
     assert world.registry().get(None) == first
-    assert str(own.home) in (own.home / "features" / "online.json").read_text()
+    assert Place.load(own.home / "features" / "online.json").address == str(own.home / "features" / "online.db")
 
 
 def test_editions_move_the_share_that_they_say(world: World) -> None:

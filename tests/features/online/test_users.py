@@ -1,5 +1,6 @@
 """What is served is what a join would find, whoever wrote it last."""
 
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -49,6 +50,19 @@ def get(online: OnlineUsers, there: World, user: str) -> dict[str, object] | Non
 
 def plain(value: object) -> object:
     return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def test_a_copy_of_a_home_writes_into_itself(small: World, tmp_path: Path) -> None:
+    """What a server of a copied home writes before anything is applied there leaves the first home as it was, and is read."""
+    there = tmp_path / "copied"
+    shutil.copytree(small.home, there)
+    log = SqliteEventLog(there / "events.sqlite", "log", lambda: START)
+    log.append(batch(event("b", item_id="b", event_timestamp=at(1))))
+    before = stored(small.home, "user_activity", ["u1"])
+    OnlineUsers(there / "features", log).refresh(["u1"])
+    log.close()
+    assert stored(small.home, "user_activity", ["u1"]) == before
+    assert stored(there, "user_activity", ["u1"]) != before
 
 
 def stored(home: Path, view: str, users: Sequence[str]) -> list[bytes | None]:

@@ -81,7 +81,7 @@ class World:
         (home / "features").mkdir()
         for name in ("events.sqlite", "features/online.db", "ratoon.toml"):
             shutil.copy(self.home / name, home / name)
-        inputs.apply(home / "features")  # it says where the online store is
+        inputs.apply(home / "features")
         return World(home, self.items, self.users)
 
 

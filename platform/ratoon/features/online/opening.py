@@ -2,12 +2,13 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ratoon import durable
 from ratoon.domain.errors import StoreError
 from ratoon.features.online.store import RowStore
+from ratoon.features.places import found, written
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,13 @@ class Place:
     project: str
 
     def save(self, path: Path) -> None:
-        """Write it down for processes that do not import Feast."""
-        durable.write(path, json.dumps(vars(self), sort_keys=True).encode())
+        """Write it down for processes that do not import Feast; see `written` for what lies beside `path`."""
+        address = written(self.address, path.parent) if self.kind == "sqlite" else self.address
+        durable.write(path, json.dumps({**vars(self), "address": address}, sort_keys=True).encode())
 
     @classmethod
     def load(cls, path: Path) -> "Place":
-        """The inverse of `save`.
+        """The inverse of `save`, wherever the folder is by now.
 
         Raises:
             StoreError: if no repository was applied here.
@@ -42,7 +44,8 @@ class Place:
                 found="no such file",
                 fix="Run `ratoon bootstrap` or `ratoon ingest` first.",
             )
-        return cls(**json.loads(path.read_bytes()))
+        place = cls(**json.loads(path.read_bytes()))
+        return replace(place, address=found(place.address, path.parent)) if place.kind == "sqlite" else place
 
     def open(self) -> RowStore:
         """The store itself."""
