@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 from rich.markup import escape
 
-from ratoon.cli import asking, datasets, indexing, keys, online, quarantine, trials
+from ratoon.cli import asking, datasets, indexing, keeping, keys, online, quarantine, trials
 from ratoon.cli.datasets import import_folder, open_house
 from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
@@ -54,6 +54,8 @@ app.command()(resume)
 app.command()(asking.retrieve)
 app.command()(rollback)
 app.command()(serve)
+for command in keeping.COMMANDS:
+    app.command()(command)
 
 
 def main() -> None:

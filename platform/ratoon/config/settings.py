@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from ratoon.config.retention import Retention
 from ratoon.config.sections import Clock, Drift, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Training, Trial
 from ratoon.domain.errors import UsageError
 
@@ -28,6 +29,7 @@ class Settings(Section):
     serving: Serving = Serving()
     exposures: Exposures = Exposures()
     trial: Trial = Trial()
+    retention: Retention = Retention()
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
 
     def surface(self, name: str) -> Surface:
