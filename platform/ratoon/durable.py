@@ -14,6 +14,9 @@ from typing import BinaryIO
 FAULT = "RATOON_FAULT"
 """Environment variable `POINT` or `POINT:N`: die by SIGKILL the Nth time that fault point is passed."""
 
+UNFINISHED = ".*.new"
+"""How files are called until they are whole; one that stays had a writer that died."""
+
 _passed: dict[str, int] = {}
 
 

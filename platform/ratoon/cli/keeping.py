@@ -1,5 +1,6 @@
-"""`ratoon backup` and `ratoon restore`: a home, copied while it is used, and put back."""
+"""`ratoon backup`, `restore`, `gc` and `forget`: a home is copied, put back, cleared, and clear of one person."""
 
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +8,12 @@ from typing import Annotated
 import typer
 
 from ratoon.cli.datasets import open_house
-from ratoon.cli.screen import AsJson, busy, show
+from ratoon.cli.screen import AsJson, busy, show, table
 from ratoon.domain.errors import UsageError
 
 Number = Annotated[int | None, typer.Option(help="Which of the folder's backups; the newest by default.")]
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go, and delete nothing.")]
 
 
 def backup(
@@ -59,5 +62,42 @@ def restore(
     show(said, as_json, text, *(f"without {one}" for one in made.without))
 
 
-COMMANDS = (backup, restore)
+def gc(
+    releases: Annotated[int | None, typer.Option(min=1, help="Newest releases to keep, instead of [retention].")] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what [retention] no longer keeps; never what is served, compared with on trial, or needed by either."""
+    from ratoon.keeping.clearing import clear
+    from ratoon.serving.exposures import FILE, StoredExposures
+
+    house = open_house()
+    policy = house.settings.retention.policy
+    if releases is not None:
+        policy = replace(policy, releases=releases)
+    with busy("clearing"):
+        done = clear(house, policy, StoredExposures(house.home / FILE), datetime.now(UTC), dry_run=dry_run)
+    rows = [asdict(one) for one in done.cleared]
+    last = f"{len(rows)} things {'would go' if dry_run else 'are gone'}, {sum(one.size for one in done.cleared)} bytes"
+    show(asdict(done), as_json, *([table(rows)] if rows else []), *(f"left alone: {one}" for one in done.skipped), last)
+
+
+def forget(
+    user: Annotated[str, typer.Argument(help="The user's id.")],
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what is kept of one user, and say what this does not reach and until when it is there."""
+    from ratoon.keeping.forgetting import forget as run
+    from ratoon.serving.exposures import FILE, StoredExposures
+
+    house = open_house()
+    with busy("forgetting"):
+        done = run(house, user, StoredExposures(house.home / FILE), datetime.now(UTC), dry_run=dry_run)
+    counted = {name: "not counted" if count is None else count for name, count in done.done.items()}
+    rows = [{"of": name, "would go" if dry_run else "gone": count} for name, count in counted.items()]
+    show(asdict(done), as_json, table(rows), "what is left:", *(f"  {one.where}: {one.until}" for one in done.left))
+
+
+COMMANDS = (backup, restore, gc, forget)
 """What `ratoon` has of these."""

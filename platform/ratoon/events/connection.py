@@ -43,6 +43,7 @@ INDEXES = {
     # The newest of a rare type are found among however many others: a server asks at every look.
     "of_type": """INDEX of_type ON events (type, "offset") WHERE kind = 'interaction' AND type IS NOT NULL""",
     "removals": """INDEX removals ON events ("offset", item_id) WHERE kind = 'remove'""",
+    "forgotten": """INDEX forgotten ON events ("offset") WHERE kind = 'forgotten'""",
 }
 """Name -> what stands behind CREATE."""
 

@@ -14,6 +14,8 @@ RECENT = """
 SELECT "offset", user_id, item_id FROM events WHERE kind = 'interaction' AND "offset" <= ? {events} {types}
 ORDER BY "offset" DESC LIMIT ?"""
 
+FORGOT = """SELECT 1 FROM events WHERE kind = 'forgotten' AND "offset" > ? LIMIT 1"""
+
 
 def of_types(types: Types, column: str = "type") -> tuple[str, list[str]]:
     """The condition that leaves other types out, and its parameters. Where all count it is empty: no row's type is read.

@@ -20,7 +20,7 @@ from ratoon.domain.schema import Entity
 from ratoon.durable import fault_point
 from ratoon.events.arrival import Clock, arrivals
 from ratoon.events.connection import connect, failures, loading, mapped
-from ratoon.events.interactions import RECENT, SEEN, SEEN_BY, of_types
+from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types
 from ratoon.events.items import CATALOGUE, note
 from ratoon.events.met import Met
 from ratoon.events.rows import rows_of, table_of
@@ -198,8 +198,11 @@ class SqliteEventLog:
     def seen(self, user_id: str, before: int | None = None, types: Types = None) -> list[str]:
         """The items a user met at offsets below `before`, or ever, by interactions of these types; in order of first sight."""
         if before is None:
-            return self._met.of(user_id, types, self.end(), self._seen_after)
+            return self._met.of(user_id, types, self.end(), self._seen_after, self._forgot)
         return self._seen_after(user_id, types, 0, before)
+
+    def _forgot(self, after: int) -> bool:
+        return bool(self._select(FORGOT, after))
 
     def _seen_after(self, user_id: str, types: Types, after: int, before: int = _ALL) -> list[str]:
         counting, names = of_types(types, "+type")

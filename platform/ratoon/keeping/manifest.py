@@ -1,4 +1,7 @@
-"""What a backup says of itself: `<folder>/<number>.json`, a SHA-256 and the JSON that it is of. Written last, it makes the backup."""
+"""What a backup says of itself: `<folder>/<number>.json`, a SHA-256 and the JSON that it is of.
+
+It is written last: without it there is no backup.
+"""
 
 import json
 from collections.abc import Mapping

@@ -126,11 +126,11 @@ def _is_sqlite(path: Path) -> bool:
 def _snapshot(path: Path, beside: Path) -> None:
     """An SQLite file as of one moment, in one step: nobody is kept from writing, and nothing written since is in it."""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)) as source:
-            with closing(sqlite3.connect(beside)) as copy:
-                source.backup(copy)
-                # Without a write-ahead log of its own the copy is one file.
-                copy.execute("PRAGMA journal_mode = DELETE")
+        reading = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
+        with closing(reading) as source, closing(sqlite3.connect(beside)) as copy:
+            source.backup(copy)
+            # Without a write-ahead log of its own the copy is one file.
+            copy.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         fix = "Check the disk of both; no backup was made."
         raise StoreError(str(path), expected="an SQLite file that can be copied", found=str(error), fix=fix) from error

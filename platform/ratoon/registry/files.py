@@ -132,6 +132,18 @@ class FileRegistry:
             self._shelf.forget(last.sequence)
             return old
 
+    def tidy(self, *, dry_run: bool = False) -> list[Path]:
+        """Delete what crashes left: folders that no release leads to any more, and half-written ones; which they were."""
+        with locked(self._root / ".current"):
+            history = self.releases()
+            left = self._shelf.left(history[-1].sequence if history else 0)
+            if left and not dry_run:
+                if history:
+                    self._shelf.fold(history[-1])
+                self._shelf.forget(history[-1].sequence - 1 if history else 0)
+                self._shelf.sweep()
+            return left
+
     def occupied(self, release: Release) -> int:
         """Bytes on the shelf that are this release's own: its manifest, and each file whole or as what differs."""
         return sum(self._shelf.sizes(release).values())

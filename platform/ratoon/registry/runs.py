@@ -42,11 +42,17 @@ class Runs:
         path = self._path(number, digest)
         durable.write(path.with_suffix("") / EVENTS, events(run))
         durable.write(path, _json(run).encode())
-        for old in self._paths()[:-KEPT]:
+        self.trim(KEPT)
+        return run
+
+    def trim(self, kept: int, *, dry_run: bool = False) -> list[Path]:
+        """Let go of all but the newest `kept`; which they were. Whoever calls holds the surface's lease."""
+        gone = self._paths()[:-kept]
+        for old in () if dry_run else gone:
             if (figures := old.with_suffix("")).exists():
                 shutil.rmtree(figures)
             old.unlink()
-        return run
+        return gone
 
     def all(self) -> list[Run]:
         """Every run that is kept, newest first; StoreError naming the file that cannot be read."""

@@ -99,6 +99,16 @@ class Shelf:
             durable.fault_point("registry.forgotten")
             shutil.rmtree(gone)
 
+    def left(self, oldest: int) -> list[Path]:
+        """Folders with a sequence below `oldest`, and half-written ones."""
+        older = (folder for folder in self.root.glob("[0-9]*-*") if sequence_of(folder.name) < oldest)
+        return sorted([*older, *self.root.glob(f"{STAGING}*")])
+
+    def sweep(self) -> None:
+        """Take half-written folders away; whoever calls holds the registry's lock, so that nobody is at work on them."""
+        for stale in self.root.glob(f"{STAGING}*"):
+            shutil.rmtree(stale)
+
     def add(self, release: Release, files: Files) -> None:
         """Write a release beside the others and rename it into its place, everything synced.
 
@@ -108,8 +118,7 @@ class Shelf:
             UsageError: `files` are not those whose hashes `release.files` has; nothing has been written.
         """
         _same_files(release, files)
-        for stale in self.root.glob(f"{STAGING}*"):
-            shutil.rmtree(stale)
+        self.sweep()
         final = self.folder(release.sequence, release.id)
         if final.exists():
             if self._is(release):

@@ -43,7 +43,7 @@ class MappedFiles:
                 _make(path, written)
             base = Base(path, written.shape)
             os.utime(path)
-            self._tidy()
+            self._tidy(KEPT)
         return MappedLists(base)
 
     @contextmanager
@@ -53,15 +53,24 @@ class MappedFiles:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _tidy(self) -> None:
-        """Remove what a process left that died writing, and files that nobody maps but the newest."""
-        for left in self._folder.glob(".*.new"):
-            left.unlink()
+    def cleared(self, kept: int, *, dry_run: bool = False) -> list[Path]:
+        """Remove all files that nobody maps but the newest `kept`; which they were."""
+        if not self._folder.exists():
+            return []
+        with self._alone():
+            return self._tidy(kept, dry_run=dry_run)
+
+    def _tidy(self, kept: int, *, dry_run: bool = False) -> list[Path]:
+        """Remove what a process left that died writing, too."""
         files = sorted(self._folder.glob("*.ivf"), key=lambda file: file.stat().st_mtime_ns)
-        for old in files[:-KEPT]:
-            if not _mapped(old):
+        gone = [old for old in files[: max(len(files) - kept, 0)] if not _mapped(old)]
+        if not dry_run:
+            for left in self._folder.glob(".*.new"):
+                left.unlink()
+            for old in gone:
                 old.unlink()
                 _seal(old).unlink(missing_ok=True)
+        return gone
 
 
 def _seal(path: Path) -> Path:

@@ -1,0 +1,62 @@
+"""A person's events leave the log: their offsets stay, and nothing else of them.
+
+Whoever follows the log counts on every offset up to its end, so a row is not deleted but emptied: its kind is FORGOTTEN, which
+no reader asks for, and its id is its offset. One more such row is appended, by which servers notice: they remember whom they
+were asked about. The time that an event had stays, as the log's clock may stand on it.
+"""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ratoon.durable import fault_point
+from ratoon.events.connection import connect, failures
+
+FORGOTTEN = "forgotten"
+"""The kind of an emptied row; nobody can post one."""
+
+_EMPTIED = f"""
+UPDATE events SET event_id = '{FORGOTTEN}:' || "offset", kind = '{FORGOTTEN}', surface = NULL, user_id = NULL, item_id = NULL,
+    type = NULL, value = NULL, features = NULL, request_id = NULL
+WHERE user_id = ?"""
+_TOLD = f"""
+INSERT INTO events ("offset", event_id, kind, event_timestamp, created_timestamp)
+SELECT "offset" + 1, '{FORGOTTEN}:' || ("offset" + 1), '{FORGOTTEN}',
+    (SELECT max(event_timestamp) FROM events), max(created_timestamp + 1, ?)
+FROM events ORDER BY "offset" DESC LIMIT 1"""
+
+
+def events_of(path: Path, user_id: str) -> list[tuple[int, str]]:
+    """Offset and id of every event of a user, by offset; StoreError like the log's."""
+    if not path.exists():
+        return []
+    with closing(connect(path)) as db, failures(path):
+        found = db.execute('SELECT "offset", event_id FROM events WHERE user_id = ? ORDER BY "offset"', (user_id,))
+        return [(int(offset), str(event_id)) for offset, event_id in found]
+
+
+def forget(path: Path, user_id: str, now: datetime) -> int:
+    """Empty every event of a user, in one transaction; how many there were. Their bytes are the caller's to overwrite.
+
+    Args:
+        now: when servers are told: the arrival of the row that tells them, if nothing arrived later.
+
+    Raises:
+        StoreError: like the log's; nothing was changed.
+    """
+    if not path.exists():
+        return 0
+    with closing(connect(path)) as db, failures(path):
+        db.execute("PRAGMA secure_delete = ON")
+        return _emptied(db, user_id, (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
+
+
+def _emptied(db: sqlite3.Connection, user_id: str, arrival: int) -> int:
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        gone = db.execute(_EMPTIED, (user_id,)).rowcount
+        if gone:
+            db.execute(_TOLD, (arrival,))
+        fault_point("events.forgetting")
+    return gone

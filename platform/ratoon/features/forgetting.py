@@ -1,0 +1,144 @@
+"""A person's rows leave the files under `features/` and the online store. The caller has cleared the log before.
+
+Files keep their names, which say up to which event they are, and lose rows; a file without a row of theirs is not touched.
+Each is replaced whole, so a run that died is completed by running it again.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ratoon import durable
+from ratoon.features import views
+from ratoon.features.examples import folder as examples
+from ratoon.features.folds.fold import Plan
+from ratoon.features.online.keys import text_keys
+from ratoon.features.online.opening import Place
+
+USER = "user_id"
+
+
+def offline(features: Path, user_id: str, *, dry_run: bool) -> int:
+    """Rows of Parquet files: of views, of published vectors, and what is remembered of vanished files; how many.
+
+    Nothing may be ingested meanwhile.
+    """
+    gone = 0
+    for path in _tables(features):
+        with pq.ParquetFile(path) as file:
+            if USER not in file.schema_arrow.names:
+                continue
+            theirs = pc.equal(pc.cast(file.read([USER]).column(USER), pa.string()), user_id).combine_chunks().fill_null(False)
+            count = int(pc.sum(theirs, min_count=0).as_py())
+            rest = file.read().filter(pc.invert(theirs)) if count and not dry_run else None
+        gone += count
+        if rest is not None:
+            _replace(path, rest)
+    return gone
+
+
+def _tables(features: Path) -> Iterator[Path]:
+    for path in sorted(features.rglob("*.parquet")):
+        if "examples" not in path.relative_to(features).parts[:1]:
+            yield path
+
+
+def _replace(path: Path, table: pa.Table) -> None:
+    flat = [field.name for field in table.schema if not pa.types.is_list(field.type)]
+    with durable.writing(path) as file:
+        pq.write_table(table, file, compression="zstd", write_statistics=flat)
+    durable.fault_point("features.forgotten")
+
+
+def joined(features: Path, user_id: str, *, dry_run: bool) -> int:
+    """Training examples; how many."""
+    folder = features / "examples"
+    if not dry_run:
+        return examples.forget(folder, [user_id])
+    files = (pq.read_table(path, columns=[USER]).column(USER) for path in sorted(folder.glob("*/[0-9]*-[0-9]*.parquet")))
+    return sum(int(pc.sum(pc.equal(column, user_id), min_count=0).as_py()) for column in files)
+
+
+def folded(features: Path, user_id: str, *, dry_run: bool) -> int:
+    """The states that folds are carried on from; how many. Nothing may be ingested meanwhile.
+
+    A view that folds users' ids into items' rows loses all its states, which are then made again from the log.
+    """
+    written = features / "views.json"
+    gone = 0
+    for view in views.load(written) if written.exists() else ():
+        if view.origin != "interaction":
+            continue
+        naming = view.entity == "item" and USER in Plan(view).texts
+        for path in sorted((view.folder / ".state").glob("state-*.arrow")):
+            with pa.memory_map(str(path)) as source:
+                table = pa.ipc.open_file(source).read_all()
+                theirs = pc.equal(table.column("key"), user_id)
+                mine = view.entity == "user" and bool(pc.any(theirs, min_count=0).as_py())
+                rest = table.filter(pc.invert(theirs)) if mine else table
+                gone += int(mine or naming)
+                if dry_run or not (mine or naming):
+                    continue
+                if naming:
+                    path.unlink()
+                    continue
+                with durable.writing(path) as file, pa.ipc.new_file(file, rest.schema) as writer:
+                    writer.write_table(rest.combine_chunks())
+    return gone
+
+
+def online(features: Path, user_id: str, *, dry_run: bool) -> int:
+    """The packed rows; how many views had one. StoreError if the store cannot be reached."""
+    if not (features / "online.json").exists():
+        return 0
+    names = [view.name for view in views.load(features / "views.json") if view.online and view.entity == "user"]
+    store = Place.load(features / "online.json").open()
+    try:
+        store.prepare(names)
+        keys = text_keys(USER, [user_id])
+        there = sum(rows[0] is not None for rows in store.rows(names, keys))
+        if not dry_run:
+            store.forget(keys)
+    finally:
+        store.close()
+    return there
+
+
+def database(features: Path) -> Path | None:
+    """The file of the online store, where it is one."""
+    place = Place.load(features / "online.json") if (features / "online.json").exists() else None
+    return Path(place.address) if place is not None and place.kind == "sqlite" else None
+
+
+def quarantined(quarantine: Path, user_id: str, events: Collection[tuple[int, str]], *, dry_run: bool) -> int:
+    """Lines about a person's events, put aside, released or left out; how many. Nothing may be judged meanwhile.
+
+    Args:
+        events: offset and id of theirs, as they were in the log.
+    """
+    offsets, ids = {offset for offset, _ in events}, {event_id for _, event_id in events}
+
+    def theirs(line: dict[str, Any]) -> bool:
+        return line.get(USER) == user_id or line.get("offset") in offsets or line.get("event_id") in ids
+
+    return sum(_without(path, theirs, dry_run) for path in sorted(quarantine.rglob("*.jsonl")))
+
+
+def _without(path: Path, theirs: Callable[[dict[str, Any]], bool], dry_run: bool) -> int:
+    lines = path.read_text().splitlines(keepends=True)
+    rest = [line for line in lines if not theirs(json.loads(line))]
+    if len(rest) < len(lines) and not dry_run:
+        durable.write(path, "".join(rest).encode())
+    return len(lines) - len(rest)
+
+
+def named_by_items(features: Path) -> Sequence[str]:
+    """The views whose rows of items hold users' ids: those rows stay as they are."""
+    written = features / "views.json"
+    there = views.load(written) if written.exists() else ()
+    return [view.name for view in there if view.origin == "interaction" and view.entity == "item" and USER in Plan(view).texts]

@@ -1,0 +1,121 @@
+"""One person leaves a home: every file format by its own way, in an order that lets nothing come back.
+
+The log goes first: all else is derived from it, and a run that died is completed by running it again. Refreshes are kept out
+from beginning to end, ingestion while files are written anew. Answers go on.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from ratoon import durable
+from ratoon.events import forgetting as log
+from ratoon.features import forgetting as features
+from ratoon.keeping.erasing import erase, holds
+from ratoon.keeping.still import still
+from ratoon.wiring import House
+
+
+class Shown(Protocol):
+    """The log of what was shown."""
+
+    def forget(self, user_id: str) -> int:
+        """Delete everything that was shown to one user; how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Where something of the person still is.
+
+    Attributes:
+        until: what takes it away, in words.
+    """
+
+    where: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was deleted, or would be.
+
+    Attributes:
+        done: format -> how many rows, lines or files.
+        left: what this does not reach.
+    """
+
+    user_id: str
+    dry_run: bool
+    done: dict[str, int | None]
+    left: tuple[Left, ...]
+
+
+def forget(house: House, user_id: str, shown: Shown, now: datetime, *, dry_run: bool = False) -> Forgotten:
+    """Delete what a home holds of a user.
+
+    Raises:
+        Conflict: a refresh is at work, which would write what it has read.
+        StoreError: a store cannot be written; run again, it is completed.
+    """
+    home, folder = house.home, house.home / "features"
+    events, needle = home / "events.sqlite", user_id.encode()
+    done: dict[str, int | None] = {}
+    with ExitStack() as stack:
+        for surface in house.settings.surfaces:
+            stack.enter_context(house.registry(surface).lease())
+        stack.enter_context(still(folder))
+        theirs = log.events_of(events, user_id)
+        # Before the log: what says which lines are theirs is in it.
+        done["quarantine"] = features.quarantined(folder / "quarantine", user_id, theirs, dry_run=dry_run)
+        done["events"] = len(theirs) if dry_run else log.forget(events, user_id, now)
+        durable.fault_point("forget.log")
+        done["offline rows"] = features.offline(folder, user_id, dry_run=dry_run)
+        done["states"] = features.folded(folder, user_id, dry_run=dry_run)
+        done["training examples"] = features.joined(folder, user_id, dry_run=dry_run)
+        done["online rows"] = features.online(folder, user_id, dry_run=dry_run)
+        done["refused rows of imports"] = sum(_imported(path, user_id, dry_run) for path in home.glob("quarantine/*.csv"))
+    done["exposures"] = None if dry_run else shown.forget(user_id)
+    if not dry_run:
+        for path in filter(None, (events, features.database(folder))):
+            erase(path, needle)
+    return Forgotten(user_id, dry_run, done, tuple(_left(house, user_id)))
+
+
+def _imported(path: Path, user_id: str, dry_run: bool) -> int:
+    """Lines of a CSV file in which the user's id stands as a word: they are about rows that were never taken in."""
+    word = re.compile(rf"(?<!\w){re.escape(user_id)}(?!\w)")
+    rows = list(csv.reader(io.StringIO(path.read_text(), newline="")))
+    rest = [row for row in rows if not any(map(word.search, row))]
+    if len(rest) < len(rows) and not dry_run:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rest)
+        durable.write(path, text.getvalue().encode())
+    return len(rows) - len(rest)
+
+
+def _left(house: House, user_id: str) -> Iterable[Left]:
+    learnt, policy = "until a full refresh is published (`ratoon refresh --scope full`), then ", house.settings.retention
+    for surface in house.settings.surfaces:
+        registry = house.registry(surface)
+        written = json.dumps(user_id).encode(), json.dumps(user_id, ensure_ascii=False).encode()
+        for number, release in enumerate(registry.releases()):
+            if any(text in data for data in registry.load(release).values() for text in written):
+                gone = f"until `ratoon gc` lets go of it: it keeps the newest {policy.releases}"
+                where = f"release {release.sequence} of surface {surface!r}: a row of its user table"
+                yield Left(where, gone if number else learnt + gone)
+    for view in features.named_by_items(house.home / "features"):
+        yield Left(
+            f"view {view}: lists of users in rows of items", "until the view's fields change, and its rows are derived anew"
+        )
+    audit = house.home / "audit.jsonl"
+    if audit.exists() and holds(audit, user_id.encode()):
+        yield Left("audit.jsonl: who did what", "until whoever keeps that record takes it out; nothing here changes it")
+    yield Left("what shared layers learnt from their events", "until a full refresh, which learns from the log as it is now")
+    yield Left("backups made before", f"until {policy.backups} newer ones are made in the same folder")
