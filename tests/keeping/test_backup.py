@@ -61,7 +61,7 @@ def test_a_restored_home_answers_as_before(house: House, tmp_path: Path) -> None
 
 
 def test_nothing_in_a_backup_knows_of_later_events(house: House, tmp_path: Path) -> None:
-    """Events are posted all the while: the backup's log is the first part of the real one, and no online row is of a later event."""
+    """Events are posted all the while: the backup has the first part of the log, and no online row of a later one."""
     stop, counted = threading.Event(), [0]
 
     def post() -> None:

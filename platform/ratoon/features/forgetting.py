@@ -1,4 +1,4 @@
-"""A person's rows leave the files under `features/` and the online store. The caller has cleared the log before.
+"""A person's rows leave the files under `features/` and the online store. The log is the caller's.
 
 Files keep their names, which say up to which event they are, and lose rows; a file without a row of theirs is not touched.
 Each is replaced whole, so a run that died is completed by running it again.
@@ -64,32 +64,49 @@ def joined(features: Path, user_id: str, *, dry_run: bool) -> int:
     return sum(int(pc.sum(pc.equal(column, user_id), min_count=0).as_py()) for column in files)
 
 
-def folded(features: Path, user_id: str, *, dry_run: bool) -> int:
-    """The states that folds are carried on from; how many. Nothing may be ingested meanwhile.
+def folded(features: Path, user_id: str, event_ids: Sequence[str], *, dry_run: bool) -> int:
+    """The states that folds are carried on from; how many files. Nothing may be ingested meanwhile.
 
     A view that folds users' ids into items' rows loses all its states, which are then made again from the log.
+
+    Args:
+        event_ids: of the user's events: an item's state has the id of its newest one.
     """
-    written = features / "views.json"
-    gone = 0
+    written, gone = features / "views.json", 0
     for view in views.load(written) if written.exists() else ():
-        if view.origin != "interaction":
-            continue
-        naming = view.entity == "item" and USER in Plan(view).texts
-        for path in sorted((view.folder / ".state").glob("state-*.arrow")):
+        for path in sorted((view.folder / ".state").glob("state-*.arrow")) if view.origin == "interaction" else ():
             with pa.memory_map(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
-                theirs = pc.equal(table.column("key"), user_id)
-                mine = view.entity == "user" and bool(pc.any(theirs, min_count=0).as_py())
-                rest = table.filter(pc.invert(theirs)) if mine else table
-                gone += int(mine or naming)
-                if dry_run or not (mine or naming):
+                rest = _unnamed(view, table, user_id, event_ids)
+                if rest is table:
                     continue
-                if naming:
-                    path.unlink()
-                    continue
-                with durable.writing(path) as file, pa.ipc.new_file(file, rest.schema) as writer:
-                    writer.write_table(rest.combine_chunks())
+                gone += 1
+                if not dry_run:
+                    _save(path, rest)
     return gone
+
+
+def _unnamed(view: views.View, table: pa.Table, user_id: str, event_ids: Sequence[str]) -> pa.Table | None:
+    """States without a user; the same ones if they do not name them, None if they cannot do without."""
+    if view.entity == "item" and USER in Plan(view).texts:
+        return None
+    theirs = pc.equal(table.column("key"), user_id)
+    if view.entity == "user" and pc.any(theirs, min_count=0).as_py():
+        return table.filter(pc.invert(theirs))
+    newest = table.column("newest")
+    named = pc.is_in(newest, pa.array(event_ids, pa.string()))
+    if not pc.any(named, min_count=0).as_py():
+        return table
+    # No id: what happens at the same moment then counts as later, and the other one is no more.
+    return table.set_column(table.schema.get_field_index("newest"), "newest", pc.if_else(named, "", newest))
+
+
+def _save(path: Path, states: pa.Table | None) -> None:
+    if states is None:
+        path.unlink()
+        return
+    with durable.writing(path) as file, pa.ipc.new_file(file, states.schema) as writer:
+        writer.write_table(states.combine_chunks())
 
 
 def online(features: Path, user_id: str, *, dry_run: bool) -> int:

@@ -1,7 +1,8 @@
 """One person leaves a home: every file format by its own way, in an order that lets nothing come back.
 
-The log goes first: all else is derived from it, and a run that died is completed by running it again. Refreshes are kept out
-from beginning to end, ingestion while files are written anew. Answers go on.
+The log goes after all that only its events' ids tell apart, so that a run that died is completed by running it again; then what
+a server could make anew from it. Refreshes are kept out from beginning to end, ingestion while files are written anew, and
+answers go on.
 """
 
 import csv
@@ -72,13 +73,13 @@ def forget(house: House, user_id: str, shown: Shown, now: datetime, *, dry_run: 
             stack.enter_context(house.registry(surface).lease())
         stack.enter_context(still(folder))
         theirs = log.events_of(events, user_id)
-        # Before the log: what says which lines are theirs is in it.
         done["quarantine"] = features.quarantined(folder / "quarantine", user_id, theirs, dry_run=dry_run)
+        done["offline rows"] = features.offline(folder, user_id, dry_run=dry_run)
+        done["states"] = features.folded(folder, user_id, [event_id for _, event_id in theirs], dry_run=dry_run)
+        done["training examples"] = features.joined(folder, user_id, dry_run=dry_run)
+        durable.fault_point("forget.files")
         done["events"] = len(theirs) if dry_run else log.forget(events, user_id, now)
         durable.fault_point("forget.log")
-        done["offline rows"] = features.offline(folder, user_id, dry_run=dry_run)
-        done["states"] = features.folded(folder, user_id, dry_run=dry_run)
-        done["training examples"] = features.joined(folder, user_id, dry_run=dry_run)
         done["online rows"] = features.online(folder, user_id, dry_run=dry_run)
         done["refused rows of imports"] = sum(_imported(path, user_id, dry_run) for path in home.glob("quarantine/*.csv"))
     done["exposures"] = None if dry_run else shown.forget(user_id)
