@@ -1,6 +1,7 @@
 """One person leaves a home, and nothing else changes for anybody."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from ratoon import config
 from ratoon.domain.errors import Conflict
 from ratoon.keeping.forgetting import Forgotten, forget
 from ratoon.refresh import refresh
@@ -38,9 +40,12 @@ def holding(home: Path) -> set[str]:
     return found
 
 
-@pytest.fixture
-def planted(house: House) -> House:
-    """Somebody with a profile, interactions that were learnt, one wrong event, and answers that were logged."""
+@pytest.fixture(scope="module")
+def known(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with somebody who has a profile, interactions that were learnt, one wrong event, and an answer that was logged."""
+    folder = tmp_path_factory.mktemp("known") / "house"
+    shutil.copytree(bootstrapped, folder)
+    house = House(config.load(folder / "ratoon.toml", environment={}))
     now = house.log.now()
     items = house.log.catalogue(house.log.end())[:12]
     told = [
@@ -57,7 +62,14 @@ def planted(house: House) -> House:
     house.features("default").materialize()
     with asking(open_app(_logging(house))) as ask:
         assert ask("POST", "/v1/retrieve", json={"user_id": CANARY, "k": 5}).status_code == 200
-    return house
+    return folder
+
+
+@pytest.fixture
+def planted(known: Path, tmp_path: Path) -> House:
+    """The same, of one's own."""
+    shutil.copytree(known, tmp_path / "planted")
+    return House(config.load(tmp_path / "planted" / "ratoon.toml", environment={}))
 
 
 def _logging(house: House) -> House:

@@ -39,9 +39,9 @@ def holds(path: Path, needle: bytes) -> bool:
     with path.open("rb") as file:
         end = b""
         while block := file.read(BLOCK):
-            if needle in end + block:
+            if needle in (seen := end + block):
                 return True
-            end = block[-len(needle) + 1 :] if len(needle) > 1 else b""
+            end = seen[max(len(seen) - len(needle) + 1, 0) :]
     return False
 
 
