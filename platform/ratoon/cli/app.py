@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 from rich.markup import escape
 
-from ratoon.cli import asking, datasets, indexing, keys, online, quarantine, trials
+from ratoon.cli import asking, datasets, indexing, jobs, keys, online, quarantine, runs, trials
 from ratoon.cli.datasets import import_folder, open_house
 from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
@@ -24,6 +24,7 @@ from ratoon.cli.releases import releases, resume, rollback
 from ratoon.cli.report import draw
 from ratoon.cli.screen import AsJson, SurfaceName, bars, busy, err, show, table
 from ratoon.cli.serving import serve
+from ratoon.cli.worker import worker
 from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.errors import GateRefused, RatoonError, UsageError
 from ratoon.domain.plan import Scope
@@ -38,9 +39,11 @@ app = typer.Typer(
 )
 app.add_typer(datasets.app, name="data")
 app.add_typer(indexing.app, name="index")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(online.app, name="online")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(runs.app, name="runs")
 app.add_typer(trials.app, name="trial")
 app.command()(delta)
 app.command()(drift)
@@ -54,6 +57,7 @@ app.command()(resume)
 app.command()(asking.retrieve)
 app.command()(rollback)
 app.command()(serve)
+app.command()(worker)
 
 
 def main() -> None:

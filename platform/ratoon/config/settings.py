@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
+from ratoon.config.jobs import Alerts, Job, check
 from ratoon.config.sections import Clock, Drift, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Training, Trial
 from ratoon.domain.errors import UsageError
 
-HOME, CONFIG, KEY = "RATOON_HOME", "RATOON_CONFIG", "RATOON_KEY"
-"""Environment variables: where state lives, which configuration file to read, and what to ask a server with."""
+HOME, CONFIG, KEY, WEBHOOK = "RATOON_HOME", "RATOON_CONFIG", "RATOON_KEY", "RATOON_WEBHOOK"
+"""Environment variables: where state lives, which file to read, what to ask a server with, and where alerts are posted."""
 
 
 class Settings(Section):
@@ -29,6 +30,13 @@ class Settings(Section):
     exposures: Exposures = Exposures()
     trial: Trial = Trial()
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
+    jobs: dict[str, Job] = Field({}, description="Job name -> what is done by itself, and when.")
+    alerts: Alerts = Alerts()
+
+    @field_validator("jobs")
+    @classmethod
+    def _known(cls, jobs: dict[str, Job], info: ValidationInfo) -> dict[str, Job]:
+        return check(jobs, info.data.get("surfaces", {job.surface: None for job in jobs.values()}))
 
     def surface(self, name: str) -> Surface:
         """One surface by name."""
@@ -97,7 +105,9 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     pem = {
         name: str(file.parent / value) for name in ("certificate", "private_key") if (value := getattr(settings.serving, name))
     }
-    return settings.model_copy(update={"paths": paths, "serving": settings.serving.model_copy(update=pem)})
+    serving = settings.serving.model_copy(update=pem)
+    alerts = settings.alerts.model_copy(update={"webhook": environment.get(WEBHOOK) or settings.alerts.webhook})
+    return settings.model_copy(update={"paths": paths, "serving": serving, "alerts": alerts})
 
 
 def key(environment: Mapping[str, str] = os.environ) -> str | None:
