@@ -16,8 +16,8 @@ from ratoon.cli.runs import brief
 from ratoon.cli.screen import AsJson, show, table
 from ratoon.domain.duration import duration
 from ratoon.domain.errors import Conflict, UsageError
-from ratoon.jobs.backlog import Pauses
 from ratoon.jobs.due import Decision
+from ratoon.jobs.pauses import Pauses
 from ratoon.jobs.run import CODES, Run
 from ratoon.jobs.slots import Slot, between
 from ratoon.wiring import House

@@ -2,7 +2,8 @@
 
 from ratoon.config.jobs import Alerts, Job, Operation, When
 from ratoon.config.sections import Clock, Explored, Gate, Index, Paths, Section, Serving, Surface, Training
-from ratoon.config.settings import CONFIG, HOME, Processes, Settings, key, load, processes
+from ratoon.config.settings import Processes, Settings, key, load, processes
+from ratoon.places import CONFIG, HOME
 
 __all__ = [
     "CONFIG",

@@ -33,7 +33,7 @@ def _cron(said: str) -> str:
     try:
         next(CronSim(said, datetime(2000, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration) as error:
-        raise ValueError(f"five fields of cron that come true some day are asked: {error or 'never'}") from error
+        raise ValueError(f"five fields of cron that come true some day are asked: {str(error) or 'never'}") from error
     return said
 
 

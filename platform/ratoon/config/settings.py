@@ -11,9 +11,10 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from ratoon.config.jobs import Alerts, Job, check
 from ratoon.config.sections import Clock, Drift, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Training, Trial
 from ratoon.domain.errors import UsageError
+from ratoon.places import CONFIG, config_file, home
 
-HOME, CONFIG, KEY, WEBHOOK = "RATOON_HOME", "RATOON_CONFIG", "RATOON_KEY", "RATOON_WEBHOOK"
-"""Environment variables: where state lives, which file to read, what to ask a server with, and where alerts are posted."""
+KEY, WEBHOOK = "RATOON_KEY", "RATOON_WEBHOOK"
+"""Environment variables: what to ask a server with, and where alerts are posted; where things are says `places`."""
 
 
 class Settings(Section):
@@ -85,9 +86,8 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     Raises:
         UsageError: with every mistake in the file at once.
     """
-    named = path or (Path(environment[CONFIG]) if CONFIG in environment else None)
-    file = (named or Path("ratoon.toml")).absolute()
-    if named is not None and not file.exists():
+    file = config_file(environment, path)
+    if (path is not None or CONFIG in environment) and not file.exists():
         raise UsageError(CONFIG, expected="an existing file", found=str(file), fix="Correct the path.")
     raw = _parsed(file) if file.exists() else {}
     try:
@@ -100,8 +100,8 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
             found="; ".join(mistakes),
             fix="Correct these; the shipped ratoon.toml lists every setting.",
         ) from error
-    home = Path(environment.get(HOME) or file.parent / settings.paths.home).absolute()
-    paths = Paths(home=home, feature_repo=(file.parent / settings.paths.feature_repo).absolute())
+    state = home(environment, file, settings.paths.home)
+    paths = Paths(home=state, feature_repo=(file.parent / settings.paths.feature_repo).absolute())
     pem = {
         name: str(file.parent / value) for name in ("certificate", "private_key") if (value := getattr(settings.serving, name))
     }

@@ -1,9 +1,7 @@
 """What the jobs ask of the other rooms: what waits for a surface's next release, and what its refreshes have kept."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from ratoon import durable
 from ratoon.jobs.attempt import Kept
 from ratoon.jobs.due import Waiting
 from ratoon.jobs.operations import Result
@@ -38,28 +36,3 @@ def kept(house: House, surface: str, result: Result) -> Kept:
     if (newest.report.outcome, newest.report.release) != (result.verdict, result.release):
         return Kept()
     return Kept(newest.number, sum(newest.files.values()))
-
-
-class Pauses:
-    """Which jobs rest and why: `jobs/NAME.paused`, outside of the ledger, which may be deleted."""
-
-    def __init__(self, home: Path) -> None:
-        self._folder = home / "jobs"
-
-    def why(self, name: str) -> str:
-        """Why a job rests; empty if it does not."""
-        path = self._path(name)
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-
-    def pause(self, name: str, reason: str) -> None:
-        """Let a job rest until `resume`."""
-        durable.write(self._path(name), reason.encode())
-
-    def resume(self, name: str) -> None:
-        """Let it run again."""
-        if (path := self._path(name)).exists():
-            path.unlink()
-            durable.sync_folder(self._folder)
-
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.paused"

@@ -10,11 +10,12 @@ from ratoon.config import Job
 from ratoon.domain.errors import UsageError
 from ratoon.jobs import LEASE
 from ratoon.jobs.attempt import Attempt, Kept
-from ratoon.jobs.backlog import Pauses, kept, waiting
+from ratoon.jobs.backlog import kept, waiting
 from ratoon.jobs.child import PROGRAM
 from ratoon.jobs.due import Decision, Waiting, decide
 from ratoon.jobs.ledger import Ledger
 from ratoon.jobs.operations import Result
+from ratoon.jobs.pauses import Pauses
 from ratoon.jobs.run import Run
 from ratoon.wiring import House
 

@@ -26,13 +26,12 @@ BUSY_SECONDS = 10.0
 """How long to wait for another process that is writing."""
 
 _META = MetaData()
-_KINDS: Mapping[type, Any] = {int: Integer, float: Float}
-_TEXTS = ("at", "since", "lease", "started", "ended", "window", "figures")
+_KINDS: Mapping[Any, Any] = {int: Integer, float: Float}
 RUNS = Table(
     "runs",
     _META,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    *(Column(one.name, _KINDS.get(one.type, String)) for one in fields(Run) if one.name not in ("id", "code")),  # type: ignore[call-overload]
+    *(Column(one.name, _KINDS.get(one.type, String)) for one in fields(Run) if one.name not in ("id", "code")),
     Column("code", Integer),
     sqlite_autoincrement=True,
 )
