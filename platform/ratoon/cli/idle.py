@@ -92,7 +92,7 @@ def _patterns(house: "House", surface: str) -> Iterator[str]:
     yield str(places.config_file(os.environ))
     yield from (f"{repo}/**/*.py", f"{repo}/feature_store.yaml")
     yield from (f"{home}/releases/{surface}/{name}" for name in ("CURRENT", "hold.json", "pinned.json", "trial.json"))
-    yield from (f"{home}/features/{name}" for name in ("views.json", "rules.json", "applied.sha256", "quarantine/**"))
+    yield from (f"{home}/features/{name}" for name in ("views.json", "rules.json", "applied.sha256", "quarantine/**/*.json*"))
     yield str(Path(idle.__file__).with_name("refresh.py"))  # another version of the program decides anew
     for view in house.applied() or ():
         source = Path(view.path)

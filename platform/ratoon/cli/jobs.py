@@ -18,7 +18,7 @@ from ratoon.domain.duration import duration
 from ratoon.domain.errors import Conflict, UsageError
 from ratoon.jobs.due import Decision
 from ratoon.jobs.pauses import Pauses
-from ratoon.jobs.run import CODES, Run
+from ratoon.jobs.run import AGAIN, CODES, Run
 from ratoon.jobs.slots import Slot, between
 from ratoon.wiring import House
 
@@ -54,7 +54,10 @@ def list_(as_json: AsJson = False) -> None:
 def run(
     name: Name,
     slot: Annotated[
-        bool, typer.Option("--slot", help="Only if its schedule or data ask for it now, and nobody else has run that slot.")
+        bool,
+        typer.Option(
+            "--slot", help="Only if its schedule or data ask for it now and nobody else has run that slot; tries again."
+        ),
     ] = False,
     dry_run: Dry = False,
     as_json: AsJson = False,
@@ -62,7 +65,7 @@ def run(
     """Run a job once, now; the exit code is the job's. With --slot, what cron and CronJobs on several machines should call."""
     house = open_house()
     book = _book(house)
-    book.job(name)
+    job = book.job(name)
     decision = book.decided(name)
     if dry_run:
         from ratoon.jobs.preview import preview
@@ -77,8 +80,11 @@ def run(
         show({"ran": False, "why": decision.reason}, as_json, f"{name}: not now: {decision.reason}")
         return
     with _ending():
-        done = book.to_completion(name, decision, sleep)
-    _finished([done], as_json)
+        done = [book.to_completion(name, decision, sleep)]
+        while slot and done[-1].status in AGAIN and done[-1].attempt <= job.retries:
+            sleep(job.backoff * 2 ** (done[-1].attempt - 1))
+            done.append(book.to_completion(name, decision, sleep))
+    _finished(done[-1:], as_json)
 
 
 @app.command()

@@ -23,8 +23,12 @@ Post = Callable[[Mapping[str, str]], bool]
 
 def webhook(url: str) -> Post:
     """Posts JSON to a URL; without one, everything counts as sent. Of the URL, which may be a secret, only the host is logged."""
+    host = _host(url)
 
     def post(message: Mapping[str, str]) -> bool:
+        if not host:
+            logger.warning("webhook: not a URL that can be posted to")
+            return False
         tries = Retrying(
             stop=stop_after_attempt(TRIES),
             wait=wait_exponential(FIRST_PAUSE),
@@ -35,14 +39,20 @@ def webhook(url: str) -> Post:
         except RetryError as error:
             cause = error.last_attempt.exception()
             code = f" {cause.response.status_code}" if isinstance(cause, httpx.HTTPStatusError) else ""
-            logger.warning("webhook at %s: %s%s; tried again later", urlsplit(url).hostname, type(cause).__name__, code)
-            return False
-        except (httpx.InvalidURL, ValueError):
-            logger.warning("webhook: not a URL that can be posted to")
+            logger.warning("webhook at %s: %s%s; tried again later", host, type(cause).__name__, code)
             return False
         return True
 
     return post if url else lambda _: True
+
+
+def _host(url: str) -> str:
+    """The host of a URL that can be posted to; empty if it is none."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") and httpx.URL(url) else ""
+    except (ValueError, httpx.InvalidURL):
+        return ""
 
 
 @dataclass
