@@ -1,7 +1,7 @@
 """A small refresh, run as a program: publishes what `events` counts, by the real registry, and speaks like `ratoon refresh`.
 
 It takes no lease, so that the compare-and-swap alone is left between two of them. In the folder: `events` holds a number;
-`seconds`, if it is there, how long to work; `exit` an exit code to fail with.
+`exit`, if it is there, an exit code to fail with; where `wait` is there at the beginning, it goes on when `go` is.
 """
 
 import json
@@ -21,15 +21,15 @@ from ratoon.registry import FileRegistry
 
 
 def main(folder: Path) -> int:
+    registry = FileRegistry(folder / "releases", "default")
+    current, end, wait = registry.current(), int((folder / "events").read_text()), (folder / "wait").exists()
     with (folder / "began").open("a") as began:
         began.write("x")
-    registry = FileRegistry(folder / "releases", "default")
-    current, end = registry.current(), int((folder / "events").read_text())
     if (code := folder / "exit").exists():
         sys.stderr.write("as it was told\n")
         return int(code.read_text())
-    if (seconds := folder / "seconds").exists():
-        time.sleep(float(seconds.read_text()))
+    while wait and not (folder / "go").exists():
+        time.sleep(0.02)
     start = current.window.end if current else 0
     window, outcome = Window(start, end, datetime(2020, 1, 1, tzinfo=UTC)), "skipped"
     if end > start:

@@ -69,19 +69,23 @@ def test_two_workers_run_each_slot_once(tmp_path: Path, start: Start) -> None:
 
 
 def test_a_paused_worker_that_wakes_up_has_no_second_effect(tmp_path: Path, start: Start) -> None:
-    """Its lease runs out, another worker publishes, and what the first then publishes loses: one release, and both say so."""
-    (tmp_path / "seconds").write_text("3")
+    """Its lease runs out, another worker publishes more, and what the first then publishes loses: both runs say so."""
+    (tmp_path / "wait").touch()
     first = start(every="1 h", lease=1.0)
     until(lambda: began(tmp_path) == 1)
     signalled(first, signal.SIGSTOP)
-    (tmp_path / "seconds").write_text("0")
-    start(every="1 h", lease=1.0)
-    learns(tmp_path, 1)
+    (tmp_path / "wait").unlink()
+    (tmp_path / "events").write_text("2")
+    second = start(every="1 h", lease=1.0)
+    learns(tmp_path, 2)
+    second.terminate()  # what the first has left undone is not tried again
+    assert ended(second) == 0
+    (tmp_path / "go").touch()
+    first.terminate()
     signalled(first, signal.SIGCONT)
-    ledger = book(tmp_path, {}, []).ledger
-    until(lambda: all(one.ended and "lease ran out" not in one.reason for one in ledger.of_job("learn")))
-    assert effects(tmp_path) == [1]
-    late, good = sorted(ledger.of_job("learn"), key=lambda one: one.status == "ok")
+    assert ended(first) == 0
+    assert effects(tmp_path) == [2]
+    good, late = book(tmp_path, {}, []).ledger.of_job("learn")
     assert (good.status, late.status) == ("ok", "failed")
     assert "went on after its lease had run out" in late.reason
     assert "Something else was published first" in late.stderr
@@ -89,11 +93,11 @@ def test_a_paused_worker_that_wakes_up_has_no_second_effect(tmp_path: Path, star
 
 def test_a_killed_worker_is_replaced(tmp_path: Path, start: Start) -> None:
     """Its run dies with it; another worker takes the slot when the lease is out, and publishes once."""
-    (tmp_path / "seconds").write_text("60")
+    (tmp_path / "wait").touch()
     first = start(every="1 h", lease=1.0)
     until(lambda: began(tmp_path) == 1)
     first.kill()
-    (tmp_path / "seconds").write_text("0")
+    (tmp_path / "wait").unlink()
     start(every="1 h", lease=1.0)
     learns(tmp_path, 1)
     runs = book(tmp_path, {}, []).ledger.of_job("learn")
@@ -103,12 +107,13 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, start: Start) -> None:
 
 def test_a_deleted_ledger_and_a_clock_that_is_ahead_change_nothing(tmp_path: Path, start: Start) -> None:
     """With the ledger gone under a run, and a worker whose clock is an hour ahead, there is one release still."""
-    (tmp_path / "seconds").write_text("2")
+    (tmp_path / "wait").touch()
     start(every="1 h")
     until(lambda: began(tmp_path) == 1)
     (tmp_path / "jobs.sqlite").unlink()
     start(every="1 h", ahead=3600.0)
     until(lambda: began(tmp_path) >= 2)
+    (tmp_path / "go").touch()
     ledger = book(tmp_path, {}, []).ledger
     until(lambda: (runs := ledger.of_job("learn")) and all(one.status != "running" for one in runs) and len(runs) >= 2)
     assert effects(tmp_path) == [1]
@@ -116,24 +121,25 @@ def test_a_deleted_ledger_and_a_clock_that_is_ahead_change_nothing(tmp_path: Pat
 
 def test_sigterm_lets_the_run_end(tmp_path: Path, start: Start) -> None:
     """A worker that is asked to end waits for its run, which publishes, and exits with 0."""
-    (tmp_path / "seconds").write_text("1")
+    (tmp_path / "wait").touch()
     process = start(every="1 h")
     until(lambda: began(tmp_path) == 1)
     process.terminate()
+    (tmp_path / "go").touch()
     assert ended(process) == 0
     assert effects(tmp_path) == [1]
 
 
 def test_sigterm_ends_a_run_that_takes_too_long(tmp_path: Path, start: Start) -> None:
     """After the grace the run is ended, nothing is published, and the next worker makes it good at once."""
-    (tmp_path / "seconds").write_text("60")
+    (tmp_path / "wait").touch()
     process = start(every="1 h", grace=0.2)
     until(lambda: began(tmp_path) == 1)
     process.terminate()
     assert ended(process) == 0
     assert [one.status for one in book(tmp_path, {}, []).ledger.of_job("learn")] == ["stopped"]
     assert effects(tmp_path) == []
-    (tmp_path / "seconds").write_text("0")
+    (tmp_path / "wait").unlink()
     start(every="1 h")
     learns(tmp_path, 1)
 

@@ -36,8 +36,8 @@ def show_(run_id: Annotated[int, typer.Argument(metavar="ID", help="Of `ratoon r
         fix = "`ratoon runs list` lists them."
         raise UsageError("run", expected="the id of a run that is kept", found=str(run_id), fix=fix)
     refreshed = house.registry(run.surface).runs.get(str(run.record)) if run.record else None
-    facts = {name: value for name, value in asdict(run).items() if value not in ("", None, {}) and name != "stderr"}
-    lines: list[object] = [table([facts])]
+    facts = [f"{name.replace('_', ' ')}: {value}" for name, value in asdict(run).items() if value not in ("", None, 0, {})]
+    lines = [one for one in facts if not one.startswith("stderr:")]
     lines += (
         [f"refresh {refreshed.number} of surface {run.surface!r}: `ratoon report {refreshed.number}` draws it"]
         if refreshed

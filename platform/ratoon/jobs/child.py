@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import IO
 
@@ -25,7 +26,8 @@ class Ended:
 
     Attributes:
         code: its exit code; negative for the signal that ended it.
-        cpu_seconds: of it and the processes it waited for; `max_rss`: bytes, of the largest of them.
+        cpu_seconds: of it and the processes it waited for.
+        max_rss: the most bytes of memory that it itself had, as it was last seen.
         said: its standard output.
         complained: the end of its standard error.
     """
@@ -44,7 +46,7 @@ class Child:
     def __init__(self, arguments: Sequence[str], program: Sequence[str] = PROGRAM, more: Mapping[str, str] | None = None) -> None:
         """Args: arguments: behind `program`; more: of the environment, beside ours."""
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has ended
-        self._began = monotonic()
+        self._began, self._peak = monotonic(), 0
         self._process = subprocess.Popen(
             [*_BOUND, str(os.getpid()), *program, *arguments],
             stdin=subprocess.DEVNULL,
@@ -61,14 +63,14 @@ class Child:
 
     def poll(self) -> Ended | None:
         """How it ended; None while it runs. Once it has been told, not to be asked again."""
+        self._peak = max(self._peak, _peak(self._process.pid))
         pid, status, used = os.wait4(self._process.pid, os.WNOHANG)
         if pid == 0:
             return None
         self._process.returncode = code = os.waitstatus_to_exitcode(status)
         self._signal(signal.SIGKILL)  # what it may have left behind
-        ended = Ended(
-            code, self.seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, _all(self._said), _end(self._complained)
-        )
+        cpu = used.ru_utime + used.ru_stime
+        ended = Ended(code, self.seconds, cpu, self._peak, _all(self._said), _end(self._complained))
         self._said.close()
         self._complained.close()
         return ended
@@ -86,6 +88,16 @@ class Child:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
             return
+
+
+def _peak(pid: int) -> int:
+    """Bytes. What wait4 says of it would begin at our own size, which a process has between fork and exec."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    kib = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), "0")
+    return int(kib) * 1024
 
 
 def _all(file: IO[bytes]) -> bytes:
