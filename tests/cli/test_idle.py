@@ -64,36 +64,53 @@ def test_nothing_new_is_said_without_reading_anything_heavy(settled: House) -> N
     assert report["plan"]["reason"] == "nothing changed since the current release"
 
 
-@pytest.mark.parametrize("change", ["event", "hold", "release", "definition", "foreign file", "settings"])
-def test_whatever_may_matter_is_looked_at(settled: House, change: str) -> None:
+def event(house: House) -> None:
+    table = house.log.read(0, 1).drop_columns(["offset", "created_timestamp"])
+    house.log.append(table.set_column(0, "event_id", [["new"]]))
+
+
+def another_release(house: House) -> None:
+    current, beside = house.home / "releases/default/CURRENT", house.home / "beside"
+    shutil.copy(current, beside)
+    beside.replace(current)
+
+
+def settings(_: House) -> None:
+    with Path(os.environ["RATOON_CONFIG"]).open("a") as file:
+        file.write("\n")
+
+
+def foreign_file(house: House) -> None:
+    folder = Path((house.applied() or ())[0].path)
+    (folder if folder.is_dir() else folder.parent).joinpath("late.parquet").write_bytes(b"")
+
+
+CHANGES: dict[str, Callable[[House], object]] = {
+    "event": event,
+    "hold": lambda house: house.registry("default").hold("to see"),
+    "release": another_release,
+    "definition": lambda house: (house.settings.paths.feature_repo / "more.py").write_text(""),
+    "settings": settings,
+    "foreign file": foreign_file,
+}
+
+
+def test_whatever_may_matter_is_looked_at(settled: House) -> None:
     """An event, a hold, another release, a changed definition, settings or file: then the whole refresh is run."""
-    home, repo = settled.home, settled.settings.paths.feature_repo
     assert answered()
-    if change == "event":
-        table = settled.log.read(0, 1).drop_columns(["offset", "created_timestamp"])
-        settled.log.append(table.set_column(0, "event_id", [["new"]]))
-    elif change == "hold":
-        settled.registry("default").hold("to see")
-    elif change == "release":
-        shutil.copy(home / "releases/default/CURRENT", home / "C")
-        (home / "C").replace(home / "releases/default/CURRENT")
-    elif change == "definition":
-        (repo / "more.py").write_text("")
-    elif change == "settings":
-        with Path(os.environ["RATOON_CONFIG"]).open("a") as file:
-            file.write("\n")
-    else:
-        view = (settled.applied() or ())[0]
-        folder = Path(view.path)
-        (folder if folder.is_dir() else folder.parent).joinpath("late.parquet").write_bytes(b"")
-    assert not answered()
+    for name, change in CHANGES.items():
+        before = idle.sight(settled, "default")
+        assert before == idle.sight(settled, "default")
+        change(settled)
+        assert before != idle.sight(settled, "default"), name
+        assert not answered()
 
 
-@pytest.mark.parametrize("words", [["--scope", "dense"], ["--trial", "shadow"], ["--help"], ["--surface"], ["--surface", "../x"]])
-def test_any_other_wish_is_left_to_the_whole_program(settled: House, words: list[str]) -> None:
+def test_any_other_wish_is_left_to_the_whole_program(settled: House) -> None:
     """A forced plan, a trial, help or something wrong is not answered here, nor is another command."""
     assert settled
-    assert not answered(*words)
+    for words in (["--scope", "dense"], ["--trial", "shadow"], ["--help"], ["--surface"], ["--surface", "../x"]):
+        assert not answered(*words)
     assert answered("--json", "--surface", "default", "--scope", "auto")
     assert not idle.answered(["status"], os.environ)
     assert not idle.answered([], os.environ)
