@@ -43,13 +43,13 @@ def test_jobs_are_read(tmp_path: Path) -> None:
     """Spans are seconds, and what is not said has its default."""
     settings = load(written(tmp_path, GOOD), environment={})
     learn, look, anew = settings.jobs.values()
-    assert learn.when == When(rows=1000, age="1 h", drift=0.25)  # type: ignore[arg-type]
+    assert learn.when == When(rows=1000, age="1 h", drift=0.25)
     assert learn.when is not None
     assert learn.when.age == 3600.0
     assert (learn.retries, learn.surface, learn.catch_up, learn.overlap) == (5, "default", "last", "skip")
     assert (look.cron, look.catch_up, look.overlap) == ("15 */6 * * 1-5", "all", "wait")
     assert (anew.every, anew.misfire, anew.timeout, anew.backoff, anew.jitter) == (604_800, 43_200, 21_600, 300, 1_800)
-    assert settings.alerts == Alerts(webhook="https://example.org/a", refusals=5, freshness="10 min")  # type: ignore[arg-type]
+    assert settings.alerts == Alerts(webhook="https://example.org/a", refusals=5, freshness="10 min")
 
 
 def test_the_environment_names_the_webhook(tmp_path: Path) -> None:

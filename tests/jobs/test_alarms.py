@@ -71,7 +71,7 @@ def test_repeated_refusals_are_an_alert(verdicts: tuple[str, ...], alarms: bool)
 def test_an_old_event_is_an_alert() -> None:
     """An event that waits for longer than is asked; not before, and never where nothing is asked."""
     waiting = Waiting(3, 8, T0, T0 + timedelta(minutes=10))
-    wrong = of_surface("default", Alerts(freshness="5 min"), [], waiting)  # type: ignore[arg-type]
+    wrong = of_surface("default", Alerts(freshness="5 min"), [], waiting)
     assert wrong == {"default: freshness": "surface 'default': an event has waited for 10 min; 5 min are asked; 5 events wait"}
-    assert of_surface("default", Alerts(freshness="10 min"), [], waiting) == {}  # type: ignore[arg-type]
+    assert of_surface("default", Alerts(freshness="10 min"), [], waiting) == {}
     assert of_surface("default", Alerts(), [], waiting) == {}

@@ -130,7 +130,9 @@ def history(
 ) -> None:
     """What became of a job's runs, newest first."""
     book = _book()
-    runs = book.ledger.of_job(name, count) if name and book.job(name) else book.ledger.newest(count)
+    if name:
+        book.job(name)
+    runs = book.ledger.of_job(name, count) if name else book.ledger.newest(count)
     show(runs, as_json, table([brief(one) for one in runs]) if runs else "no runs yet")
 
 

@@ -63,7 +63,9 @@ def preview(house: House, book: Book, name: str) -> Preview:
 
 
 def estimate(measured: Sequence[tuple[int, float]], rows: int) -> float | None:
-    """Seconds for so many rows, by a straight line through what others took; None without any.
+    """Seconds for so many rows, by a straight line through what others took; their median where more rows took no longer.
+
+    None without any.
 
     Args:
         measured: rows and seconds of each.
@@ -71,10 +73,8 @@ def estimate(measured: Sequence[tuple[int, float]], rows: int) -> float | None:
     if not measured:
         return None
     sizes, seconds = (np.array(column, np.float64) for column in zip(*measured, strict=True))
-    if len(set(sizes)) < 2:
-        return float(np.median(seconds))
-    slope, base = np.polyfit(sizes, seconds, 1)
-    return float(max(seconds.min() / 2, base + max(0.0, slope) * rows))
+    slope, base = np.polyfit(sizes, seconds, 1) if len(set(sizes)) > 1 else (0.0, 0.0)
+    return float(max(0.0, base + slope * rows) if slope > 0 else np.median(seconds))
 
 
 def _planned(house: House, job: Job) -> tuple[pa.Table, RefreshPlan]:

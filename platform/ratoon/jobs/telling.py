@@ -49,8 +49,9 @@ def webhook(url: str) -> Post:
 def _host(url: str) -> str:
     """The host of a URL that can be posted to; empty if it is none."""
     try:
+        httpx.URL(url)
         parts = urlsplit(url)
-        return (parts.hostname or "") if parts.scheme in ("http", "https") and httpx.URL(url) else ""
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
     except (ValueError, httpx.InvalidURL):
         return ""
 
