@@ -80,11 +80,16 @@ def test_a_webhook_that_fails_is_tried_again(tmp_path: Path, listener: Listener,
     """At once, then at the next look; the log has the alert and the host, never the URL's path, which may be a secret."""
     listener.failing = telling.TRIES + 1
     herald = Herald(Ledger(tmp_path / "jobs.sqlite"), webhook(listener.url))
+
+    def looked() -> bool:
+        herald.look({"a": "it burns"}, T0)
+        return bool(listener.messages)
+
     with caplog.at_level(logging.INFO, "ratoon.jobs"):
         herald.look({"a": "it burns"}, T0)
         until(lambda: "tried again later" in caplog.text)
         assert listener.messages == []
-        until(lambda: (herald.look({"a": "it burns"}, T0), listener.messages)[1])
+        until(looked)
         herald.close()
     assert len(listener.messages) == 1
     assert "webhook at 127.0.0.1: HTTPStatusError 503" in caplog.text
