@@ -40,10 +40,6 @@ Progress = Callable[[str, float], None]
 """Hears what is being done, and how much of it is done, from 0 to 1."""
 
 
-def _silent(_what: str, _share: float) -> None:
-    """Nobody is watching."""
-
-
 def _encoded(weights: Path, threads: int, texts: Sequence[str]) -> "Vectors":
     """Vectors of texts; torch is imported when the first one comes."""
     from ratoon.training.sentences import opened
@@ -119,9 +115,10 @@ class House:
         """Raise if views that are about to be applied lack what a retained release reads."""
         from ratoon.features import retained
 
-        retained.refuse(retained.drops(self._applied(), wanted, self._retained()))
+        retained.refuse(retained.drops(self.applied(), wanted, self._retained()))
 
-    def _applied(self) -> "tuple[View, ...] | None":
+    def applied(self) -> "tuple[View, ...] | None":
+        """The applied repository's views; None before one is."""
         from ratoon.features import views
 
         written = self.home / "features" / "views.json"
@@ -144,7 +141,7 @@ class House:
         from ratoon.features.repository import FeastRepository
 
         defined = FeastRepository(self.settings.paths.feature_repo, self.home).parsed()
-        applied, releases = self._applied(), self._retained()
+        applied, releases = self.applied(), self._retained()
         lost = retained.drops(applied, defined.views, releases)
         current = {release.surface: release for release in releases if release.current}
         return [
@@ -213,7 +210,7 @@ class House:
 
     def view_names(self) -> list[str]:
         """The views of the applied repository; none before one is applied."""
-        return [view.name for view in self._applied() or ()]
+        return [view.name for view in self.applied() or ()]
 
     def freshness(self) -> "list[Freshness]":
         """How old each view's newest rows are."""
@@ -271,7 +268,7 @@ class House:
 
         return leading(self._group)
 
-    def workshop(self, surface: str, progress: Progress = _silent) -> "Workshop":
+    def workshop(self, surface: str, progress: Progress = lambda _what, _share: None) -> "Workshop":
         """Everything that makes a surface's releases."""
         from ratoon.training import ParallelTrainer, TrainingSettings, TwoTowerTrainer
         from ratoon.workshop import Workshop

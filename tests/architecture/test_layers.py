@@ -51,6 +51,9 @@ def test_contracts_hold(copy: Path) -> None:
         ("data/stray.py", "import pandera", "ratoon.data.stray -> pandera"),
         ("wiring.py", "def index():\n    import faiss", "ratoon.wiring -> faiss"),
         ("domain/stray.py", "import redis", "ratoon.domain.stray -> redis"),
+        ("registry/stray.py", "import sqlalchemy", "ratoon.registry.stray -> sqlalchemy"),
+        ("serving/stray.py", "import cronsim", "ratoon.serving.stray -> cronsim"),
+        ("wiring.py", "import ratoon.jobs", "ratoon.wiring is not allowed to import ratoon.jobs"),
     ],
 )
 def test_contracts_bite(copy: Path, file: str, line: str, complaint: str) -> None:

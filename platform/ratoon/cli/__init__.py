@@ -1,5 +1,14 @@
 """The command line."""
 
-from ratoon.cli.app import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the command line; what is answered without reading anything heavy is answered first."""
+    from ratoon.cli.idle import answered
+
+    if answered(sys.argv[1:]):
+        return
+    from ratoon.cli.app import main as run
+
+    run()

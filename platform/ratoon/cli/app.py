@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 from rich.markup import escape
 
-from ratoon.cli import asking, datasets, indexing, keeping, keys, online, quarantine, trials
+from ratoon.cli import asking, datasets, indexing, jobs, keeping, keys, online, quarantine, runs, trials
 from ratoon.cli.datasets import import_folder, open_house
 from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
@@ -20,16 +20,13 @@ from ratoon.cli.embeddings import publish_embeddings
 from ratoon.cli.evolution import plan
 from ratoon.cli.ope import ope
 from ratoon.cli.parity import parity
+from ratoon.cli.refreshing import described, raise_refused, refresh, refreshed
 from ratoon.cli.releases import releases, resume, rollback
 from ratoon.cli.report import draw
-from ratoon.cli.screen import AsJson, SurfaceName, bars, busy, err, show, table
+from ratoon.cli.screen import AsJson, bars, busy, err, show, table
 from ratoon.cli.serving import serve
-from ratoon.domain.drift import DriftPolicy
-from ratoon.domain.errors import GateRefused, RatoonError, UsageError
-from ratoon.domain.plan import Scope
-from ratoon.domain.report import RefreshReport
-from ratoon.domain.trial import Terms
-from ratoon.wiring import House
+from ratoon.cli.worker import worker
+from ratoon.domain.errors import RatoonError
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -38,9 +35,11 @@ app = typer.Typer(
 )
 app.add_typer(datasets.app, name="data")
 app.add_typer(indexing.app, name="index")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(online.app, name="online")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(runs.app, name="runs")
 app.add_typer(trials.app, name="trial")
 app.command()(delta)
 app.command()(drift)
@@ -48,12 +47,14 @@ app.command()(ope)
 app.command()(parity)
 app.command()(plan)
 app.command("publish-embeddings")(publish_embeddings)
+app.command()(refresh)
 app.command()(releases)
 app.command("report")(draw)
 app.command()(resume)
 app.command()(asking.retrieve)
 app.command()(rollback)
 app.command()(serve)
+app.command()(worker)
 for command in keeping.COMMANDS:
     app.command()(command)
 
@@ -99,11 +100,11 @@ def bootstrap(
         for surface in house.settings.surfaces:
             house.features(surface).ingest()
             house.features(surface).materialize()
-            reports.append(_refresh(house, surface, None))
-    told = (_described(report, house.settings.drift.policy) for report in reports)
+            reports.append(refreshed(house, surface, None))
+    told = (described(report, house.settings.drift.policy) for report in reports)
     show([asdict(report) for report in reports], as_json, *told)
     for report in reports:
-        _raise_refused(report)
+        raise_refused(report)
 
 
 @app.command()
@@ -135,28 +136,6 @@ def materialize(as_json: AsJson = False) -> None:
         spans = house.features(surface).materialize(told)
     lines = [f"{span.view}: {span.rows} rows, {span.start:%Y-%m-%d %H:%M:%S} to {span.end:%Y-%m-%d %H:%M:%S}" for span in spans]
     show([asdict(span) for span in spans], as_json, *(lines or ["nothing new"]))
-
-
-@app.command()
-def refresh(
-    surface: SurfaceName = "default",
-    scope: Annotated[
-        str, typer.Option(help="`auto`, the cheapest plan that keeps quality; or skip, rows, dense or full.")
-    ] = "auto",
-    trial: Annotated[
-        str | None, typer.Option(help="Try it instead of publishing it: shadow, or canary:PERCENT of users.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Turn what changed into the next release, if it is not worse than the current one."""
-    house = open_house()
-    terms = Terms.parse(trial, house.settings.trial.guards) if trial is not None else None
-    with house.leading() as leads:
-        if not leads:
-            return
-        report = _refresh(house, surface, _scope(scope), terms)
-    show(asdict(report), as_json, _described(report, house.settings.drift.policy))
-    _raise_refused(report)
 
 
 @app.command()
@@ -244,55 +223,3 @@ def demo(
     from ratoon.bench import demo as run
 
     run(once=once, folder=folder, port=port)
-
-
-def _raise_refused(report: RefreshReport) -> None:
-    if report.outcome != "refused" or report.verdict is None or report.window is None:
-        return
-    first, last = report.window.start + 1, report.window.end
-    fix = "Look at what changed in feature_repo/ or under [training]; no single events did this."
-    if report.plan.scope == "rows" and first <= last:
-        fix = f"Look at events {first} to {last}; `ratoon resume --leave-out {first}:{last}` learns without them."
-    raise GateRefused(
-        f"surface {report.surface!r}",
-        expected="a candidate not worse than the current release",
-        found="; ".join(report.verdict.reasons),
-        fix=fix,
-    )
-
-
-def _refresh(house: House, surface: str, scope: Scope | None, terms: Terms | None = None) -> RefreshReport:
-    from ratoon.refresh import refresh as run
-
-    with bars() as shown:
-        stage, inner = shown.add_task("opening", total=None), shown.add_task("", total=1.0, visible=False)
-
-        def trained(what: str, share: float) -> None:
-            shown.update(inner, description=f"  {what}", completed=share, visible=share < 1.0)
-
-        shop = house.workshop(surface, trained)
-        return run(shop, house.stopwatch(lambda name: shown.update(stage, description=f"{surface}: {name}")), scope, terms)
-
-
-def _scope(text: str) -> Scope | None:
-    match text:
-        case "auto":
-            return None
-        case "skip" | "rows" | "dense" | "full":
-            return text
-        case _:
-            raise UsageError(
-                "--scope", expected="auto, skip, rows, dense or full", found=repr(text), fix="Leave it out; the plan decides."
-            )
-
-
-def _described(report: RefreshReport, drift: DriftPolicy) -> str:
-    seconds = ", ".join(f"{stage.name} {stage.seconds:.1f} s" for stage in report.stages)
-    reasons = f" Gate: {'; '.join(report.verdict.reasons)}." if report.verdict else ""
-    release = f"{report.sequence} ({report.release[:12]})" if report.release else "none"
-    moved = "".join(f" {one}." for one in drift.beyond(drift.warn, report.drift)[:3])
-    left, untaught = report.untaught.weightless, report.untaught.capped
-    moved += f" {untaught.rows} interactions over the caps were not learnt." if untaught.rows else ""
-    moved += f" {sum(left.values())} of types that count nothing were not learnt." if left else ""
-    outcome = f"{report.outcome} {report.plan.scope} ({report.plan.reason})"
-    return f"{report.surface}: {outcome}. Release {release}.{reasons}{moved} {seconds}"

@@ -90,6 +90,11 @@ def show(value: object, as_json: bool, *lines: object) -> None:
             console.print(line, highlight=False, soft_wrap=True)
 
 
+def plain(value: object) -> Any:
+    """A value as `show` prints it: what JSON knows."""
+    return json.loads(json.dumps(value, default=_jsonable))
+
+
 def _title(name: str) -> str:
     return name.replace("_", " ")
 

@@ -1,15 +1,20 @@
 """What Ratoon is told: ratoon.toml and the environment, read in one place."""
 
+from ratoon.config.jobs import Alerts, Job, Operation, When
 from ratoon.config.sections import Clock, Explored, Gate, Index, Paths, Section, Serving, Surface, Training
-from ratoon.config.settings import CONFIG, HOME, Processes, Settings, key, load, processes
+from ratoon.config.settings import Processes, Settings, key, load, processes
+from ratoon.places import CONFIG, HOME
 
 __all__ = [
     "CONFIG",
     "HOME",
+    "Alerts",
     "Clock",
     "Explored",
     "Gate",
     "Index",
+    "Job",
+    "Operation",
     "Paths",
     "Processes",
     "Section",
@@ -17,6 +22,7 @@ __all__ = [
     "Settings",
     "Surface",
     "Training",
+    "When",
     "key",
     "load",
     "processes",

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
+from ratoon.config.jobs import Alerts, Job, check
 from ratoon.config.retention import Retention
 from ratoon.config.sections import Clock, Drift, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Training, Trial
 from ratoon.domain.errors import UsageError
+from ratoon.places import CONFIG, config_file, home
 
-HOME, CONFIG, KEY = "RATOON_HOME", "RATOON_CONFIG", "RATOON_KEY"
-"""Environment variables: where state lives, which configuration file to read, and what to ask a server with."""
+KEY, WEBHOOK = "RATOON_KEY", "RATOON_WEBHOOK"
+"""Environment variables: what to ask a server with, and where alerts are posted; where things are says `places`."""
 
 
 class Settings(Section):
@@ -31,6 +33,13 @@ class Settings(Section):
     trial: Trial = Trial()
     retention: Retention = Retention()
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
+    jobs: dict[str, Job] = Field({}, description="Job name -> what is done by itself, and when.")
+    alerts: Alerts = Alerts()
+
+    @field_validator("jobs")
+    @classmethod
+    def _known(cls, jobs: dict[str, Job], info: ValidationInfo) -> dict[str, Job]:
+        return check(jobs, info.data.get("surfaces", {job.surface: None for job in jobs.values()}))
 
     def surface(self, name: str) -> Surface:
         """One surface by name."""
@@ -79,9 +88,8 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     Raises:
         UsageError: with every mistake in the file at once.
     """
-    named = path or (Path(environment[CONFIG]) if CONFIG in environment else None)
-    file = (named or Path("ratoon.toml")).absolute()
-    if named is not None and not file.exists():
+    file = config_file(environment, path)
+    if (path is not None or CONFIG in environment) and not file.exists():
         raise UsageError(CONFIG, expected="an existing file", found=str(file), fix="Correct the path.")
     raw = _parsed(file) if file.exists() else {}
     try:
@@ -94,12 +102,14 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
             found="; ".join(mistakes),
             fix="Correct these; the shipped ratoon.toml lists every setting.",
         ) from error
-    home = Path(environment.get(HOME) or file.parent / settings.paths.home).absolute()
-    paths = Paths(home=home, feature_repo=(file.parent / settings.paths.feature_repo).absolute())
+    state = home(environment, file, settings.paths.home)
+    paths = Paths(home=state, feature_repo=(file.parent / settings.paths.feature_repo).absolute())
     pem = {
         name: str(file.parent / value) for name in ("certificate", "private_key") if (value := getattr(settings.serving, name))
     }
-    return settings.model_copy(update={"paths": paths, "serving": settings.serving.model_copy(update=pem)})
+    serving = settings.serving.model_copy(update=pem)
+    alerts = settings.alerts.model_copy(update={"webhook": environment.get(WEBHOOK) or settings.alerts.webhook})
+    return settings.model_copy(update={"paths": paths, "serving": serving, "alerts": alerts})
 
 
 def key(environment: Mapping[str, str] = os.environ) -> str | None:

@@ -1,0 +1,25 @@
+"""Become another program that ends when its parent does: `python bound.py PARENT PROGRAM ARGUMENTS...`.
+
+A program of its own, since between a fork and what is run no Python is safe where there are threads. Standard library only.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+DIE_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2); it outlasts execve."""
+
+
+def main(arguments: list[str]) -> None:
+    """Args: arguments: the parent's process id, and what to run."""
+    parent, *program = arguments
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != int(parent):  # it died before we asked
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.execv(program[0], program)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,92 @@
+"""What a job can do: one table, name -> how it runs and what its result says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ratoon.config import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run said of itself, from the JSON that its command printed.
+
+    Attributes:
+        verdict: one word, such as `published`, `skipped`, `refused` or `ok`.
+        reason: why, in words.
+        release: the id of the release it made or left current; empty if it has to do with none.
+        rows: how many rows it handled.
+        window: the log's offsets it covered, first exclusive; None if it has none.
+        figures: what else is kept of it.
+    """
+
+    verdict: str = "ok"
+    reason: str = ""
+    release: str = ""
+    rows: int = 0
+    window: tuple[int, int] | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How one operation is run.
+
+    Attributes:
+        arguments: of `ratoon`, without --json; `{surface}` is filled in.
+        lane: runs of one lane never overlap, whatever job they belong to; `{surface}` is filled in.
+        read: what its JSON says.
+    """
+
+    arguments: tuple[str, ...]
+    lane: str
+    read: Callable[[Any], Result]
+
+    def command(self, job: Job) -> list[str]:
+        """The arguments of `ratoon` for a job."""
+        return [*(word.format(surface=job.surface) for word in self.arguments), "--json"]
+
+    def lane_of(self, job: Job) -> str:
+        """The lane that a job runs in."""
+        return self.lane.format(surface=job.surface)
+
+
+def _refreshed(said: Any) -> Result:
+    verdict, window = said["verdict"], said["window"]
+    reasons = [said["plan"]["reason"], *(verdict["reasons"] if verdict else ())]
+    return Result(
+        said["outcome"],
+        "; ".join(reasons),
+        said["release"],
+        sum(stage["rows"] for stage in said["stages"] if stage["name"] == "join"),
+        (window["start"], window["end"]) if window else None,
+        {"sequence": said["sequence"]},
+    )
+
+
+def _materialized(said: Any) -> Result:
+    rows = sum(span["rows"] for span in said)
+    return Result("ok" if rows else "skipped", f"{len(said)} views had new rows", rows=rows)
+
+
+def _drifted(said: Any) -> Result:
+    if not said:
+        return Result("skipped", "nothing to compare: no release, or no interactions since it")
+    worst = max(said, key=lambda one: one["beyond_chance"])
+    reason = f"{worst['feature']}: PSI {worst['beyond_chance']:.3f} beyond chance"
+    return Result("ok", reason, rows=len(said), figures={"drift": worst["beyond_chance"]})
+
+
+def _compared(said: Any) -> Result:
+    differ = len(said["differences"])
+    return Result("blocked" if differ else "ok", f"{said['values']} values compared, {differ} differ", rows=said["values"])
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "materialize": Operation(("materialize",), "online store", _materialized),
+    "refresh": Operation(("refresh", "--surface", "{surface}"), "releases of {surface}", _refreshed),
+    "full": Operation(("refresh", "--surface", "{surface}", "--scope", "full"), "releases of {surface}", _refreshed),
+    "drift": Operation(("drift", "--surface", "{surface}"), "drift of {surface}", _drifted),
+    "parity": Operation(("parity",), "parity", _compared),
+}
+"""Everything that can stand under `do`. A new one takes a line here and its name in `config.Operation`."""

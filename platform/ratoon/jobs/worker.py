@@ -1,0 +1,111 @@
+"""`ratoon worker`: looks what is due, runs it, and says what went wrong."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event
+from time import monotonic
+
+from ratoon.config import Alerts
+from ratoon.domain.duration import duration
+from ratoon.domain.errors import Conflict, RatoonError
+from ratoon.jobs import alarms
+from ratoon.jobs.attempt import Attempt
+from ratoon.jobs.book import RECENT, STEP, Book
+from ratoon.jobs.due import Decision
+from ratoon.jobs.telling import Herald
+
+LOOK = 1.0
+"""Seconds between two looks at what is due."""
+LEAP = 5.0
+"""Seconds by which the machine's clock may differ from the one that nobody sets, between two looks, before it is said."""
+
+logger = logging.getLogger("ratoon.jobs")
+
+
+@dataclass
+class Worker:
+    """Runs jobs until it is told to stop.
+
+    Attributes:
+        grace: seconds that the runs under way have to end by themselves once it is told.
+        most: how many runs at once.
+    """
+
+    book: Book
+    alerts: Alerts
+    herald: Herald
+    grace: float = 30.0
+    most: int = 2
+    stopping: Event = field(default_factory=Event)
+    _running: dict[str, Attempt] = field(default_factory=dict, init=False)
+
+    def run(self) -> None:
+        """Until `stopping` is set; then the runs under way end, or are ended after the grace."""
+        looked, clock = -LOOK, self.book.now()
+        while not self.stopping.wait(STEP if self._running else LOOK / 4):
+            self._step()
+            if monotonic() - looked >= LOOK:
+                passed, before = monotonic() - looked, clock
+                looked, clock = monotonic(), self.book.now()
+                self._leapt(clock - before, passed)
+                self.look()
+        self._wind_up()
+
+    def look(self) -> None:
+        """Start what is due and there is room for, and tell what is wrong."""
+        wrong: dict[str, str] = {}
+        try:
+            known = self.book.ledger.alarms()
+            for name, job in self.book.jobs.items():
+                decision = self.book.decided(name)
+                past = self.book.past(name)
+                wrong |= alarms.of_job(name, job, past, decision, alarms.known_missing(name, known))
+                if decision.slot and name not in self._running and len(self._running) < self.most:
+                    self._begin(name, decision)
+            runs = self.book.ledger.newest(RECENT)
+            for surface in {job.surface for job in self.book.jobs.values()}:
+                wrong |= alarms.of_surface(surface, self.alerts, runs, self.book.waiting(surface, runs))
+            self.herald.look(wrong, self.book.now())
+        except RatoonError as error:  # a store that is down comes back; those of the jobs that are under way go on
+            logger.error("%s", error, extra={"alert": "worker"})
+
+    def _begin(self, name: str, decision: Decision) -> None:
+        try:
+            self._running[name] = attempt = self.book.begun(name, decision)
+        except Conflict as taken:
+            logger.debug("job %s waits: %s", name, taken.found)
+        else:
+            logger.info("job %s: run %s begins: %s", name, attempt.run.id, decision.reason)
+
+    def _step(self) -> None:
+        for name, attempt in list(self._running.items()):
+            try:
+                ended = attempt.step()
+            except RatoonError as error:
+                logger.error("job %s: what became of run %s could not be written down: %s", name, attempt.run.id, error)
+                del self._running[name]
+                continue
+            if ended:
+                del self._running[name]
+                level = logging.INFO if ended.status in ("ok", "stopped") else logging.WARNING
+                told = f"{ended.verdict or ended.status} after {duration(ended.seconds)}: {ended.reason}"
+                logger.log(level, "job %s: run %s %s", name, ended.id, told)
+
+    def _leapt(self, by_machine: timedelta, passed: float) -> None:
+        leap = by_machine.total_seconds() - passed
+        if abs(leap) > LEAP and passed < 60:
+            logger.warning("the machine's clock leapt by %+.0f s; slots are those of the clock as it is now", leap)
+
+    def _wind_up(self) -> None:
+        if self._running:
+            logger.info("told to stop: %d runs have %s to end", len(self._running), duration(self.grace))
+        told = monotonic()
+        while self._running:
+            if monotonic() - told > self.grace:
+                for attempt in self._running.values():
+                    attempt.stop()
+            self._step()
+            self.stopping.wait(0)
+            Event().wait(STEP)
+        self.herald.close()

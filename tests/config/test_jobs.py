@@ -1,0 +1,130 @@
+"""Jobs are data: validated whole, with every mistake told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from ratoon.config import Alerts, Job, When, load
+from ratoon.domain.errors import UsageError
+
+GOOD = """
+[jobs.learn]
+do = "refresh"
+when = { rows = 1000, age = "1 h", drift = 0.25 }
+retries = 5
+
+[jobs.look]
+do = "drift"
+cron = "15 */6 * * 1-5"
+catch_up = "all"
+overlap = "wait"
+
+[jobs.anew]
+do = "full"
+every = "7 d"
+misfire = "12 h"
+timeout = "6 h"
+backoff = "5 min"
+jitter = "30 min"
+
+[alerts]
+webhook = "https://example.org/a"
+refusals = 5
+freshness = "10 min"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "ratoon.toml").write_text(text)
+    return folder / "ratoon.toml"
+
+
+def test_jobs_are_read(tmp_path: Path) -> None:
+    """Spans are seconds, and what is not said has its default."""
+    settings = load(written(tmp_path, GOOD), environment={})
+    learn, look, anew = settings.jobs.values()
+    assert learn.when == When(rows=1000, age="1 h", drift=0.25)
+    assert learn.when is not None
+    assert learn.when.age == 3600.0
+    assert (learn.retries, learn.surface, learn.catch_up, learn.overlap) == (5, "default", "last", "skip")
+    assert (look.cron, look.catch_up, look.overlap) == ("15 */6 * * 1-5", "all", "wait")
+    assert (anew.every, anew.misfire, anew.timeout, anew.backoff, anew.jitter) == (604_800, 43_200, 21_600, 300, 1_800)
+    assert settings.alerts == Alerts(webhook="https://example.org/a", refusals=5, freshness="10 min")
+
+
+def test_the_environment_names_the_webhook(tmp_path: Path) -> None:
+    """RATOON_WEBHOOK, which may be a secret, comes before the file."""
+    assert load(written(tmp_path, GOOD), environment={"RATOON_WEBHOOK": "https://other"}).alerts.webhook == "https://other"
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    """Each wrong setting of each job, the other sections' too, in one error."""
+    text = """
+    [training]
+    dim = 1
+    [jobs.a]
+    do = "dance"
+    every = "often"
+    [jobs.b]
+    do = "refresh"
+    cron = "61 * * * *"
+    timeout = "0 s"
+    [jobs.c]
+    do = "refresh"
+    [jobs.d]
+    do = "refresh"
+    every = "1 h"
+    cron = "0 * * * *"
+    [jobs.e]
+    do = "materialize"
+    when = { rows = 10 }
+    [jobs.f]
+    do = "refresh"
+    when = {}
+    [jobs.g]
+    do = "refresh"
+    every = "1 h"
+    colour = "red"
+    """
+    with pytest.raises(UsageError) as caught:
+        load(written(tmp_path, text), environment={})
+    for said in (
+        "training.dim:",
+        "jobs.a.do: Input should be 'materialize', 'refresh', 'full', 'drift' or 'parity'",
+        "jobs.a.every: Value error, a span such as `12 h`, `5 min` or `20 s` is asked",
+        "jobs.b.cron: Value error, five fields of cron that come true some day are asked: Bad minute",
+        "jobs.b.timeout: Value error, a span longer than nothing is asked",
+        "jobs.c: Value error, exactly one of every, cron and when is asked, not none",
+        "jobs.d: Value error, exactly one of every, cron and when is asked, not every and cron",
+        "jobs.e: Value error, when: only refresh and full take waiting events away; give `materialize` every or cron",
+        "jobs.f.when: Value error, at least one of rows, age and drift is asked",
+        "jobs.g.colour: Extra inputs are not permitted",
+    ):
+        assert said in str(caught.value)
+
+
+def test_what_jobs_name_is_there(tmp_path: Path) -> None:
+    """Surfaces, the drift job that a drift trigger needs, and names that can be files: all that are wrong at once."""
+    text = """
+    [jobs."a/b"]
+    do = "refresh"
+    surface = "away"
+    every = "1 h"
+    [jobs.d]
+    do = "full"
+    when = { drift = 1.0 }
+    """
+    with pytest.raises(UsageError) as caught:
+        load(written(tmp_path, text), environment={})
+    for said in (
+        "a/b: no surface 'away'",
+        "d: when.drift needs a job that does `drift`",
+        "'a/b': a name of letters, digits, - and _",
+    ):
+        assert said in str(caught.value)
+
+
+def test_cron_that_never_comes_true_is_refused() -> None:
+    """The 30th of February is no schedule."""
+    with pytest.raises(ValueError, match="five fields of cron that come true some day are asked"):
+        Job(do="refresh", cron="0 0 30 2 *")

@@ -1,0 +1,115 @@
+"""Alerts reach a webhook and the log: once, and once that it is over."""
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from ratoon.jobs import telling
+from ratoon.jobs.ledger import Ledger
+from ratoon.jobs.telling import Herald, webhook
+from tests.fakes.work import T0, until
+
+SECRET = "hook-s3cret"
+MINUTE = timedelta(minutes=1)
+
+
+class Listener(HTTPServer):
+    """Hears messages; the first `failing` of them it answers with 503."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Heard)
+        self.messages: list[dict[str, str]] = []
+        self.failing = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{SECRET}"
+
+
+class Heard(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Listener)
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.failing -= 1
+        if self.server.failing < 0:
+            self.server.messages.append(body)
+        self.send_response(204 if self.server.failing < 0 else 503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    monkeypatch.setattr(telling, "FIRST_PAUSE", 0.01)
+    server = Listener()
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_each_thing_is_told_once_and_once_that_it_is_over(tmp_path: Path, listener: Listener) -> None:
+    """However often it is looked, and by another process after a restart: one alert, one recovery."""
+    ledger = Ledger(tmp_path / "jobs.sqlite")
+    for turn in range(3):
+        herald = Herald(ledger, webhook(listener.url))
+        herald.look({"learn: failed": "job 'learn': no disk"}, T0 + turn * MINUTE)
+        herald.close()
+    for turn in range(3, 6):
+        herald = Herald(ledger, webhook(listener.url))
+        herald.look({}, T0 + turn * MINUTE)
+        herald.close()
+    said = [(one["kind"], one["key"], one["text"], one["since"]) for one in listener.messages]
+    assert said == [
+        ("alert", "learn: failed", "job 'learn': no disk", T0.isoformat()),
+        ("recovery", "learn: failed", "well again: job 'learn': no disk", (T0 + 3 * MINUTE).isoformat()),
+    ]
+
+
+def test_a_webhook_that_fails_is_tried_again(tmp_path: Path, listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    """At once, then at the next look; the log has the alert and the host, never the URL's path, which may be a secret."""
+    listener.failing = telling.TRIES + 1
+    herald = Herald(Ledger(tmp_path / "jobs.sqlite"), webhook(listener.url))
+
+    def looked() -> bool:
+        herald.look({"a": "it burns"}, T0)
+        return bool(listener.messages)
+
+    with caplog.at_level(logging.INFO, "ratoon.jobs"):
+        herald.look({"a": "it burns"}, T0)
+        until(lambda: "tried again later" in caplog.text)
+        assert listener.messages == []
+        until(looked)
+        herald.close()
+    assert len(listener.messages) == 1
+    assert "webhook at 127.0.0.1: HTTPStatusError 503" in caplog.text
+    assert caplog.text.count("it burns") == 1
+    assert SECRET not in caplog.text
+
+
+def test_without_a_webhook_the_log_hears_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Alert and recovery are log lines, each once."""
+    herald = Herald(Ledger(tmp_path / "jobs.sqlite"), webhook(""))
+    with caplog.at_level(logging.INFO, "ratoon.jobs"):
+        for wrong in ({"a": "it burns"}, {"a": "it burns"}, {}):
+            herald.look(wrong, T0)
+        herald.close()
+    assert [(record.levelname, record.message) for record in caplog.records] == [("ERROR", "it burns"), ("INFO", "well again: a")]
+
+
+def test_what_is_no_url_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """A setting that cannot be posted to is told without being written down."""
+    with caplog.at_level(logging.WARNING, "ratoon.jobs"):
+        assert not webhook(f"http://[{SECRET}")({"kind": "alert"})
+    assert "not a URL that can be posted to" in caplog.text
+    assert SECRET not in caplog.text
