@@ -241,3 +241,20 @@ class Serving(Section):
     certificate: str = Field("", description="PEM file with the certificate chain to show; empty: no TLS. SIGHUP reads it again.")
     private_key: str = Field("", description="PEM file with its key.")
     rate: str = Field("", description="Requests that a key without a rate of its own may send, as `100/second`; empty: any.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="From which on log lines are written.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`json`: an object a line; `text`: for people; `auto`: for people where standard error is a terminal."
+    )
+    access: Literal["none", "failed", "all"] = Field(
+        "failed",
+        description="Which answers leave a log line: `failed`: what the server is to blame for, and operators' calls that fail.",
+    )
+
+
+class Tracing(Section):
+    """Spans of requests and their stages, by OpenTelemetry (`pip install 'ratoon[otel]'`)."""
+
+    address: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="Where spans are sent, by OTLP over HTTP; empty: none are made."
+    )
+    share: float = Field(0.01, ge=0, le=1, description="Of requests that come without `traceparent`, that is traced.")

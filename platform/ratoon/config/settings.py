@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from ratoon.config.sections import Clock, Drift, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Training, Trial
+from ratoon.config.sections import Clock, Drift, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Tracing, Training, Trial
 from ratoon.domain.errors import UsageError
 
 HOME, CONFIG, KEY = "RATOON_HOME", "RATOON_CONFIG", "RATOON_KEY"
@@ -26,6 +26,7 @@ class Settings(Section):
     drift: Drift = Drift()
     index: Index = Index()
     serving: Serving = Serving()
+    tracing: Tracing = Tracing()
     exposures: Exposures = Exposures()
     trial: Trial = Trial()
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")

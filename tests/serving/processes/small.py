@@ -74,7 +74,7 @@ def serving(terms: Terms = QUICKLY, **changes: float) -> Iterator[Small]:
     pressure = Pressure(monotonic, small.shed.append, terms.queue_ms)
     around = Around(terms, pressure, small.draining, lambda: "made", lambda: small.closed.append(1))
     config = uvicorn.Config(
-        small, log_level="error", access_log=False, ws="none", http="httptools", loop="uvloop", proxy_headers=False
+        small, log_config=None, access_log=False, ws="none", http="httptools", loop="uvloop", proxy_headers=False
     )
     server = small.server = Server(config, around, Listening(listener))
     thread = threading.Thread(target=server.run)

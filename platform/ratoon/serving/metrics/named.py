@@ -46,6 +46,7 @@ class Metrics:
 
         self.requests = counter("ratoon_requests", "Requests answered", "method", "route", "status")
         self.seconds = histogram("ratoon_request_seconds", "Time to answer", "route", bounds=BUCKETS)
+        self.spans_dropped = counter("ratoon_spans_dropped", "Traced requests that left no spans, because too many were waiting")
         self.in_flight = gauge("ratoon_requests_in_flight", "Requests being answered", join="sum")
         self.shed = counter("ratoon_shed", "Requests turned away before they were looked at", "reason")
         self.rate_limited = counter("ratoon_rate_limited", "Requests beyond their key's rate")

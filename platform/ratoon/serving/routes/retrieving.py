@@ -130,7 +130,7 @@ class Retrieving:
         surface = surface_of(self._rooms, name)
         return Pinned(name, surface, slot_of(name, surface))
 
-    def _answered(self, body: RetrieveRequest, pinned: "Pinned", state: Mapping[str, Any]) -> bytes:
+    def _answered(self, body: RetrieveRequest, pinned: "Pinned", state: dict[str, Any]) -> bytes:
         """One answer as JSON."""
         name, surface, slot = pinned
         if surface.trial.tried is None or body.release is not None:  # most requests look at no more of a trial than this
@@ -141,6 +141,7 @@ class Retrieving:
         if self._rooms.exposures is not None:
             self._rooms.exposures.add(exposure)
         self._metrics.retrieved(name, found.source, found.sequence, took)
+        state["stages"] = took  # for whoever traces the request
         logs.note(surface=name)
         return told
 
