@@ -93,9 +93,9 @@ def serve_by_workers(
 
 def _run(app: FastAPI, arrivals: Arrivals, terms: Terms, certificate: Certificate | None, closed: Callable[[], object]) -> int:
     prefix, numbers = os.urandom(6).hex(), itertools.count(1)
-    shed = app.state.metrics.shed
-    pressure = Pressure(monotonic, lambda reason: shed.labels(reason).inc(), terms.queue_ms)
-    around = Around(terms, pressure, app.state.draining, lambda: f"{prefix}-{next(numbers)}", closed)
+    metrics = app.state.metrics
+    pressure = Pressure(monotonic, lambda reason: metrics.shed.labels(reason).inc(), terms.queue_ms)
+    around = Around(terms, pressure, app.state.draining, lambda: f"{prefix}-{next(numbers)}", closed, metrics.unread)
     config = uvicorn.Config(
         app,
         log_config=None,  # `logs.configure` says how lines look

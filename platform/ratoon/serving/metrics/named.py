@@ -106,6 +106,10 @@ class Metrics:
         elif status in (401, 403):
             self.auth_failures.labels("unauthorized" if status == 401 else "forbidden").inc()
 
+    def unread(self, status: int) -> None:
+        """Count an answer to what was no request, or not a whole one; how long it took says nothing."""
+        self.requests.labels("other", "unread", status).inc()
+
     def fresh(self, surface: str, tier: str, seconds: float, events: int = 1) -> None:
         """So many events had an effect so long after they were posted; `tier` is one of TIERS."""
         self.freshness.labels(surface, tier).observe(seconds, events)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from math import inf
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -15,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from ratoon.serving.around.context import REQUEST_ID, SANE
 from ratoon.serving.around.draining import Draining
-from ratoon.serving.around.pressure import QUICK, Pressure, overloaded, prebuilt
+from ratoon.serving.around.pressure import QUICK, Pressure, prebuilt
 from ratoon.serving.problems import MEDIA_TYPE, Problem
 from ratoon.serving.processes.terms import Terms
 
@@ -36,7 +37,15 @@ LEANT_ON = {
         "_start_asgi_task",
     ),
     "attributes": ("connections", "tasks", "server_state", "loop", "transport", "flow", "headers", "scope", "cycle", "pipeline"),
-    "cycle": ("scope", "keep_alive", "more_body", "disconnected", "response_started", "response_complete"),
+    "cycle": (
+        "scope",
+        "keep_alive",
+        "more_body",
+        "disconnected",
+        "response_started",
+        "response_complete",
+        "waiting_for_100_continue",
+    ),
 }
 """Members of uvicorn's protocol that are overridden or read, and those of a request's cycle."""
 
@@ -55,6 +64,7 @@ class Around:
     Attributes:
         new_id: makes ids for requests that never reach the application.
         closed: hears of each connection that has ended.
+        unread: hears the status of each answer to what was no request, or not a whole one.
     """
 
     terms: Terms
@@ -62,6 +72,7 @@ class Around:
     draining: Draining
     new_id: Callable[[], str]
     closed: Callable[[], object]
+    unread: Callable[[int], object]
 
 
 class Connection(HttpToolsProtocol):
@@ -75,20 +86,27 @@ class Connection(HttpToolsProtocol):
         self._idle = monotonic()
         self._in_head = self._ended = False
         self._fed = 0
+        self._told = -inf  # when it was last told to wait
+        self._owed, self._behind = b"", b""  # a refusal that is told later, and what was sent meanwhile
 
     @property
     def asked(self) -> bool:
         """Whether a request has been read."""
-        return bool(self.cycle)
+        return bool(self.cycle) or self._told > -inf or bool(self._owed)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         super().connection_lost(exc)
+        self._owed = self._behind = b""
         self._around.closed()
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
         if self._ended:
+            return
+        if self._owed:
+            self._behind += data
+            self.flow.pause_reading()
             return
         if not self._reading and self._around.pressure.full(len(self.connections)) and self._refused(data):
             return
@@ -141,12 +159,8 @@ class Connection(HttpToolsProtocol):
         method, path, pressure = cycle.scope["method"], cycle.scope["path"], self._around.pressure
         if path in QUICK:
             super()._start_asgi_task(cycle, app)
-        elif pressure.refuses(method, path, len(self.connections), len(self.tasks)):
-            cycle.keep_alive &= not self._around.draining.begun
-            known = next((value for name, value in cycle.scope["headers"] if name == REQUEST_ID and SANE.fullmatch(value)), b"")
-            cycle.scope["state"]["request_id"] = known.decode() or self._around.new_id()
-            refusing: Any = overloaded  # Starlette and uvicorn describe ASGI in types of their own
-            super()._start_asgi_task(cycle, refusing)
+        elif reason := pressure.refuses(method, path, len(self.connections), len(self.tasks)):
+            pressure.refuse(reason, self._told, partial(self._refuse_read, cycle))
         else:
             pressure.take(self.loop, partial(self._begin, cycle, app))
 
@@ -162,19 +176,46 @@ class Connection(HttpToolsProtocol):
         end = data.find(b"\r\n\r\n")
         if first not in _REFUSALS or end < 0 or self._around.draining.begun:
             return False
-        if self.asked and not self.cycle.response_complete:
+        if self.cycle and not self.cycle.response_complete:
             return False
         head = data[: end + 2]
         length = _LENGTH.search(head)
         if length is None or len(data) != end + 4 + int(length[1]) or _OTHERWISE.search(head):
             return False
         said = _ID.search(head)
-        self.transport.write(_REFUSALS[first](said[1] if said else self._around.new_id().encode()))
-        self._around.pressure.refused("queue")
-        self._idle = monotonic()
-        self.flow.pause_reading()
-        self._around.pressure.hold(self.flow.resume_reading)
+        self._owed = _REFUSALS[first](said[1] if said else self._around.new_id().encode())
+        self._around.pressure.refuse("queue", self._told, self._refuse_unread)
         return True
+
+    def _refuse_unread(self) -> None:
+        """Say the refusal that is owed, then look at what was sent after the request."""
+        if not self._owed:  # the client has gone
+            return
+        self.transport.write(self._owed)
+        self._owed = b""
+        self._told = self._idle = monotonic()
+        if self._behind:
+            data, self._behind = self._behind, b""
+            self.flow.resume_reading()
+            self.data_received(data)
+
+    def _refuse_read(self, cycle: RequestResponseCycle) -> None:
+        """Refuse a request whose head was parsed; of its body the parser takes the rest."""
+        if cycle.disconnected or self._ended:
+            return
+        method, path, headers = cycle.scope["method"], cycle.scope["path"], cycle.scope["headers"]
+        cycle.keep_alive &= not (self._around.draining.begun or cycle.waiting_for_100_continue)
+        known = next((value for name, value in headers if name == REQUEST_ID and SANE.fullmatch(value)), b"")
+        told = prebuilt(path, close=not cycle.keep_alive)(known or self._around.new_id().encode())
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(told[: told.find(b"\r\n\r\n") + 4] if method == "HEAD" else told)
+        self._told = monotonic()
+        if not cycle.keep_alive:
+            self.transport.close()
+        if self.pipeline:  # each of them may be refused, too: not one within the other
+            self.loop.call_soon(self.on_response_complete)
+        else:
+            self.on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Say that what came is not HTTP."""
@@ -189,7 +230,8 @@ class Connection(HttpToolsProtocol):
     def _end(self, status: int, code: str, detail: str) -> None:
         """Answer for the application, and close; what was asked before is answered first, and this then only by closing."""
         self._ended, cycle = True, self.cycle
-        if self.asked and not cycle.response_complete:
+        self._around.unread(status)
+        if cycle and not cycle.response_complete:
             if not cycle.more_body:
                 cycle.keep_alive = False
                 return
@@ -230,6 +272,7 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close once what is asked is answered; a connection on which nothing was asked yet may still be about to."""
+        self._refuse_unread()
         if self.asked:
             super().shutdown()
 
@@ -248,5 +291,5 @@ class Connection(HttpToolsProtocol):
         elif not self.asked:
             if now - self._idle > terms.client_seconds:
                 self.transport.close()
-        elif self.cycle.response_complete and now - self._idle > terms.idle_seconds:
+        elif (not self.cycle or self.cycle.response_complete) and not self._owed and now - self._idle > terms.idle_seconds:
             self.transport.close()
