@@ -122,7 +122,11 @@ class Retrieving:
         surface: Annotated[str, Depends(asked)],
         k: Annotated[int | None, Query(ge=1, le=1_000)] = None,
     ) -> Response:
-        """Give items whose vectors point where this one's does, whatever is popular."""
+        """Give items whose vectors point where this one's does, whatever is popular.
+
+        Every path that ends in `/similar` asks this. So an item whose own id ends in `/similar` is retrieved like any other, and
+        changed by `POST /v1/items` and removed by `POST /v1/events` (`kind: remove`); no path of its own leads to it.
+        """
         body = RetrieveRequest(item_ids=[item_id], k=k)
         return Response(self._answered(body, self._pinned(surface), request.scope["state"]), media_type="application/json")
 
