@@ -66,7 +66,12 @@ def test_what_is_logged_is_one_object_a_line_and_holds_no_secret(tmp_path: Path)
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         url = first["event"].removeprefix("listening on ")
-        headers = {"Authorization": f"Bearer {CANARY}", "X-API-Key": CANARY, "Cookie": f"ratoon_key={CANARY}", "X-Request-ID": "r1"}
+        headers = {
+            "Authorization": f"Bearer {CANARY}",
+            "X-API-Key": CANARY,
+            "Cookie": f"ratoon_key={CANARY}",
+            "X-Request-ID": "r1",
+        }
         body = {"user_id": "u", "api_key": CANARY, "user_features": {"token": CANARY}}
         answer = httpx.post(f"{url}/v1/retrieve?key={CANARY}", headers=headers, json=body, timeout=60)
         broken = httpx.post(f"{url}/v1/events?key={CANARY}", headers=headers, content=CANARY.encode(), timeout=60)

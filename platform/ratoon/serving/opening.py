@@ -100,7 +100,7 @@ def _wall() -> datetime:
 
 def _exposures(house: House) -> ExposureLog | None:
     wanted = house.settings.exposures
-    return ExposureLog(house.home / FILE, wanted.share, wanted.salt) if wanted.share else None
+    return ExposureLog(house.home / FILE, wanted.share, wanted.salt, keep=wanted.keep) if wanted.share else None
 
 
 def _chance(wanted: Explored | None) -> Chance | None:
