@@ -34,7 +34,10 @@ def forget(
     user: Annotated[str, typer.Argument(help="The user's id; after `--` where it begins with a dash.")],
     as_json: AsJson = False,
 ) -> None:
-    """Delete everything that was shown to one user, so that no byte of the log names them. What a server has answered in the last 100 ms is not in it yet."""
+    """Delete everything that was shown to one user, so that no byte of the log names them.
+
+    What a server has answered in the last 100 ms is not in it yet.
+    """
     from ratoon.serving.exposures import FILE, StoredExposures
 
     house = open_house()

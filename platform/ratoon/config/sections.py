@@ -245,8 +245,8 @@ class Serving(Section):
     private_key: str = Field("", description="PEM file with its key.")
     rate: str = Field(
         "",
-        description="Requests that a key without a rate of its own may send, as `100/second`; empty: any. Each worker counts those "
-        "that it gets.",
+        description="Requests that a key without a rate of its own may send, as `100/second`; empty: any. Each worker counts "
+        "those that it gets.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="From which on log lines are written.")
     log_format: Literal["auto", "json", "text"] = Field(

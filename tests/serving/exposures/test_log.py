@@ -162,7 +162,7 @@ def test_a_share_is_a_share(tmp_path: Path, share: float) -> None:
 
 
 def test_what_is_old_is_deleted_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server deletes, a batch at a time and not at every look, what is older than it keeps beside the newest; else it keeps all."""
+    """A server deletes, a batch at a time, what is older than it keeps beside the newest; told nothing it keeps all."""
     monkeypatch.setattr(log_module, "BATCH", 2)
     monkeypatch.setattr(log_module, "PRUNE_SECONDS", 0.1)
     path = tmp_path / "log"

@@ -21,12 +21,12 @@ def test_an_item_is_shown_as_it_is_served(ask: Ask) -> None:
 
 
 def test_an_id_that_ends_in_similar(ask: Ask) -> None:
-    """It is posted, retrieved, changed and removed in bodies; a path that ends so asks for what is similar, and changes nothing."""
+    """It is posted, retrieved and removed in bodies; a path that ends so asks for what is similar, and changes nothing."""
     item = {"item_id": "r1-i0/similar", "features": {"worth": 50, "title": "New"}}
     assert ask("POST", "/v1/items", json=item).status_code == 202
     assert ids(ask("POST", "/v1/retrieve", json=KNOWN)) == ["r1-i0/similar"]
     told = ask("GET", "/v1/items/r1-i0%2Fsimilar").json()
-    assert (told["source"], [one["item_id"] for one in told["candidates"]][0]) == ("items", "r1-i0/similar")
+    assert (told["source"], told["candidates"][0]["item_id"]) == ("items", "r1-i0/similar")
     for method in ("PATCH", "DELETE"):
         assert ask(method, "/v1/items/r1-i0%2Fsimilar", json={"features": {"title": "x"}}).status_code == 405
     assert ids(ask("POST", "/v1/retrieve", json=KNOWN)) == ["r1-i0/similar"]

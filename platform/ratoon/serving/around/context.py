@@ -59,15 +59,13 @@ class RequestContext:
         state = scope.setdefault("state", {})
         began = state.setdefault("began", time.perf_counter())
         state["request_id"], state["trace"] = request_id, incoming
-        status, traced = 0, self._tracing is not None
+        status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, request_id.encode())]
-                if traced and incoming.trace.sampled:
-                    message["headers"].append((b"traceresponse", incoming.trace.traceparent.encode()))
+                message["headers"] = [*message.get("headers", ()), *self._names(request_id, incoming)]
             await send(message)
 
         in_flight = self._metrics.in_flight.labels()
@@ -86,6 +84,12 @@ class RequestContext:
                     self._ended(scope, incoming, status, time.perf_counter() - began)
         finally:
             in_flight.dec()
+
+    def _names(self, request_id: str, incoming: Incoming) -> list[tuple[bytes, bytes]]:
+        """By which headers the answer is named."""
+        if self._tracing is None or not incoming.trace.sampled:
+            return [(REQUEST_ID, request_id.encode())]
+        return [(REQUEST_ID, request_id.encode()), (b"traceresponse", incoming.trace.traceparent.encode())]
 
     def _ended(self, scope: Scope, incoming: Incoming, status: int, seconds: float) -> None:
         # By the route's template: ids in paths would make a time series each.

@@ -9,8 +9,8 @@ Over connections that wait for their answers there are never more requests than 
 whatever it takes (64 at 0.3 ms are 19 ms), so that a busy client is not refused what it could have had. Over more connections
 the bound in time counts: 10 ms are 33 requests of 0.3 ms.
 
-A refusal costs a twentieth of a request, so ten times as many requests as can be answered leave half of the answers. Whoever waits
-as a refusal says is told at once the next time. Whoever asks on before is told later: so many refusals of that kind are
+A refusal costs a twentieth of a request, so ten times as many requests as can be answered leave half of the answers. Whoever
+waits as a refusal says is told at once the next time. Whoever asks on before is told later: so many refusals of that kind are
 said for each request that is begun, and a client that waits for an answer asks nothing meanwhile.
 """
 
@@ -37,8 +37,8 @@ TURN_SECONDS = 0.002
 """Of one turn of the event loop. Reading sockets costs a system call a turn: one for each request is a tenth of its time."""
 
 AGAIN = 3
-"""Refusals of clients that do not wait, for each request that is begun. One costs some 15 us with its system calls, a request 300:
-those who ask on at once, against what they were told, take a seventh of the time, however many they are."""
+"""Refusals of clients that do not wait, for each request that is begun. One costs some 15 us with its system calls, a request
+300: those who ask on at once, against what they were told, take a seventh of the time, however many they are."""
 
 _FIRST = 0.0003
 """Seconds that a request is taken to need before one was seen."""

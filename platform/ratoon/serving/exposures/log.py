@@ -71,7 +71,8 @@ class ExposureLog:
         share: of all requests, that is logged; above 0, at most 1. It is written with each row.
         salt: of the hash that decides which those are; the same in every process.
         limit: how many exposures wait at most.
-        keep: seconds before the newest exposure in the file at which one is deleted, by whichever process looks first; None: never.
+        keep: by how many seconds one has to be older than the newest in the file to be deleted, by whichever process looks first;
+            None: nothing is.
 
     Raises:
         UsageError: the share is out of range.
