@@ -188,7 +188,11 @@ class Crowd:
         if self.pressure.full(self.clients):
             self.pressure.refuse("queue", self.told[client], partial(self.refused, at, client))
         else:
-            self.pressure.take(self, lambda: self.soon.append(partial(self.answered, at, client)) or True)
+            self.pressure.take(self, partial(self.begun, at, client))
+
+    def begun(self, at: float, client: int) -> bool:
+        self.soon.append(partial(self.answered, at, client))
+        return True
 
     def refused(self, at: float, client: int) -> None:
         self.now += 0.000011

@@ -3,11 +3,9 @@
 This is the one place that leans on uvicorn's inside: `LEANT_ON` names the members.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from math import inf
 from time import monotonic, perf_counter
 from typing import Any
@@ -17,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from ratoon.serving.around.context import REQUEST_ID, SANE
 from ratoon.serving.around.draining import Draining
 from ratoon.serving.around.pressure import QUICK, Pressure, prebuilt
-from ratoon.serving.problems import MEDIA_TYPE, Problem
 from ratoon.serving.processes.terms import Terms
+from ratoon.serving.processes.unread import ending, refusal
 
 LEANT_ON = {
     "methods": (
@@ -48,13 +46,6 @@ LEANT_ON = {
     ),
 }
 """Members of uvicorn's protocol that are overridden or read, and those of a request's cycle."""
-
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
-_ID = re.compile(rb"\r\nx-request-id: *(%b)\r\n" % SANE.pattern, re.IGNORECASE | re.ASCII)
-_OTHERWISE = re.compile(rb"\r\n(?:connection:(?! *keep-alive\r\n)|transfer-encoding:|expect:|upgrade:)", re.IGNORECASE)
-"""Fields of a head that has to be looked at before it is answered."""
-_REFUSALS = {f"POST {path} HTTP/1.1\r\n".encode(): prebuilt(path) for path in ("/v1/retrieve", "/v1/retrieve/batch")}
-_FIRST_LINE = tuple(_REFUSALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +84,11 @@ class Connection(HttpToolsProtocol):
     def asked(self) -> bool:
         """Whether a request has been read."""
         return bool(self.cycle) or self._told > -inf or bool(self._owed)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request that was read is not answered yet."""
+        return bool(self.cycle) and not self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
@@ -172,18 +168,9 @@ class Connection(HttpToolsProtocol):
 
     def _refused(self, data: bytes) -> bool:
         """Refuse a request that is all there, without parsing it; False if it has to be looked at."""
-        first = data[: data.find(b"\n") + 1]
-        end = data.find(b"\r\n\r\n")
-        if first not in _REFUSALS or end < 0 or self._around.draining.begun:
+        if self._busy or self._around.draining.begun or (made := refusal(data)) is None:
             return False
-        if self.cycle and not self.cycle.response_complete:
-            return False
-        head = data[: end + 2]
-        length = _LENGTH.search(head)
-        if length is None or len(data) != end + 4 + int(length[1]) or _OTHERWISE.search(head):
-            return False
-        said = _ID.search(head)
-        self._owed = _REFUSALS[first](said[1] if said else self._around.new_id().encode())
+        self._owed = made(self._around.new_id)
         self._around.pressure.refuse("queue", self._told, self._refuse_unread)
         return True
 
@@ -231,33 +218,14 @@ class Connection(HttpToolsProtocol):
         """Answer for the application, and close; what was asked before is answered first, and this then only by closing."""
         self._ended, cycle = True, self.cycle
         self._around.unread(status)
-        if cycle and not cycle.response_complete:
+        if self._busy:
             if not cycle.more_body:
                 cycle.keep_alive = False
                 return
             if self.pipeline or cycle.response_started:
                 self.transport.abort()
                 return
-        title, request_id = HTTPStatus(status).phrase, self._around.new_id()
-        told = Problem(
-            type=f"/problems/{code}",
-            title=title,
-            status=status,
-            detail=detail,
-            instance="",
-            code=code,
-            request_id=request_id,
-            errors=[],
-        )
-        body = told.model_dump_json()
-        lines = (
-            f"HTTP/1.1 {status} {title}",
-            f"content-type: {MEDIA_TYPE}",
-            f"content-length: {len(body)}",
-            f"x-request-id: {request_id}",
-            "connection: close",
-        )
-        self.transport.write("\r\n".join((*lines, "", body)).encode())
+        self.transport.write(ending(status, code, detail, self._around.new_id()))
         self.transport.close()
 
     def pause_writing(self) -> None:
@@ -291,5 +259,5 @@ class Connection(HttpToolsProtocol):
         elif not self.asked:
             if now - self._idle > terms.client_seconds:
                 self.transport.close()
-        elif (not self.cycle or self.cycle.response_complete) and not self._owed and now - self._idle > terms.idle_seconds:
+        elif not self._busy and not self._owed and now - self._idle > terms.idle_seconds:
             self.transport.close()
