@@ -21,7 +21,7 @@ App = Callable[..., Any]
 def listening(app: App) -> Iterator[str]:
     """An ASGI application under a real server in a thread; gives its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

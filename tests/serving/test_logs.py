@@ -84,13 +84,33 @@ def test_every_line_of_a_request_says_which(written: Written) -> None:
     assert not {"request_id", "trace_id", "surface"} & (before.keys() | after.keys())
 
 
-def test_a_success_leaves_no_line_by_default(written: Written) -> None:
-    """The access line is written at DEBUG alone."""
-    logs.answered("POST", "/v1/retrieve", 200, 0.00025)
-    assert written.getvalue() == ""
-    logs.configure("debug", stream=written)
+ANSWERS: list[tuple[str, str, int]] = [
+    ("POST", "/v1/retrieve", 200),
+    ("POST", "/v1/retrieve", 422),
+    ("POST", "/v1/retrieve", 500),
+    ("GET", "/v1/items/x", 404),
+    ("POST", "/v1/refresh", 202),
+    ("POST", "/v1/refresh", 401),
+    ("POST", "/v1/surfaces/ads/refresh", 409),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lines"),
+    [("none", []), ("all", ANSWERS), ("failed", [ANSWERS[2], ANSWERS[6]])],
+)
+def test_which_answers_leave_a_line(written: Written, wanted: logs.Access, lines: list[tuple[str, str, int]]) -> None:
+    """All, none, or those that somebody has to look at: what the server is to blame for, and operators' calls that failed."""
+    for method, path, status in ANSWERS:
+        logs.answered(wanted, method, path, status, 0.001)
+    assert [(line["method"], line["path"], line["status"]) for line in written.lines()] == lines
+    assert {line["level"] for line in written.lines() if line["status"] == 500} <= {"warning"}
+
+
+def test_a_line_of_an_answer_says_what_was_answered(written: Written) -> None:
+    """Its request, method, path, status and seconds."""
     with logs.about("r1"):
-        logs.answered("POST", "/v1/retrieve", 200, 0.00025)
+        logs.answered("all", "POST", "/v1/retrieve", 200, 0.00025)
     (line,) = written.lines()
     said = {name: line[name] for name in ("method", "path", "status", "seconds", "request_id")}
     assert said == {"method": "POST", "path": "/v1/retrieve", "status": 200, "seconds": 0.00025, "request_id": "r1"}

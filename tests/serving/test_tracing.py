@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Event, Thread
 
@@ -15,7 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from ratoon.serving.tracing import MOST_WAITING, Ended, Incoming, Spans, Trace, begun, otlp
+from ratoon.serving import create_app
+from ratoon.serving.tracing import MOST_WAITING, Ended, Incoming, Spans, Trace, Tracing, begun, otlp
+from tests.fakes.serving_world import Ask, World, asking
 
 ID, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{ID}-{SPAN}-01"
@@ -187,6 +190,42 @@ def test_spans_reach_a_collector_in_one_batch() -> None:
     assert {span.trace_id.hex() for span in sent} == {ID}
 
 
+def test_a_request_leaves_a_span_of_each_stage(world: World) -> None:
+    """A server that is told where to gets the stages of `took_ms` to a collector, under the caller's span, and names its own."""
+    with collector() as (address, taken):
+        rooms = replace(world.rooms, tracing=Tracing(otlp(address), share=0.0))
+        with asking(create_app(rooms)) as ask:
+            answer = ask("POST", "/v1/retrieve", json={"item_ids": ["r1-i0"]}, headers={"traceparent": PARENT})
+            alone = ask("POST", "/v1/retrieve", json={"item_ids": ["r1-i0"]})
+    sent = [span for batch in taken for one in batch.resource_spans for scope in one.scope_spans for span in scope.spans]
+    request, *stages = sent
+    told = answer.json()["took_ms"]
+    assert request.name == "POST /v1/retrieve"
+    assert answer.headers["traceresponse"] == f"00-{ID}-{request.span_id.hex()}-01"
+    assert request.parent_span_id.hex() == SPAN
+    assert [(one.name, one.parent_span_id) for one in stages] == [(name, request.span_id) for name in told if name != "total"]
+    took = [(one.end_time_unix_nano - one.start_time_unix_nano) / 1e6 for one in stages]
+    assert took == pytest.approx([told[one.name] for one in stages], abs=0.001)
+    assert "traceresponse" not in alone.headers
+
+
+def test_without_tracing_nothing_is_told(ask: Ask) -> None:
+    """A server that sends spans nowhere names none, whatever its caller wants."""
+    assert "traceresponse" not in ask("GET", "/v1/releases/current", headers={"traceparent": PARENT}).headers
+
+
+def test_what_no_thread_takes_is_counted(world: World) -> None:
+    """A request whose spans find too many waiting is answered all the same, and counted."""
+
+    class Full(Spans):
+        def ended(self, request: Ended) -> bool:
+            return super().ended(request) and False
+
+    with asking(create_app(replace(world.rooms, tracing=Tracing(Full(InMemorySpanExporter()), share=1.0)))) as ask:
+        assert ask("GET", "/v1/releases/current").status_code == 200
+        assert "ratoon_spans_dropped_total 1.0" in ask("GET", "/metrics").text
+
+
 def test_nothing_of_the_extra_is_imported_without_spans() -> None:
     """Following traces loads neither SDK nor exporters; where they are missing the reader is told how to install them."""
     code = """
@@ -201,5 +240,5 @@ except Exception as refused:
     print(refused)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("tracing: expected OpenTelemetry, found ")
+    assert done.stdout.startswith("[tracing] address: expected OpenTelemetry, which sends the spans, found ")
     assert "pip install 'ratoon[otel]'" in done.stdout

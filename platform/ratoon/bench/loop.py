@@ -37,6 +37,9 @@ CONFIG = """# Written by the demo: three surfaces over the same features, and a 
 home = "."
 feature_repo = "{feature_repo}"
 
+[serving]
+log_level = "warning"
+
 [clock]
 mode = "log"
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 from rich.markup import escape
 
-from ratoon.cli import asking, datasets, indexing, jobs, keeping, keys, online, quarantine, runs, trials
+from ratoon.cli import asking, datasets, exposures, indexing, jobs, keeping, keys, online, quarantine, runs, trials
 from ratoon.cli.datasets import import_folder, open_house
 from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
@@ -34,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(datasets.app, name="data")
+app.add_typer(exposures.app, name="exposures")
 app.add_typer(indexing.app, name="index")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")

@@ -37,7 +37,7 @@ class Clock(Section):
     )
 
 
-def _half_life(said: object) -> float | None:
+def _span(said: object) -> float | None:
     """Seconds, or None for `never`."""
     span = seconds(said) if isinstance(said, str) and said != "never" else None
     if not span and said != "never":
@@ -56,7 +56,7 @@ class Training(Section):
     dim: int = Field(64, ge=2, le=4096, description="Length of the vectors.")
     epochs: int = Field(3, ge=1, description="Most passes over history when learning from nothing.")
     passes: int = Field(1, ge=1, description="Passes over new and replayed rows when refreshing.")
-    replay_half_life: Annotated[float | None, BeforeValidator(_half_life)] = Field(
+    replay_half_life: Annotated[float | None, BeforeValidator(_span)] = Field(
         None, description="Age that halves the odds of a past interaction to be replayed, as `30 d`; `never`: the same odds."
     )
     seed: int = Field(0, ge=0, description="Of every random choice.")
@@ -210,6 +210,9 @@ class Exposures(Section):
 
     share: float = Field(0.1, ge=0, le=1, description="Of all answers, that is logged; 0: none.")
     salt: str = Field("", description="Of the hash that decides which those are; the same for all servers.")
+    keep: Annotated[float | None, BeforeValidator(_span)] = Field(
+        90 * 86_400.0, description="Age beyond the newest at which servers delete them, as `90 d`; `never`."
+    )
 
 
 class Trial(Section):
@@ -240,4 +243,25 @@ class Serving(Section):
     drain_seconds: float = Field(2.0, ge=0, description="For so long after SIGTERM connections are still taken, and asked to go.")
     certificate: str = Field("", description="PEM file with the certificate chain to show; empty: no TLS. SIGHUP reads it again.")
     private_key: str = Field("", description="PEM file with its key.")
-    rate: str = Field("", description="Requests that a key without a rate of its own may send, as `100/second`; empty: any.")
+    rate: str = Field(
+        "",
+        description="Requests that a key without a rate of its own may send, as `100/second`; empty: any. Each worker counts "
+        "those that it gets.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="From which on log lines are written.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`json`: an object a line; `text`: for people; `auto`: for people where standard error is a terminal."
+    )
+    access: Literal["none", "failed", "all"] = Field(
+        "failed",
+        description="Which answers leave a log line: `failed`: what the server is to blame for, and operators' calls that fail.",
+    )
+
+
+class Tracing(Section):
+    """Spans of requests and their stages, by OpenTelemetry (`pip install 'ratoon[otel]'`)."""
+
+    address: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="Where spans are sent, by OTLP over HTTP; empty: none are made."
+    )
+    share: float = Field(0.01, ge=0, le=1, description="Of requests that come without `traceparent`, that is traced.")

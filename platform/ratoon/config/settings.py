@@ -10,7 +10,21 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from ratoon.config.jobs import Alerts, Job, check
 from ratoon.config.retention import Retention
-from ratoon.config.sections import Clock, Drift, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Training, Trial
+from ratoon.config.sections import (
+    Clock,
+    Drift,
+    Exposures,
+    Gate,
+    Index,
+    Paths,
+    Plan,
+    Section,
+    Serving,
+    Surface,
+    Tracing,
+    Training,
+    Trial,
+)
 from ratoon.domain.errors import UsageError
 from ratoon.places import CONFIG, config_file, home
 
@@ -29,6 +43,7 @@ class Settings(Section):
     drift: Drift = Drift()
     index: Index = Index()
     serving: Serving = Serving()
+    tracing: Tracing = Tracing()
     exposures: Exposures = Exposures()
     trial: Trial = Trial()
     retention: Retention = Retention()

@@ -53,6 +53,8 @@ def create_app(rooms: Rooms, shared: Shared | None = None) -> FastAPI:
             yield
         if exposures is not None:
             await run_in_threadpool(exposures.close)
+        if rooms.tracing is not None:
+            await run_in_threadpool(rooms.tracing.spans.close)
 
     silent: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # ours say more, and cost a request less
     app = Described(title="Ratoon", version="1", description=ABOUT, lifespan=lifespan, telemetry=silent)
@@ -66,7 +68,8 @@ def create_app(rooms: Rooms, shared: Shared | None = None) -> FastAPI:
     app.add_middleware(Closing, draining=draining)
     if rooms.keys is not None:
         app.add_middleware(Access, **vars(rooms.keys))
-    app.add_middleware(RequestContext, metrics=metrics, new_id=rooms.new_id)  # added last: it surrounds everything
+    # Added last: it surrounds everything.
+    app.add_middleware(RequestContext, metrics=metrics, new_id=rooms.new_id, access=rooms.access, tracing=rooms.tracing)
     install(app)
     for routes in (
         retrieving,

@@ -2,7 +2,7 @@
 
 Loggers are the standard library's, `logging.getLogger("ratoon.serving")` as everywhere, or structlog's with keyword fields;
 structlog renders both (https://www.structlog.org/en/stable/standard-library.html). Whatever looks like a credential is
-dropped. A request that succeeds leaves no line, unless the level is DEBUG.
+dropped. Which answers leave a line is a setting, `[serving] access`: by default those that somebody has to look at.
 """
 
 import logging
@@ -10,13 +10,14 @@ import re
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ratoon.domain.errors import UsageError
 from ratoon.serving.keys import secret
+from ratoon.serving.keys.roles import needed
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SECRET = re.compile(r"(authorization|cookie|credential|passw|secret|token|(api|access|private)[-_. ]?key)|^x-key$", re.IGNORECASE)
@@ -51,10 +52,18 @@ def note(**fields: object) -> None:
         known.update(fields)
 
 
-def answered(method: str, path: str, status: int, seconds: float) -> None:
-    """The access line of one request, at DEBUG."""
-    if _access.isEnabledFor(logging.DEBUG):
-        _access.debug("answered", extra={"method": method, "path": path, "status": status, "seconds": round(seconds, 6)})
+Access = Literal["none", "failed", "all"]
+"""Which answers leave a line. `failed`: 5xx, and calls of operators that failed; refusals in a crowd, which are counted, are not.
+
+Nor are 401s: anybody can cause them, as often as they like."""
+
+
+def answered(wanted: Access, method: str, path: str, status: int, seconds: float) -> None:
+    """The access line of one request, if one is wanted; without its query, which may hold anything. Status 0: the caller left."""
+    failed = status >= 500 or (status >= 400 and status != 401 and needed(method, path) == "operate")
+    if wanted == "all" or (wanted == "failed" and failed):
+        said = {"method": method, "path": path, "status": status, "seconds": round(seconds, 6)}
+        _access.log(logging.WARNING if failed else logging.INFO, "answered", extra=said)
 
 
 def configure(level: str = "INFO", json: bool | None = None, stream: IO[str] | None = None) -> None:

@@ -18,6 +18,7 @@ from ratoon.serving.metrics import Shared
 from ratoon.serving.online import ServedFeatures
 from ratoon.serving.refreshing import Refreshes
 from ratoon.serving.rooms import Keys, Policy, Rooms, Surface
+from ratoon.serving.tracing import Tracing, otlp
 from ratoon.serving.trials import TrialSlot
 from ratoon.towers import open_towers
 from ratoon.wiring import House
@@ -86,6 +87,8 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         catch_up=online.catch_up,
         feature_ages=house.feature_ages,
         place=among.place if among else None,
+        access=settings.serving.access,
+        tracing=Tracing(otlp(wanted.address), wanted.share) if (wanted := settings.tracing).address else None,
         poll_seconds=settings.serving.poll_seconds,
     )
     return create_app(rooms, among.shared if among else None)
@@ -97,7 +100,7 @@ def _wall() -> datetime:
 
 def _exposures(house: House) -> ExposureLog | None:
     wanted = house.settings.exposures
-    return ExposureLog(house.home / FILE, wanted.share, wanted.salt) if wanted.share else None
+    return ExposureLog(house.home / FILE, wanted.share, wanted.salt, keep=wanted.keep) if wanted.share else None
 
 
 def _chance(wanted: Explored | None) -> Chance | None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ratoon import durable
 from ratoon.domain.errors import Conflict, StoreError
 
-Status = Literal["running", "published", "refused", "skipped", "failed"]
+Status = Literal["running", "published", "refused", "skipped", "held", "failed"]
 
 KEPT = 200
 """Runs that are remembered."""
@@ -91,7 +91,7 @@ class Refreshes:
         said, complaint = await process.communicate()
         del self._running[run.surface]
         status, report = _outcome(process.returncode, said)
-        detail = complaint.decode(errors="replace").strip()[-LONGEST:]
+        detail = _held_for(report) if status == "held" and report else complaint.decode(errors="replace").strip()[-LONGEST:]
         self._keep(replace(run, status=status, ended=self._now(), detail=detail, report=report))
         if status == "failed":
             logger.error("surface %s: refresh %s failed with code %s: %s", run.surface, run.id, process.returncode, detail)
@@ -114,4 +114,9 @@ def _outcome(code: int | None, said: bytes) -> tuple[Status, dict[str, Any] | No
     if not isinstance(report, dict):
         return "failed", None
     outcome = report.get("outcome")
-    return (outcome if outcome in ("published", "refused", "skipped") and code in (0, 3) else "failed"), report
+    return (outcome if outcome in ("published", "refused", "skipped", "held") and code in (0, 3) else "failed"), report
+
+
+def _held_for(report: dict[str, Any]) -> str:
+    plan = report.get("plan")
+    return str(plan.get("reason", "")) if isinstance(plan, dict) else ""

@@ -12,7 +12,9 @@ from ratoon.ports import EventLog, Files, Indexes, OnlineFeatures, PostedItems, 
 from ratoon.serving.board import Place
 from ratoon.serving.exposures import Chance, ExposureLog
 from ratoon.serving.keys import Audit, KeyRing, Limit, Rates
+from ratoon.serving.logs import Access
 from ratoon.serving.refreshing import Refreshes
+from ratoon.serving.tracing import Tracing
 from ratoon.serving.trials import TrialSlot
 
 
@@ -89,6 +91,8 @@ class Rooms:
         exposures: takes down what was shown; None where nobody asks for it.
         keys: who may ask; None where nobody is asked who they are.
         place: among several workers; None for a process that serves alone.
+        access: whose answers leave a log line.
+        tracing: where requests are told of as spans; None where nobody asks for them.
         poll_seconds: how often to look for a new release.
         probe_seconds: how often to look what share of the exact answers searches find: every item is scored for some of them.
         new_id: makes ids for events and requests that come without one.
@@ -111,6 +115,8 @@ class Rooms:
     catch_up: Callable[[], object] = lambda: None
     feature_ages: Callable[[], Iterable[tuple[str, str, float]]] = tuple
     place: Place | None = None
+    access: Access = "failed"
+    tracing: Tracing | None = None
     poll_seconds: float = 0.5
     probe_seconds: float = 30.0
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())

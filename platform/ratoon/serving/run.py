@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import os
 import signal
 import socket
@@ -26,6 +27,8 @@ Started = Callable[[int], None]
 """Hears the port once connections are taken; they are answered once the application has started."""
 
 AS_USUAL = Terms()
+
+logger = logging.getLogger("ratoon.serving")
 
 
 def serve(
@@ -53,8 +56,7 @@ def serve(
         UsageError: the address cannot be listened on.
     """
     with _bound(host, port) as listener:
-        if started is not None:
-            started(listener.getsockname()[1])
+        _tell(listener, certificate, started)
         return _run(app, Listening(listener, _tls(certificate)), terms, certificate, lambda: None)
 
 
@@ -85,19 +87,18 @@ def serve_by_workers(
         return _run(app, arrivals, terms, certificate, place.close)
 
     with _bound(host, port) as listener:
-        if started is not None:
-            started(listener.getsockname()[1])
+        _tell(listener, certificate, started)
         return Workers(listener, count, work, terms, look).run()
 
 
 def _run(app: FastAPI, arrivals: Arrivals, terms: Terms, certificate: Certificate | None, closed: Callable[[], object]) -> int:
     prefix, numbers = os.urandom(6).hex(), itertools.count(1)
-    shed = app.state.metrics.shed
-    pressure = Pressure(monotonic, lambda reason: shed.labels(reason).inc(), terms.queue_ms)
-    around = Around(terms, pressure, app.state.draining, lambda: f"{prefix}-{next(numbers)}", closed)
+    metrics = app.state.metrics
+    pressure = Pressure(monotonic, lambda reason: metrics.shed.labels(reason).inc(), terms.queue_ms)
+    around = Around(terms, pressure, app.state.draining, lambda: f"{prefix}-{next(numbers)}", closed, metrics.unread)
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_config=None,  # `logs.configure` says how lines look
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -112,6 +113,14 @@ def _run(app: FastAPI, arrivals: Arrivals, terms: Terms, certificate: Certificat
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve())
     return 1 if server.cut else 0
+
+
+def _tell(listener: socket.socket, certificate: Certificate | None, started: Started | None) -> None:
+    host, port, *_ = listener.getsockname()
+    shown = f"[{host}]" if ":" in host else host
+    logger.info("listening on %s://%s:%d", "http" if certificate is None else "https", shown, port)
+    if started is not None:
+        started(port)
 
 
 def _tls(certificate: Certificate | None) -> ssl.SSLContext | None:

@@ -12,6 +12,7 @@ from ratoon.adopt import Slot
 from ratoon.config import Settings
 from ratoon.config.sections import Serving
 from ratoon.domain.errors import UsageError
+from ratoon.serving import logs
 from ratoon.serving.board import Place
 from ratoon.serving.keys import KeyFile, listening
 from ratoon.serving.metrics import Shared
@@ -19,6 +20,7 @@ from ratoon.serving.opening import Among, open_app, prepare_all
 from ratoon.serving.processes.certificates import Certificate
 from ratoon.serving.processes.terms import Terms
 from ratoon.serving.run import Started, serve, serve_by_workers
+from ratoon.serving.tracing import exporter
 from ratoon.wiring import House
 
 MEMORY = Path("/dev/shm")
@@ -37,6 +39,9 @@ def serve_home(
     """
     wanted = settings.serving.model_copy(update={"host": host, "port": port, "workers": workers})
     settings = settings.model_copy(update={"serving": wanted})
+    logs.configure(wanted.log_level, None if wanted.log_format == "auto" else wanted.log_format == "json")
+    if settings.tracing.address:
+        exporter()  # so that workers find it, and not each of them that it is missing
     certificate = _certificate(wanted)
     has_keys = bool(KeyFile(settings.paths.home).all())
     listening(host, has_keys=has_keys, has_tls=certificate is not None, insecure=insecure)

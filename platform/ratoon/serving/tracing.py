@@ -1,8 +1,9 @@
 """Which trace a request belongs to, by W3C Trace Context level 1 (https://www.w3.org/TR/trace-context-1/), and its spans.
 
 A trace is followed in any case: its id is read from `traceparent`, stands in the log, and goes on to whoever is asked next.
-Spans are made only where the extra `ratoon[otel]` is installed and an address to send them to is configured: whole, when the
-request is over, and sent in batches, by threads of their own. Without it nothing of the extra is imported.
+Spans are made only where an address to send them to is configured, which takes the extra `ratoon[otel]`: whole, when the
+request is over, and sent in batches, by threads of their own. Without it nothing of the extra is imported. Whoever asked is told
+the span's name in `traceresponse` (W3C Trace Context HTTP Response Headers Format, a draft), if the span is kept.
 """
 
 import random
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ratoon.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import SpanContext
@@ -28,6 +30,9 @@ LONGEST_STATE = 512
 
 MOST_WAITING = 2048
 """Finished requests whose spans are not made yet; beyond them spans are left out, and no request waits."""
+
+EXPORT_SECONDS = 3.0
+"""The longest that a batch is tried to be sent; also at the end, when a server waits for the last one."""
 
 Bits = Callable[[int], int]
 
@@ -185,8 +190,21 @@ class Spans:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """What is traced.
+
+    Attributes:
+        spans: where finished requests are told of.
+        share: of the requests without a `traceparent`.
+    """
+
+    spans: Spans
+    share: float
+
+
 def otlp(address: str, service: str = "ratoon") -> Spans:
-    """Spans that are sent by OTLP over HTTP.
+    """Spans that are sent by OTLP over HTTP. They have threads: open them after a fork, not before.
 
     Args:
         address: such as `http://collector:4318/v1/traces`.
@@ -194,13 +212,21 @@ def otlp(address: str, service: str = "ratoon") -> Spans:
     Raises:
         UsageError: the extra is not installed.
     """
+    return Spans(exporter()(endpoint=address, timeout=EXPORT_SECONDS), service)
+
+
+def exporter() -> "type[OTLPSpanExporter]":
+    """What sends spans; UsageError where the extra is not installed."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError as missing:
         raise UsageError(
-            "tracing", expected="OpenTelemetry", found=str(missing), fix="Install it: pip install 'ratoon[otel]'."
+            "[tracing] address",
+            expected="OpenTelemetry, which sends the spans",
+            found=str(missing),
+            fix="Install it: pip install 'ratoon[otel]'; or leave the address empty.",
         ) from missing
-    return Spans(OTLPSpanExporter(endpoint=address), service)
+    return OTLPSpanExporter
 
 
 def _context(trace: Trace, span_id: str, *, remote: bool = False) -> "SpanContext":

@@ -12,10 +12,10 @@ def answer(status: int, ms: float, at: float, head: bytes = b"") -> Heard:
     return Heard(status, head, b"", at - ms / 1e3, at)
 
 
-def rows(heard: list[Heard], count: int, broken: int = 0) -> dict[str, Row]:
+def rows(heard: list[Heard], count: int, broken: int = 0, patient: tuple[Heard, ...] = ()) -> dict[str, Row]:
     sent = Sent()
     sent.count, sent.broken, sent.begun, sent.seconds = count, broken, 0.0, 1.0
-    return {row.quantity: row for row in flooded(3, 100.0, 10.0, heard, sent)}
+    return {row.quantity: row for row in flooded(3, 100.0, 10.0, heard, sent, list(patient))}
 
 
 def test_everything_is_well() -> None:
@@ -34,6 +34,15 @@ def test_what_is_neither_answered_nor_refused_is_counted() -> None:
     assert found["neither answered nor refused so at 3x"].value == 3
     assert found["connections that were closed at 3x"].value == 1
     assert not found["neither answered nor refused so at 3x"].holds
+
+
+def test_who_waits_as_told_is_told_soon() -> None:
+    """Of them refusals alone count, each by how long it took; where none was refused there is nothing to be late."""
+    slow, soon = answer(503, 9, 0.5, REFUSED), answer(503, 2, 0.5, REFUSED)
+    named = "refusals at 3x of who waits as told: p99"
+    assert rows([], 0, patient=(answer(200, 90, 0.5), soon, soon))[named].holds
+    assert not rows([], 0, patient=(soon, slow))[named].holds
+    assert rows([], 0, patient=(answer(200, 90, 0.5),))[named].value == 0
 
 
 def test_answers_after_the_flood_are_no_goodput() -> None:

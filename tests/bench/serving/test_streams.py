@@ -3,7 +3,7 @@
 import pytest
 
 from ratoon.bench.serving.lines import Heard, request
-from ratoon.bench.serving.streams import closed_loop, open_loop
+from ratoon.bench.serving.streams import Patient, closed_loop, open_loop
 from tests.bench.serving.stub import http, listening
 
 ASKED = [request("/a", b'{"n": 1}', {"X-Key": "k"}), request("/b", b"{}", {})]
@@ -65,6 +65,16 @@ def test_an_open_loop_sends_what_is_due() -> None:
     assert sent.count == len(heard)
     assert sent.count + sent.late == pytest.approx(100, abs=5)
     assert sent.broken == 0
+
+
+def test_patient_callers_wait_for_a_second() -> None:
+    """Beside an open loop each asks once, and again a second after it was answered and not before."""
+    heard, patient = list[Heard](), list[Heard]()
+    with listening(lambda *_: http(503, b"", "Retry-After: 1\r\n")) as port:
+        open_loop(port, ASKED, 100, 1.4, 2, heard.append, patient=Patient(4, patient.append))
+    assert len(heard) > 4
+    assert 4 <= len(patient) <= 8
+    assert all(later.sent - one.at > 0.99 for one, later in zip(patient, patient[4:], strict=False))
 
 
 def test_an_open_loop_counts_what_finds_no_connection() -> None:

@@ -1,14 +1,19 @@
 """The queue of one process: whose turn it is, and who is refused."""
 
 import json
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
+from statistics import quantiles
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.serving.around.pressure import AGAIN, FEW, MOST, TURN_SECONDS, Pressure, prebuilt
+from ratoon.serving.problems import RETRY_SECONDS
 
 MANY = FEW + 1
 
@@ -86,7 +91,7 @@ def test_one_that_has_gone_takes_no_turn() -> None:
 def test_who_would_wait_too_long_is_refused() -> None:
     """At 1 ms a request, ten may wait for 10 ms and the next is refused; those who operate never are."""
     loop = Loop(0.001)
-    pressure, told = made(loop)
+    pressure, _ = made(loop)
     for number in range(500):
         pressure.take(loop, loop.begins(number))
         while loop.soon:
@@ -95,31 +100,130 @@ def test_who_would_wait_too_long_is_refused() -> None:
         pressure.take(loop, loop.begins(number))
     assert pressure.full(MANY)
     assert not pressure.full(FEW)
-    assert pressure.refuses("POST", "/v1/retrieve", MANY, 0)
+    assert pressure.refuses("POST", "/v1/retrieve", MANY, 0) == "queue"
     assert not pressure.refuses("POST", "/v1/retrieve", FEW, 0)
     assert not pressure.refuses("POST", "/v1/releases/x/activate", MANY, 0)
-    assert told == ["queue"]
     while loop.soon:
         loop.turn()
     assert not pressure.refuses("POST", "/v1/retrieve", MANY, 0)
 
 
-def test_who_was_refused_is_read_again_little_by_little() -> None:
-    """While requests wait, three of those who were refused are read again for each that is begun; then all at once."""
+def test_who_does_not_wait_is_told_little_by_little() -> None:
+    """While requests wait, three of those who ask on too soon are told for each that is begun; who waited is told at once."""
     loop = Loop(0.1)
-    pressure, _ = made(loop)
-    again = list[int]()
+    pressure, counted = made(loop)
+    told = list[int]()
     for number in range(4):
         pressure.take(loop, loop.begins(number))
     for number in range(20):
-        pressure.hold(lambda number=number: again.append(number))  # type: ignore[misc]
+        pressure.refuse("queue", loop.now, lambda number=number: told.append(number))  # type: ignore[misc]
+    pressure.refuse("queue", loop.now - RETRY_SECONDS, lambda: told.append(-1))
+    assert (told, counted) == ([-1], ["queue"] * 21)
     seen = []
     while loop.soon:
         loop.turn()
-        seen.append((len(loop.begun), len(again)))
-    assert again == list(range(20))
-    assert all(read <= AGAIN * begun for begun, read in seen[:-1])
+        seen.append((len(loop.begun), len(told) - 1))
+    assert told == [-1, *range(20)]
+    assert all(late <= AGAIN * begun for begun, late in seen[:-1])
     assert seen[-1] == (4, 20)
+
+
+def test_nobody_waits_for_a_refusal_longer_than_it_says() -> None:
+    """Who asked too soon is told after as long as a refusal asks them to wait, however many there are."""
+    loop = Loop(RETRY_SECONDS / 2)
+    pressure, _ = made(loop)
+    told = list[int]()
+    for number in range(40):
+        pressure.take(loop, loop.begins(number))
+    for number in range(60):
+        pressure.refuse("queue", loop.now, lambda number=number: told.append(number))  # type: ignore[misc]
+    while len(told) < 60:
+        loop.turn()
+    assert len(loop.begun) * AGAIN < 60
+
+
+@dataclass
+class Crowd:
+    """A server and its clients in made-up time: a request takes 300 us, to read one 4, to refuse one 11.
+
+    Attributes:
+        patient: that wait as a refusal tells them; the others ask on at once, as fast as the rate lets them.
+        waits: seconds that each answer took, by whether it was a refusal, of patient clients and of the others.
+    """
+
+    clients: int
+    patient: int
+    rate: float
+    now: float = 100.0
+    waits: dict[tuple[bool, bool], list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        self.pressure = Pressure(lambda: self.now, lambda _: None)
+        self.soon = deque[Callable[[], object]]()
+        self.free = deque((self.now, client) for client in range(self.patient, self.clients))
+        self.due = deque((self.now + number / self.patient, number) for number in range(self.patient))
+        self.told = [-inf] * self.clients
+
+    def call_soon(self, callback: Callable[..., object], /, *given: object) -> None:
+        self.soon.append(lambda: callback(*given))
+
+    def run(self, seconds: float) -> None:
+        begun, sent = self.now, 0
+        while self.now < begun + seconds:
+            self.now += 0.00001
+            coming = list[tuple[float, int]]()
+            while self.due and self.due[0][0] <= self.now:
+                coming.append(self.due.popleft())
+            while self.free and sent < (self.now - begun) * self.rate:
+                since, client = self.free.popleft()
+                coming.append((max(since, begun + sent / self.rate), client))
+                sent += 1
+            for at, client in sorted(coming):
+                self.read(at, client)
+            for _ in range(len(self.soon)):
+                self.soon.popleft()()
+
+    def read(self, at: float, client: int) -> None:
+        self.now += 0.000004
+        if self.pressure.full(self.clients):
+            self.pressure.refuse("queue", self.told[client], partial(self.refused, at, client))
+        else:
+            self.pressure.take(self, partial(self.begun, at, client))
+
+    def begun(self, at: float, client: int) -> bool:
+        self.soon.append(partial(self.answered, at, client))
+        return True
+
+    def refused(self, at: float, client: int) -> None:
+        self.now += 0.000011
+        self.told[client] = self.now
+        self.heard(at, client, refused=True)
+
+    def answered(self, at: float, client: int) -> None:
+        self.now += 0.0003
+        self.heard(at, client, refused=False)
+
+    def heard(self, at: float, client: int, *, refused: bool) -> None:
+        self.waits[refused, client < self.patient].append(self.now - at)
+        if client < self.patient:
+            self.due.append((self.now + RETRY_SECONDS, client))
+        else:
+            self.free.append((self.now, client))
+
+    def p99(self, *, refused: bool, patient: bool) -> float:
+        return quantiles(self.waits[refused, patient], n=100)[98]
+
+
+@pytest.mark.parametrize(("times", "told_ms"), [(3, 5), (10, 60)])
+def test_a_crowd_that_does_not_wait_leaves_most_of_the_answers(times: int, told_ms: float) -> None:
+    """At three and ten times what can be answered: how much still is and how fast, and who waits is told within a turn or two."""
+    crowd = Crowd(512, 64, times / 0.0003)
+    crowd.run(1.5)
+    answers = len(crowd.waits[False, False]) + len(crowd.waits[False, True])
+    assert answers / 1.5 >= 0.85 / 0.0003
+    assert crowd.p99(refused=False, patient=False) < 0.016
+    assert crowd.p99(refused=True, patient=False) < told_ms / 1_000
+    assert crowd.p99(refused=True, patient=True) < 0.005
 
 
 def test_one_stall_is_not_taken_for_the_rule() -> None:
@@ -144,10 +248,9 @@ def test_one_stall_is_not_taken_for_the_rule() -> None:
 
 def test_what_is_under_way_is_bounded() -> None:
     """Requests that wait for a disk are in no queue; too many of them are refused as well, over however few connections."""
-    pressure, told = made(Loop())
+    pressure, _ = made(Loop())
     assert not pressure.refuses("POST", "/v1/events", 1, MOST - 1)
-    assert pressure.refuses("POST", "/v1/events", 1, MOST)
-    assert told == ["under_way"]
+    assert pressure.refuses("POST", "/v1/events", 1, MOST) == "under_way"
 
 
 @given(name=st.from_regex(rb"[\w.:/+=-]{1,128}", fullmatch=True).filter(lambda name: name.isascii()))

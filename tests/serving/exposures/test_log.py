@@ -13,6 +13,7 @@ import pytest
 from ratoon.domain.errors import StoreError, UsageError
 from ratoon.domain.exploration import kept
 from ratoon.serving.exposures import ExposureLog, StoredExposures
+from ratoon.serving.exposures import log as log_module
 from ratoon.serving.exposures.connection import connect
 from tests.serving.exposures.answers import answer
 
@@ -158,3 +159,37 @@ def test_a_share_is_a_share(tmp_path: Path, share: float) -> None:
     """A sample of nothing, or of more than everything, is refused."""
     with pytest.raises(UsageError, match=f"exposures.share: expected above 0 and at most 1, found {share}"):
         ExposureLog(tmp_path / "log", share)
+
+
+def test_what_is_old_is_deleted_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server deletes, a batch at a time, what is older than it keeps beside the newest; told nothing it keeps all."""
+    monkeypatch.setattr(log_module, "BATCH", 2)
+    monkeypatch.setattr(log_module, "PRUNE_SECONDS", 0.1)
+    path = tmp_path / "log"
+    with closing(ExposureLog(path)) as log:
+        for number in range(7):
+            log.add(answer(f"r{number}", number))
+        log.flush()
+    with closing(ExposureLog(path)) as log:
+        time.sleep(0.2)
+        assert len(read(path)) == 7
+    with closing(ExposureLog(path, keep=2.5)) as log:
+        until(lambda: read(path) == ["r4", "r5", "r6"])
+        log.add(answer("r9", 9))
+        until(lambda: read(path) == ["r9"])
+        assert log.counts().failures == 0
+    assert [one.request_id for one in StoredExposures(path).read("default")] == ["r9"]
+
+
+def test_deleting_that_fails_is_counted(tmp_path: Path) -> None:
+    """What is old and cannot be deleted is told like what cannot be written."""
+    with closing(ExposureLog(tmp_path / "log")) as log:
+        log.add(answer("r1"))
+        log.flush()
+    with closing(connect(tmp_path / "log")) as other:
+        other.execute("CREATE TRIGGER never BEFORE DELETE ON exposures BEGIN SELECT RAISE(ABORT, 'not this one'); END")
+        with closing(ExposureLog(tmp_path / "log", keep=1.0)) as log:
+            log.add(answer("r2", 60))
+            until(lambda: log.counts().failures > 0)
+            assert "not this one" in log.counts().failed
+            until(lambda: log.counts().written == 1)

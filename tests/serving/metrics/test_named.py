@@ -144,6 +144,17 @@ def test_exposures_are_counted_as_their_log_tells(world: World, tmp_path: Path) 
         assert line in text
 
 
+def test_what_no_request_came_of_is_counted(world: World) -> None:
+    """What the protocol answers itself, as half a request, is counted by its status."""
+    app = create_app(world.rooms)
+    with asking(app) as ask:
+        for status in (400, 408, 431, 431):
+            app.state.metrics.unread(status)
+        text = ask("GET", "/metrics").text
+    for status, count in ((400, 1), (408, 1), (431, 2)):
+        assert f'ratoon_requests_total{{method="other",route="unread",status="{status}"}} {count}.0' in text
+
+
 def test_refusals_are_told_by_their_status(world: World) -> None:
     """Answers 401, 403 and 429 are counted as what they refuse, and others are not."""
     metrics = Metrics()

@@ -23,7 +23,7 @@ def url(world: World) -> Iterator[str]:
     assert world.live.slot is not None
     world.live.slot.index.amend(pa.table({"item_id": ["r1-i5"], "title": ["<img src=x onerror=alert(1)>"]}))
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(world.rooms), log_level="warning", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(create_app(world.rooms), log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}/"

@@ -32,6 +32,7 @@ class Small:
     asked: list[Scope] = field(default_factory=list)
     shed: list[str] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)
     connections: set[Connection] = field(default_factory=set)
     draining: Draining = field(default_factory=Draining)
     server: Server | None = None
@@ -72,9 +73,9 @@ def serving(terms: Terms = QUICKLY, **changes: float) -> Iterator[Small]:
     small.port = listener.getsockname()[1]
     terms = replace(terms, **changes)  # type: ignore[arg-type]  # all that tests change are numbers
     pressure = Pressure(monotonic, small.shed.append, terms.queue_ms)
-    around = Around(terms, pressure, small.draining, lambda: "made", lambda: small.closed.append(1))
+    around = Around(terms, pressure, small.draining, lambda: "made", lambda: small.closed.append(1), small.unread.append)
     config = uvicorn.Config(
-        small, log_level="error", access_log=False, ws="none", http="httptools", loop="uvloop", proxy_headers=False
+        small, log_config=None, access_log=False, ws="none", http="httptools", loop="uvloop", proxy_headers=False
     )
     server = small.server = Server(config, around, Listening(listener))
     thread = threading.Thread(target=server.run)

@@ -111,6 +111,55 @@ def test_a_request_that_has_to_be_parsed_is_refused_too() -> None:
         assert (told["code"], told["request_id"], told["instance"]) == ("overloaded", f"mine-{place}", "/v1/events")
 
 
+def test_who_asks_on_too_soon_is_told_in_order_and_goes_on() -> None:
+    """A client that was refused and asks on at once, more than one request at a time, gets every answer in its order."""
+    with serving(queue_ms=1e-6) as small, ExitStack() as stack:
+        lines = [stack.enter_context(closing(small.connect())) for _ in range(FEW + 16)]
+        for line in lines:
+            line.sendall(post("/v1/retrieve"))
+            assert answer(line)[0] == 200
+        turns = 5
+        for turn in range(turns):
+            small.go.clear()
+            small.held.clear()
+            lines[0].sendall(post("/hold"))
+            assert small.held.wait(30)
+            for place, line in enumerate(lines[1:]):
+                line.sendall(post("/v1/retrieve", b"{}", f"X-Request-ID: {place}.{turn}.0"))
+            small.go.set()
+            assert answer(lines[0])[0] == 200
+            for place, line in enumerate(lines[1:]):  # while the first may still be owed
+                line.sendall(post("/v1/retrieve", b"{}", f"X-Request-ID: {place}.{turn}.1"))
+            for place, line in enumerate(lines[1:]):
+                for number in range(2):
+                    status, head, _ = answer(line)
+                    assert status == 200 or f"\r\nx-request-id: {place}.{turn}.{number}\r\n".encode() in head
+        assert small.shed
+
+
+def test_a_refusal_of_what_has_no_body_has_none() -> None:
+    """HEAD is refused by a head alone, so that the next answer on the connection is read as what it is."""
+    with serving(queue_ms=1e-6) as small, ExitStack() as stack:
+        lines = [stack.enter_context(closing(small.connect())) for _ in range(FEW + 16)]
+        for line in lines:
+            line.sendall(post("/v1/events"))
+            assert answer(line)[0] == 200
+        lines[0].sendall(post("/hold"))
+        assert small.held.wait(30)
+        for line in lines[-8:]:
+            line.sendall(b"HEAD /v1/users/u HTTP/1.1\r\nHost: x\r\n\r\n" * 300 + post("/healthz", b"last"))
+        small.go.set()
+        for line in lines[-8:]:
+            told = b""
+            while not told.endswith(b"\r\n\r\nlast"):
+                told += line.recv(2**16)
+            heads = told.removesuffix(b"last").split(b"\r\n\r\n")[:-1]
+            assert len(heads) == 301
+            assert {head.split()[1] for head in heads} <= {b"200", b"503"}
+            assert b"{" not in told
+    assert small.shed
+
+
 def test_pipelined_requests_are_answered_in_order() -> None:
     """What is sent before the answer to what came first is answered after it."""
     with serving() as small, closing(small.connect()) as line:
@@ -152,6 +201,7 @@ def test_a_request_has_to_be_sent_in_time(send: Callable[[socket.socket], None])
         assert b"\r\nconnection: close\r\n" in head
         assert json.loads(body)["code"] == "too_slow"
         assert ended(line)
+    assert small.unread == [408]
 
 
 def test_a_connection_on_which_nothing_is_asked_is_closed() -> None:
@@ -198,7 +248,7 @@ def test_a_head_has_bounds(fields: str) -> None:
         assert status == 431
         assert json.loads(body)["code"] == "head_too_large"
         assert b"\r\nconnection: close\r\n" in head
-    assert small.asked == []
+    assert (small.asked, small.unread) == ([], [431])
 
 
 def test_a_head_without_an_end_is_not_kept() -> None:
@@ -224,6 +274,7 @@ def test_what_is_not_http_is_a_problem() -> None:
         status, _, body = answer(line)
         assert (status, json.loads(body)["code"]) == (400, "malformed_request")
         assert ended(line)
+    assert small.unread == [400]
 
 
 def test_a_caller_that_has_gone_costs_nothing() -> None:

@@ -20,6 +20,20 @@ def test_an_item_is_shown_as_it_is_served(ask: Ask) -> None:
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
 
 
+def test_an_id_that_ends_in_similar(ask: Ask) -> None:
+    """It is posted, retrieved and removed in bodies; a path that ends so asks for what is similar, and changes nothing."""
+    item = {"item_id": "r1-i0/similar", "features": {"worth": 50, "title": "New"}}
+    assert ask("POST", "/v1/items", json=item).status_code == 202
+    assert ids(ask("POST", "/v1/retrieve", json=KNOWN)) == ["r1-i0/similar"]
+    told = ask("GET", "/v1/items/r1-i0%2Fsimilar").json()
+    assert (told["source"], told["candidates"][0]["item_id"]) == ("items", "r1-i0/similar")
+    for method in ("PATCH", "DELETE"):
+        assert ask(method, "/v1/items/r1-i0%2Fsimilar", json={"features": {"title": "x"}}).status_code == 405
+    assert ids(ask("POST", "/v1/retrieve", json=KNOWN)) == ["r1-i0/similar"]
+    ask("POST", "/v1/events", json={"kind": "remove", "item_id": "r1-i0/similar"})
+    assert ids(ask("POST", "/v1/retrieve", json=KNOWN)) == ["r1-i0"]
+
+
 def test_an_edit_shows_in_the_next_answer(ask: Ask) -> None:
     """Other columns of a served item are shown and filtered by from the next answer on; its score stays."""
     (before,) = ask("POST", "/v1/retrieve", json=KNOWN).json()["candidates"]

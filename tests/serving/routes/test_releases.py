@@ -104,6 +104,7 @@ def _ended(ask: Ask, path: str) -> Any:
         ({"outcome": "published", "scope": "rows"}, 0, "published"),
         ({"outcome": "refused"}, 3, "refused"),
         ({"outcome": "skipped"}, 0, "skipped"),
+        ({"outcome": "held", "plan": {"scope": "skip", "reason": "about to end"}}, 0, "held"),
         ({"outcome": "published"}, 1, "failed"),
         ({"outcome": "odd"}, 0, "failed"),
         (["a list"], 0, "failed"),
@@ -129,6 +130,16 @@ def test_a_refresh_is_a_run_that_ends(tmp_path: Path, report: object, code: int,
     assert (run["status"], run["detail"]) == (status, "about to end")
     assert (run["report"] == report) is isinstance(report, dict)
     assert run["ended"] >= run["started"]
+    world.log.close()
+
+
+def test_a_refresh_that_is_on_hold_says_why(tmp_path: Path) -> None:
+    """What the process complained of is not the reason: that is what its plan says."""
+    report = {"outcome": "held", "plan": {"scope": "skip", "reason": "on hold: two is bad"}}
+    world = World.at(tmp_path, command=lambda *_: _saying(report, 0))
+    with asking(create_app(world.rooms)) as ask:
+        run = _ended(ask, ask("POST", "/v1/refresh", json={}).headers["Location"])
+    assert (run["status"], run["detail"]) == ("held", "on hold: two is bad")
     world.log.close()
 
 

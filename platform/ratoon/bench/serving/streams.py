@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from time import perf_counter
 
@@ -22,14 +23,45 @@ def open_loop(
     connections: int,
     told: Callable[[Heard], None],
     drain: float = DRAIN_SECONDS,
+    patient: "Patient | None" = None,
 ) -> "Sent":
     """Send `rate` requests a second evenly, over connections that are free; what finds none free is counted.
 
     Args:
         drain: how long the last answers are waited for, in seconds.
+        patient: callers beside them.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_open(port, requests, rate, seconds, connections, told, drain))
+        return runner.run(_open(port, requests, rate, seconds, connections, told, drain, patient))
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Callers that do what `Retry-After: 1` asks: each asks on a second after it was answered, whatever it was told.
+
+    Attributes:
+        told: hears their answers.
+    """
+
+    callers: int
+    told: Callable[[Heard], None]
+
+    async def begin(self, port: int, requests: Sequence[bytes], until: float) -> list[Line]:
+        """Connect and go on asking, until so late by `perf_counter`."""
+        loop, coming = asyncio.get_running_loop(), cycle(requests)
+
+        def ask(line: Line) -> None:
+            if not line.closed and not line.waiting and perf_counter() < until:
+                line.ask(next(coming))
+
+        def heard(line: Line, answer: Heard) -> None:
+            self.told(answer)
+            loop.call_later(1.0, ask, line)
+
+        lines = await opened(port, self.callers, heard)
+        for place, line in enumerate(lines):
+            loop.call_later(place / self.callers, ask, line)
+        return lines
 
 
 class Sent:
@@ -77,6 +109,7 @@ async def _open(
     connections: int,
     told: Callable[[Heard], None],
     drain: float,
+    patient: Patient | None,
 ) -> Sent:
     free: deque[Line] = deque()
     sent, hearing = Sent(), _Hearing(told)
@@ -88,6 +121,7 @@ async def _open(
 
     lines = await opened(port, connections, heard)
     free.extend(lines)
+    others = await patient.begin(port, requests, perf_counter() + seconds) if patient else []
     begun = sent.begun = perf_counter()
     while (passed := perf_counter() - begun) < seconds and hearing.fault is None:
         due = int(passed * rate) - sent.count
@@ -101,9 +135,9 @@ async def _open(
         await asyncio.sleep(TICK)
     sent.seconds = perf_counter() - begun
     sent.late = max(0, int(sent.seconds * rate) - sent.count)
-    await _drained(lines, drain)
-    sent.broken = sum(line.closed for line in lines)
-    for line in lines:
+    await _drained([*lines, *others], drain)
+    sent.broken = sum(line.closed for line in [*lines, *others])
+    for line in [*lines, *others]:
         line.close()
     hearing.check()
     return sent

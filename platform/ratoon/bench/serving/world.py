@@ -27,7 +27,7 @@ from ratoon.towers import NumpyTowers, open_towers
 FORMAT = 1
 SEAL = "world.json"
 SURFACE = "default"
-CONFIG = '# Made by `ratoon bench serve`.\n[paths]\nhome = "."\n'
+CONFIG = '# Made by `ratoon bench serve`.\n[paths]\nhome = "."\n[serving]\nlog_level = "warning"\n'
 
 Tell = Callable[[str, float], None]
 """Hears what is being done, and the share of it that is done."""

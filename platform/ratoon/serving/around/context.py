@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ratoon.serving import logs
 from ratoon.serving.metrics import Metrics
 from ratoon.serving.problems import problem
-from ratoon.serving.tracing import Ended, Incoming, Spans
+from ratoon.serving.tracing import Ended, Incoming, Tracing
 
 REQUEST_ID = b"x-request-id"
 SANE = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
@@ -26,14 +26,20 @@ class RequestContext:
     """Gives each request an id, the caller's own if it has a sane one; counts it; answers 500 if the application breaks.
 
     Args:
-        spans: where finished requests are told of for tracing; None for nowhere.
-        share: of the requests without a `traceparent`, that is traced.
+        access: whose answers leave a log line.
+        tracing: where finished requests are told of; None for nowhere.
     """
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, new_id: Callable[[], str], spans: Spans | None = None, share: float = 0.0
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        new_id: Callable[[], str],
+        access: logs.Access = "failed",
+        tracing: Tracing | None = None,
     ) -> None:
-        self._app, self._metrics, self._new_id, self._spans, self._share = app, metrics, new_id, spans, share
+        self._app, self._metrics, self._new_id, self._access, self._tracing = app, metrics, new_id, access, tracing
+        self._share = tracing.share if tracing is not None else 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -59,7 +65,7 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, request_id.encode())]
+                message["headers"] = [*message.get("headers", ()), *self._names(request_id, incoming)]
             await send(message)
 
         in_flight = self._metrics.in_flight.labels()
@@ -79,14 +85,23 @@ class RequestContext:
         finally:
             in_flight.dec()
 
+    def _names(self, request_id: str, incoming: Incoming) -> list[tuple[bytes, bytes]]:
+        """By which headers the answer is named."""
+        if self._tracing is None or not incoming.trace.sampled:
+            return [(REQUEST_ID, request_id.encode())]
+        return [(REQUEST_ID, request_id.encode()), (b"traceresponse", incoming.trace.traceparent.encode())]
+
     def _ended(self, scope: Scope, incoming: Incoming, status: int, seconds: float) -> None:
         # By the route's template: ids in paths would make a time series each.
         route = getattr(scope.get("route"), "path_format", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.answered(method, route, status, seconds)
-        logs.answered(scope["method"], scope["path"], status, seconds)
-        if self._spans is not None:
+        logs.answered(self._access, scope["method"], scope["path"], status, seconds)
+        if self._tracing is not None and incoming.trace.sampled:
             took, stages = int(seconds * 1e9), scope["state"].get("stages", {})
+            stages = {stage: milliseconds / 1_000 for stage, milliseconds in stages.items() if stage != "total"}
             said = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
             began = time.time_ns() - took
-            self._spans.ended(Ended(incoming.trace, f"{method} {route}", began, took, stages, said, failed=status >= 500))
+            name, failed = f"{method} {route}", status >= 500
+            if not self._tracing.spans.ended(Ended(incoming.trace, name, began, took, stages, said, failed)):
+                self._metrics.spans_dropped.inc()

@@ -8,6 +8,10 @@ How long a request would wait = those before it, times the time that one has tak
 Over connections that wait for their answers there are never more requests than connections: up to `FEW` of them may wait
 whatever it takes (64 at 0.3 ms are 19 ms), so that a busy client is not refused what it could have had. Over more connections
 the bound in time counts: 10 ms are 33 requests of 0.3 ms.
+
+A refusal costs a twentieth of a request, so ten times as many requests as can be answered leave half of the answers. Whoever
+waits as a refusal says is told at once the next time. Whoever asks on before is told later: so many refusals of that kind are
+said for each request that is begun, and a client that waits for an answer asks nothing meanwhile.
 """
 
 import json
@@ -15,10 +19,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from starlette.types import Receive, Scope, Send
-
 from ratoon.serving.keys.roles import OPEN, needed
-from ratoon.serving.problems import MEDIA_TYPE, RETRY_SECONDS, Problem, problem
+from ratoon.serving.problems import MEDIA_TYPE, RETRY_SECONDS, Problem
 
 QUEUE_MS = 10.0
 FEW = 64
@@ -35,8 +37,8 @@ TURN_SECONDS = 0.002
 """Of one turn of the event loop. Reading sockets costs a system call a turn: one for each request is a tenth of its time."""
 
 AGAIN = 3
-"""Clients that were refused and are read again for each request that is begun. A refusal costs some 15 us with its system
-calls, a request 300: those who ask on at once, against what they were told, take a seventh of the time, however many they are."""
+"""Refusals of clients that do not wait, for each request that is begun. One costs some 15 us with its system calls, a request
+300: those who ask on at once, against what they were told, take a seventh of the time, however many they are."""
 
 _FIRST = 0.0003
 """Seconds that a request is taken to need before one was seen."""
@@ -69,28 +71,34 @@ class Pressure:
         self.each = _FIRST
         self._clock, self._told, self._longest = clock, told, queue_ms / 1_000
         self._waiting = deque[Begin]()
-        self._held = deque[Callable[[], object]]()
-        self._begun, self._last = 0, 0.0
+        self._held = deque[tuple[float, Callable[[], object]]]()
+        self._begun, self._last, self._spare = 0, 0.0, 0
 
     def full(self, connections: int) -> bool:
         """Whether the next request would wait too long."""
-        return connections > FEW and len(self._waiting) * self.each > self._longest
+        return connections > FEW and (len(self._waiting) + self._begun) * self.each > self._longest
 
-    def refuses(self, method: str, path: str, connections: int, under_way: int) -> bool:
-        """Whether a request has to be refused; counts it if so. Calls of operators are not."""
+    def refuses(self, method: str, path: str, connections: int, under_way: int) -> str:
+        """Why a request has to be refused; nothing if it has not. Calls of operators are not."""
         reason = "queue" if self.full(connections) else "under_way" if under_way >= MOST else ""
-        if not reason or needed(method, path) == "operate":
-            return False
-        self.refused(reason)
-        return True
+        return "" if not reason or needed(method, path) == "operate" else reason
 
-    def refused(self, reason: str) -> None:
-        """Count one."""
+    def refuse(self, reason: str, told: float, tell: Callable[[], object]) -> None:
+        """Refuse a request: count it, and call `tell`, now or later.
+
+        Args:
+            told: when its client was last told to wait, by the clock.
+            tell: tells it now, and does not raise.
+        """
         self._told(reason)
-
-    def hold(self, resume: Callable[[], object]) -> None:
-        """Call it a little later: it lets a client be read again that was just refused and may ask on at once."""
-        self._held.append(resume)
+        now = self._clock()
+        if now - told >= RETRY_SECONDS or not self._begun:
+            tell()
+        elif self._spare and not self._held:
+            self._spare -= 1
+            tell()
+        else:
+            self._held.append((now, tell))
 
     def take(self, loop: Turns, begin: Begin) -> None:
         """Begin it when it is its turn: now, if nothing else is."""
@@ -108,20 +116,20 @@ class Pressure:
         self._last, self._begun = now, 0
         while self._waiting and self._begun * self.each < TURN_SECONDS:
             self._begun += self._waiting.popleft()()
-        for _ in range(min(len(self._held), AGAIN * self._begun) if self._begun else len(self._held)):
-            self._held.popleft()()
+        self._spare = AGAIN * self._begun
+        while self._held and (self._spare or not self._begun or now - self._held[0][0] >= RETRY_SECONDS):
+            self._spare = max(0, self._spare - 1)
+            self._held.popleft()[1]()
         if self._begun:
             loop.call_soon(self._turn, loop)
 
 
-async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application that answers what is refused; it is named already, in `scope["state"]["request_id"]`."""
-    headers = {"Retry-After": str(RETRY_SECONDS), "X-Request-ID": scope["state"]["request_id"]}
-    await problem(scope, 503, CODE, DETAIL, headers=headers)(scope, receive, send)
+def prebuilt(path: str, *, close: bool = False) -> Callable[[bytes], bytes]:
+    """What makes the whole answer to a refused request for this path, given its id: a copy and no more.
 
-
-def prebuilt(path: str) -> Callable[[bytes], bytes]:
-    """What makes the whole answer to a refused request for this path, given its id: a copy and no more."""
+    Args:
+        close: whether it says that the connection ends with it.
+    """
     told = Problem(
         type=f"/problems/{CODE}",
         title="Service Unavailable",
@@ -133,7 +141,8 @@ def prebuilt(path: str) -> Callable[[bytes], bytes]:
         errors=[],
     )
     before, after = told.model_dump_json().encode().split(json.dumps("\0").encode())
-    head = f"content-type: {MEDIA_TYPE}\r\nretry-after: {RETRY_SECONDS}\r\n".encode()
+    ending = "connection: close\r\n" if close else ""
+    head = f"content-type: {MEDIA_TYPE}\r\nretry-after: {RETRY_SECONDS}\r\n{ending}".encode()
 
     def made(request_id: bytes) -> bytes:
         length = len(before) + len(request_id) + 2 + len(after)

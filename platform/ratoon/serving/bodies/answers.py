@@ -160,7 +160,10 @@ class RunAnswer(BaseModel):
     id: str
     surface: str
     scope: str
-    status: Literal["running", "published", "refused", "skipped", "failed"]
+    status: Literal["running", "published", "refused", "skipped", "held", "failed"] = Field(
+        description="`refused`: the gate found it worse than what is served; `skipped`: there was nothing to learn; `held`: "
+        "refreshing is on hold, after a rollback until `ratoon resume`, or while a release is on trial; `detail` says which."
+    )
     started: datetime
     ended: datetime | None
     detail: str = Field(description="What it found, for people.")

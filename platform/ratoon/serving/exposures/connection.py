@@ -72,6 +72,18 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def delete(db: sqlite3.Connection, which: str, value: str | int, most: int) -> int:
+    """Delete up to so many exposures of which something holds, in one transaction; how many.
+
+    Args:
+        which: an SQL condition with one `?`, whose value follows.
+    """
+    chosen = f"SELECT rowid FROM exposures WHERE {which} LIMIT {most}"
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        return db.execute(f"DELETE FROM exposures WHERE rowid IN ({chosen})", (value,)).rowcount
+
+
 def _prepare(path: Path, db: sqlite3.Connection) -> None:
     _write_ahead(db)
     db.execute("PRAGMA synchronous = FULL")

@@ -5,15 +5,16 @@ dropped and counted. What is in the queue is on disk about 100 ms later, and los
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ratoon.domain import exploration
 from ratoon.domain.errors import StoreError, UsageError
-from ratoon.serving.exposures.connection import connect, failures
+from ratoon.serving.exposures.connection import connect, delete, failures
 from ratoon.serving.exposures.exposure import COLUMNS, Exposure, row_of
 
 PAUSE = 0.05
@@ -23,7 +24,10 @@ AGAIN = 1.0
 """Seconds to wait after a failure before the same batch is written again."""
 
 BATCH = 1_000
-"""Exposures encoded and committed at once."""
+"""Exposures encoded and committed at once, or deleted: others write in between."""
+
+PRUNE_SECONDS = 60.0
+"""Between two looks for what is too old: each then finds what came in a minute, instead of one a day a day's worth."""
 
 QUEUE = 10_000
 """Exposures that wait at most: 10 s of a thousand answers a second, about 100 MB where each has a hundred candidates."""
@@ -42,7 +46,7 @@ class Counts:
         dropped: lost to a full queue.
         repeated: passed over, because the log has an exposure with that request id.
         unwritable: lost, because they hold what no file can: a lone surrogate in a user's id.
-        failures: times that a batch could not be written; it is tried again until it is.
+        failures: times that a batch could not be written, or what is old not deleted; it is tried again until it is.
         waiting: in the queue now.
         failed: what the last failure said; empty once a batch has been written since.
     """
@@ -67,19 +71,21 @@ class ExposureLog:
         share: of all requests, that is logged; above 0, at most 1. It is written with each row.
         salt: of the hash that decides which those are; the same in every process.
         limit: how many exposures wait at most.
+        keep: by how many seconds one has to be older than the newest in the file to be deleted, by whichever process looks first;
+            None: nothing is.
 
     Raises:
         UsageError: the share is out of range.
         StoreError: the file cannot be opened, or another version wrote it.
     """
 
-    def __init__(self, path: Path, share: float = 1.0, salt: str = "", limit: int = QUEUE) -> None:
+    def __init__(self, path: Path, share: float = 1.0, salt: str = "", limit: int = QUEUE, keep: float | None = None) -> None:
         if not 0 < share <= 1:
             raise UsageError(
                 "exposures.share", expected="above 0 and at most 1", found=str(share), fix="Leave the log off for none."
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._share, self._salt, self._limit = path, share, salt, limit
+        self._path, self._share, self._salt, self._limit, self._keep = path, share, salt, limit, keep
         self._db = connect(path)
         self._queue: deque[Exposure] = deque()
         self._unsampled = self._dropped = self._written = self._repeated = self._unwritable = self._failures = 0
@@ -140,27 +146,30 @@ class ExposureLog:
             self._db.close()
 
     def _run(self) -> None:
-        pause = PAUSE
+        pause, due = PAUSE, 0.0
         while not self._closing.wait(pause):
             pause = PAUSE
             try:
                 self.flush()
+                if self._keep is not None and time.monotonic() >= due and self._prune(self._keep) < BATCH:
+                    due = time.monotonic() + PRUNE_SECONDS
             except StoreError:  # counted and told by `counts`; what could not be written is tried again
                 pause = AGAIN
+
+    def _prune(self, keep: float) -> int:
+        """Delete a batch of what is too old; how many exposures."""
+        with self._writing, self._counted():
+            newest = self._db.execute("SELECT max(time) FROM exposures").fetchone()[0]
+            return 0 if newest is None else delete(self._db, "time < ?", newest - round(keep * 1e6), BATCH)
 
     def _write(self) -> int:
         """Commit one batch and take it from the queue; how many exposures that were."""
         with self._writing:
             batch = [self._queue[place] for place in range(min(BATCH, len(self._queue)))]
             rows = list(self._rows(batch))
-            try:
-                with failures(self._path), self._db as db:
-                    db.execute("BEGIN IMMEDIATE")
-                    new = db.executemany(_INSERT, rows).rowcount
-            except StoreError as error:
-                self._failures += 1
-                self._failed = error.found
-                raise
+            with self._counted(), self._db as db:
+                db.execute("BEGIN IMMEDIATE")
+                new = db.executemany(_INSERT, rows).rowcount
             for _ in batch:
                 self._queue.popleft()
             self._written += new
@@ -168,6 +177,16 @@ class ExposureLog:
             self._unwritable += len(batch) - len(rows)
             self._failed = ""
             return len(batch)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            with failures(self._path):
+                yield
+        except StoreError as error:
+            self._failures += 1
+            self._failed = error.found
+            raise
 
     def _rows(self, batch: Iterable[Exposure]) -> Iterator[tuple[object, ...]]:
         for exposure in batch:

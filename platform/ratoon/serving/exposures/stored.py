@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ratoon.domain.errors import StoreError
-from ratoon.serving.exposures.connection import connect, failures
+from ratoon.serving.exposures.connection import connect, delete, failures
 from ratoon.serving.exposures.exposure import COLUMNS, EPOCH, Kept, kept, micros
 
 _PAGE = 2_000
-"""Exposures read at once."""
+"""Exposures read or deleted at once."""
 
 _READ = f"""
 SELECT {", ".join(COLUMNS)} FROM exposures
@@ -68,9 +68,9 @@ class StoredExposures:
         with self._open() as db:
             if db is None:
                 return 0
-            with db:
-                db.execute("BEGIN IMMEDIATE")
-                gone = db.execute(f"DELETE FROM exposures WHERE {which}", (value,)).rowcount
+            gone = 0
+            while batch := delete(db, which, value, _PAGE):  # servers write in between
+                gone += batch
             # What is deleted stands in the write-ahead log until that is folded into the file, where zeros are written over it.
             if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 raise StoreError(

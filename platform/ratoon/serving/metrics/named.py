@@ -46,6 +46,7 @@ class Metrics:
 
         self.requests = counter("ratoon_requests", "Requests answered", "method", "route", "status")
         self.seconds = histogram("ratoon_request_seconds", "Time to answer", "route", bounds=BUCKETS)
+        self.spans_dropped = counter("ratoon_spans_dropped", "Traced requests that left no spans, because too many were waiting")
         self.in_flight = gauge("ratoon_requests_in_flight", "Requests being answered", join="sum")
         self.shed = counter("ratoon_shed", "Requests turned away before they were looked at", "reason")
         self.rate_limited = counter("ratoon_rate_limited", "Requests beyond their key's rate")
@@ -104,6 +105,10 @@ class Metrics:
             self.rate_limited.inc()
         elif status in (401, 403):
             self.auth_failures.labels("unauthorized" if status == 401 else "forbidden").inc()
+
+    def unread(self, status: int) -> None:
+        """Count an answer to what was no request, or not a whole one; how long it took says nothing."""
+        self.requests.labels("other", "unread", status).inc()
 
     def fresh(self, surface: str, tier: str, seconds: float, events: int = 1) -> None:
         """So many events had an effect so long after they were posted; `tier` is one of TIERS."""

@@ -3,11 +3,10 @@
 This is the one place that leans on uvicorn's inside: `LEANT_ON` names the members.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
+from math import inf
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -15,9 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from ratoon.serving.around.context import REQUEST_ID, SANE
 from ratoon.serving.around.draining import Draining
-from ratoon.serving.around.pressure import QUICK, Pressure, overloaded, prebuilt
-from ratoon.serving.problems import MEDIA_TYPE, Problem
+from ratoon.serving.around.pressure import QUICK, Pressure, prebuilt
 from ratoon.serving.processes.terms import Terms
+from ratoon.serving.processes.unread import ending, refusal
 
 LEANT_ON = {
     "methods": (
@@ -36,16 +35,17 @@ LEANT_ON = {
         "_start_asgi_task",
     ),
     "attributes": ("connections", "tasks", "server_state", "loop", "transport", "flow", "headers", "scope", "cycle", "pipeline"),
-    "cycle": ("scope", "keep_alive", "more_body", "disconnected", "response_started", "response_complete"),
+    "cycle": (
+        "scope",
+        "keep_alive",
+        "more_body",
+        "disconnected",
+        "response_started",
+        "response_complete",
+        "waiting_for_100_continue",
+    ),
 }
 """Members of uvicorn's protocol that are overridden or read, and those of a request's cycle."""
-
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
-_ID = re.compile(rb"\r\nx-request-id: *(%b)\r\n" % SANE.pattern, re.IGNORECASE | re.ASCII)
-_OTHERWISE = re.compile(rb"\r\n(?:connection:(?! *keep-alive\r\n)|transfer-encoding:|expect:|upgrade:)", re.IGNORECASE)
-"""Fields of a head that has to be looked at before it is answered."""
-_REFUSALS = {f"POST {path} HTTP/1.1\r\n".encode(): prebuilt(path) for path in ("/v1/retrieve", "/v1/retrieve/batch")}
-_FIRST_LINE = tuple(_REFUSALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Around:
     Attributes:
         new_id: makes ids for requests that never reach the application.
         closed: hears of each connection that has ended.
+        unread: hears the status of each answer to what was no request, or not a whole one.
     """
 
     terms: Terms
@@ -62,6 +63,7 @@ class Around:
     draining: Draining
     new_id: Callable[[], str]
     closed: Callable[[], object]
+    unread: Callable[[int], object]
 
 
 class Connection(HttpToolsProtocol):
@@ -75,20 +77,32 @@ class Connection(HttpToolsProtocol):
         self._idle = monotonic()
         self._in_head = self._ended = False
         self._fed = 0
+        self._told = -inf  # when it was last told to wait
+        self._owed, self._behind = b"", b""  # a refusal that is told later, and what was sent meanwhile
 
     @property
     def asked(self) -> bool:
         """Whether a request has been read."""
-        return bool(self.cycle)
+        return bool(self.cycle) or self._told > -inf or bool(self._owed)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request that was read is not answered yet."""
+        return bool(self.cycle) and not self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         super().connection_lost(exc)
+        self._owed = self._behind = b""
         self._around.closed()
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
         if self._ended:
+            return
+        if self._owed:
+            self._behind += data
+            self.flow.pause_reading()
             return
         if not self._reading and self._around.pressure.full(len(self.connections)) and self._refused(data):
             return
@@ -141,12 +155,8 @@ class Connection(HttpToolsProtocol):
         method, path, pressure = cycle.scope["method"], cycle.scope["path"], self._around.pressure
         if path in QUICK:
             super()._start_asgi_task(cycle, app)
-        elif pressure.refuses(method, path, len(self.connections), len(self.tasks)):
-            cycle.keep_alive &= not self._around.draining.begun
-            known = next((value for name, value in cycle.scope["headers"] if name == REQUEST_ID and SANE.fullmatch(value)), b"")
-            cycle.scope["state"]["request_id"] = known.decode() or self._around.new_id()
-            refusing: Any = overloaded  # Starlette and uvicorn describe ASGI in types of their own
-            super()._start_asgi_task(cycle, refusing)
+        elif reason := pressure.refuses(method, path, len(self.connections), len(self.tasks)):
+            pressure.refuse(reason, self._told, partial(self._refuse_read, cycle))
         else:
             pressure.take(self.loop, partial(self._begin, cycle, app))
 
@@ -158,23 +168,41 @@ class Connection(HttpToolsProtocol):
 
     def _refused(self, data: bytes) -> bool:
         """Refuse a request that is all there, without parsing it; False if it has to be looked at."""
-        first = data[: data.find(b"\n") + 1]
-        end = data.find(b"\r\n\r\n")
-        if first not in _REFUSALS or end < 0 or self._around.draining.begun:
+        if self._busy or self._around.draining.begun or (made := refusal(data)) is None:
             return False
-        if self.asked and not self.cycle.response_complete:
-            return False
-        head = data[: end + 2]
-        length = _LENGTH.search(head)
-        if length is None or len(data) != end + 4 + int(length[1]) or _OTHERWISE.search(head):
-            return False
-        said = _ID.search(head)
-        self.transport.write(_REFUSALS[first](said[1] if said else self._around.new_id().encode()))
-        self._around.pressure.refused("queue")
-        self._idle = monotonic()
-        self.flow.pause_reading()
-        self._around.pressure.hold(self.flow.resume_reading)
+        self._owed = made(self._around.new_id)
+        self._around.pressure.refuse("queue", self._told, self._refuse_unread)
         return True
+
+    def _refuse_unread(self) -> None:
+        """Say the refusal that is owed, then look at what was sent after the request."""
+        if not self._owed:  # the client has gone
+            return
+        self.transport.write(self._owed)
+        self._owed = b""
+        self._told = self._idle = monotonic()
+        if self._behind:
+            data, self._behind = self._behind, b""
+            self.flow.resume_reading()
+            self.data_received(data)
+
+    def _refuse_read(self, cycle: RequestResponseCycle) -> None:
+        """Refuse a request whose head was parsed; of its body the parser takes the rest."""
+        if cycle.disconnected or self._ended:
+            return
+        method, path, headers = cycle.scope["method"], cycle.scope["path"], cycle.scope["headers"]
+        cycle.keep_alive &= not (self._around.draining.begun or cycle.waiting_for_100_continue)
+        known = next((value for name, value in headers if name == REQUEST_ID and SANE.fullmatch(value)), b"")
+        told = prebuilt(path, close=not cycle.keep_alive)(known or self._around.new_id().encode())
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(told[: told.find(b"\r\n\r\n") + 4] if method == "HEAD" else told)
+        self._told = monotonic()
+        if not cycle.keep_alive:
+            self.transport.close()
+        if self.pipeline:  # each of them may be refused, too: not one within the other
+            self.loop.call_soon(self.on_response_complete)
+        else:
+            self.on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Say that what came is not HTTP."""
@@ -189,33 +217,15 @@ class Connection(HttpToolsProtocol):
     def _end(self, status: int, code: str, detail: str) -> None:
         """Answer for the application, and close; what was asked before is answered first, and this then only by closing."""
         self._ended, cycle = True, self.cycle
-        if self.asked and not cycle.response_complete:
+        self._around.unread(status)
+        if self._busy:
             if not cycle.more_body:
                 cycle.keep_alive = False
                 return
             if self.pipeline or cycle.response_started:
                 self.transport.abort()
                 return
-        title, request_id = HTTPStatus(status).phrase, self._around.new_id()
-        told = Problem(
-            type=f"/problems/{code}",
-            title=title,
-            status=status,
-            detail=detail,
-            instance="",
-            code=code,
-            request_id=request_id,
-            errors=[],
-        )
-        body = told.model_dump_json()
-        lines = (
-            f"HTTP/1.1 {status} {title}",
-            f"content-type: {MEDIA_TYPE}",
-            f"content-length: {len(body)}",
-            f"x-request-id: {request_id}",
-            "connection: close",
-        )
-        self.transport.write("\r\n".join((*lines, "", body)).encode())
+        self.transport.write(ending(status, code, detail, self._around.new_id()))
         self.transport.close()
 
     def pause_writing(self) -> None:
@@ -230,6 +240,7 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close once what is asked is answered; a connection on which nothing was asked yet may still be about to."""
+        self._refuse_unread()
         if self.asked:
             super().shutdown()
 
@@ -248,5 +259,5 @@ class Connection(HttpToolsProtocol):
         elif not self.asked:
             if now - self._idle > terms.client_seconds:
                 self.transport.close()
-        elif self.cycle.response_complete and now - self._idle > terms.idle_seconds:
+        elif not self._busy and not self._owed and now - self._idle > terms.idle_seconds:
             self.transport.close()

@@ -122,7 +122,11 @@ class Retrieving:
         surface: Annotated[str, Depends(asked)],
         k: Annotated[int | None, Query(ge=1, le=1_000)] = None,
     ) -> Response:
-        """Give items whose vectors point where this one's does, whatever is popular."""
+        """Give items whose vectors point where this one's does, whatever is popular.
+
+        Every path that ends in `/similar` asks this. So an item whose own id ends in `/similar` is retrieved like any other, and
+        changed by `POST /v1/items` and removed by `POST /v1/events` (`kind: remove`); no path of its own leads to it.
+        """
         body = RetrieveRequest(item_ids=[item_id], k=k)
         return Response(self._answered(body, self._pinned(surface), request.scope["state"]), media_type="application/json")
 
@@ -130,7 +134,7 @@ class Retrieving:
         surface = surface_of(self._rooms, name)
         return Pinned(name, surface, slot_of(name, surface))
 
-    def _answered(self, body: RetrieveRequest, pinned: "Pinned", state: Mapping[str, Any]) -> bytes:
+    def _answered(self, body: RetrieveRequest, pinned: "Pinned", state: dict[str, Any]) -> bytes:
         """One answer as JSON."""
         name, surface, slot = pinned
         if surface.trial.tried is None or body.release is not None:  # most requests look at no more of a trial than this
@@ -141,6 +145,7 @@ class Retrieving:
         if self._rooms.exposures is not None:
             self._rooms.exposures.add(exposure)
         self._metrics.retrieved(name, found.source, found.sequence, took)
+        state["stages"] = took  # for whoever traces the request
         logs.note(surface=name)
         return told
 

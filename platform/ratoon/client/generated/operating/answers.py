@@ -143,7 +143,9 @@ class RunAnswer:
 
     scope: str
 
-    status: Literal["running", "published", "refused", "skipped", "failed"]
+    status: Literal["running", "published", "refused", "skipped", "held", "failed"]
+    """`refused`: the gate found it worse than what is served; `skipped`: there was nothing to learn; `held`: refreshing
+    is on hold, after a rollback until `ratoon resume`, or while a release is on trial; `detail` says which."""
 
     started: datetime
 

@@ -103,6 +103,10 @@ class AsyncRetrieving(AsyncSending):
 
         Give items whose vectors point where this one's does, whatever is popular.
 
+        Every path that ends in `/similar` asks this. So an item whose own id ends in `/similar` is retrieved like any
+        other, and changed by `POST /v1/items` and removed by `POST /v1/events` (`kind: remove`); no path of its own
+        leads to it.
+
         Raises:
             Conflict, Invalid, NotFound, TooManyRequests, Unavailable: see `ratoon.client.errors`.
         """
