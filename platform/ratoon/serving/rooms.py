@@ -1,5 +1,6 @@
 """What the server is given: every room already open."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,28 @@ from ratoon.serving.exposures import Chance, ExposureLog
 from ratoon.serving.keys import Audit, KeyRing, Limit, Rates
 from ratoon.serving.refreshing import Refreshes
 from ratoon.serving.trials import TrialSlot
+
+
+class Ids:
+    """Random ids (UUID version 4) in any thread; the system is asked for randomness once for many.
+
+    A system call lets go of the interpreter, and to get it back may take longer than everything else about an event.
+    """
+
+    MANY = 256
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        """Args: random: gives so many bytes."""
+        self._random, self._left = random, list[bytes]()
+
+    def __call__(self) -> str:
+        """Another one."""
+        try:
+            drawn = self._left.pop()
+        except IndexError:
+            lot = self._random(16 * self.MANY)
+            *self._left, drawn = (lot[first : first + 16] for first in range(0, len(lot), 16))
+        return str(uuid.UUID(bytes=drawn, version=4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +136,4 @@ class Rooms:
     place: Place | None = None
     poll_seconds: float = 0.5
     probe_seconds: float = 30.0
-    new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+    new_id: Callable[[], str] = field(default_factory=lambda: Ids(os.urandom))
