@@ -20,11 +20,11 @@ class Direct(APIRoute):
 
 async def body_of(receive: Receive) -> bytes:
     """A request's whole body; HTTPException if the client goes before it has sent it."""
-    body, more = b"", True
+    parts, more = [], True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise HTTPException(400, "The body broke off.")
-        body += message.get("body", b"")
+        parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-    return body
+    return b"".join(parts)

@@ -138,7 +138,7 @@ def _validated(body: Any) -> Iterator[EventBody]:
     """The events of a body; RequestValidationError or ValidationError names what is wrong, of many events in the first lot."""
     events = body.get("events") if isinstance(body, dict) else None
     if not isinstance(events, list) or not AT_ONCE < len(events) <= MOST_EVENTS:
-        made = _BODY.validate_python(body)
+        made = _BODY.validate_python(body, from_attributes=True)
         yield from _events(made)
         return
     for first in range(0, len(events), AT_ONCE):
