@@ -6,13 +6,13 @@ What is served = the current release and what happened to items after its window
 ones that it does not know are found by their features; ranked by what is popular now.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
 
-from ratoon.answering import lately, shift, warm
+from ratoon.answering import Lately, shift, warm
 from ratoon.arrivals import Arrivals, amend, parted, put
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event
@@ -66,6 +66,7 @@ class Live:
         self.lock = Lock()
         self.replayed = self.followed = 0
         self.left_out: tuple[tuple[int, int], ...] = ()
+        self.lately = Lately()
 
 
 def adopt(
@@ -113,7 +114,7 @@ def serve(
 
 def _begin(live: Live, slot: Slot, log: EventLog, described: PostedItems) -> None:
     coming = _embedded(slot, log, slot.release.window.end, described)
-    coming = replace(coming, shift=_shifted(slot, log, coming.end, live.left_out))
+    coming = replace(coming, shift=_shifted(live, slot, log, coming.end))
     with live.lock:
         live.followed = coming.end
         _bring_forward(live, slot, log, coming)
@@ -151,7 +152,7 @@ def arrivals(
     if slot is None or log.end() == since:
         return None
     coming = _embedded(slot, log, since, described, only)
-    return coming if light or only is not None else replace(coming, shift=_shifted(slot, log, coming.end, live.left_out))
+    return coming if light or only is not None else replace(coming, shift=_shifted(live, slot, log, coming.end))
 
 
 def replay(live: Live, log: EventLog, coming: Arrivals | None) -> None:
@@ -273,10 +274,11 @@ def _followed(
     return served.index.follow(files, show, lambda: log.removed(release.window.end))
 
 
-def _shifted(slot: Slot, log: EventLog, end: int, left_out: Sequence[tuple[int, int]]) -> Shift | None:
+def _shifted(live: Live, slot: Slot, log: EventLog, end: int) -> Shift | None:
     window = slot.release.window
-    live = lately(log, end, window.end, (*window.left_out, *left_out))
-    return shift(slot.index, slot.towers.popularity, live, window.end, [end + 1])
+    timeline = live.lately.upto(log, end, window.end, (*window.left_out, *live.left_out))
+    found = shift(slot.index, slot.towers.popularity, timeline, window.end, [end + 1])
+    return found.ready() if found is not None else None
 
 
 def _add(slot: Slot, coming: Arrivals, alive: Iterable[str]) -> None:

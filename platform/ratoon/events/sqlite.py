@@ -31,8 +31,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
 _INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(LOG_SCHEMA.names))})"
 _READ = f'SELECT {_COLUMNS} FROM events WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
-_HISTORY = f"""
-SELECT {_COLUMNS} FROM events WHERE "offset" > ? AND "offset" <= ? AND {{key}} IN ({{ids}})
+_HISTORY = f"""SELECT {_COLUMNS} FROM events WHERE "offset" > ? AND "offset" <= ? AND {{key}} IN ({{ids}})
 ORDER BY {{key}}, event_timestamp, event_id"""
 _END = 'SELECT "offset", created_timestamp FROM events ORDER BY "offset" DESC LIMIT 1'
 _NEWEST = "SELECT max(event_timestamp) FROM events"

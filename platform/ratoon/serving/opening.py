@@ -55,7 +55,9 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
     Args:
         among: the other workers; None for a process that serves alone.
     """
-    settings, online = house.settings, ServedFeatures(house.online, time.monotonic)
+    # What is read beside answers goes through connections of its own: on one connection they would wait for each other.
+    behind = House(house.settings)
+    settings, online = house.settings, ServedFeatures(behind.online, time.monotonic)
     surfaces = {
         name: Surface(
             Live(among.prepared.get(name) if among else None),
@@ -65,6 +67,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
             _chance(surface.exploration),
             TrialSlot(settings.serving.workers),
             runs=house.registry(name).runs.all,
+            apart=behind.log_of(name),
         )
         for name, surface in settings.surfaces.items()
     }
@@ -74,7 +77,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         online=online,
         open_towers=open_towers,
         indexes=house.served_indexes(),
-        posted_items=house.posted_items,
+        posted_items=behind.posted_items,
         clock=house.accepted.now,
         apply_user_events=online.refresh,
         refreshes=Refreshes(house.home / "refreshes", _wall),

@@ -127,7 +127,7 @@ class Posting:
             try:
                 began = perf_counter()
                 for live in surface.lives:
-                    coming = await run_in_threadpool(arrivals, live, surface.log, rooms.posted_items, items)
+                    coming = await run_in_threadpool(arrivals, live, surface.behind, rooms.posted_items, items)
                     take_in(live, surface.log, coming)  # here, in the thread that answers
                 self._metrics.fresh(name, "event_to_indexed", perf_counter() - began, len(items))
             except Exception:  # they are in the log: the next look tries again

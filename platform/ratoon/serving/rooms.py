@@ -61,6 +61,7 @@ class Surface:
         chance: what of its answers is left to chance; None for nothing.
         trial: what it tries beside what it serves.
         runs: what its refreshes did, newest first; reads files.
+        apart: `log` for what is read beside answers, and takes long; `log` itself if there is no other.
     """
 
     live: Live
@@ -70,6 +71,12 @@ class Surface:
     chance: Chance | None = None
     trial: TrialSlot = field(default_factory=TrialSlot)
     runs: Callable[[], Sequence[Run]] = tuple
+    apart: EventLog | None = None
+
+    @property
+    def behind(self) -> EventLog:
+        """The log for looks that nobody waits for."""
+        return self.apart or self.log
 
     @property
     def lives(self) -> Sequence[Live]:
