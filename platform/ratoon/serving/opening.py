@@ -1,7 +1,7 @@
 """A house to an application: which rooms serve which surface."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +22,8 @@ from ratoon.serving.trials import TrialSlot
 from ratoon.towers import open_towers
 from ratoon.wiring import House
 
+Check = Callable[[Mapping[str, object]], object]
+
 
 @dataclass(frozen=True, slots=True)
 class Among:
@@ -35,6 +37,24 @@ class Among:
     place: Place
     prepared: Mapping[str, Slot]
     shared: Shared
+
+
+class Checking:
+    """Refuses features that do not fit the repository that was applied; what is applied is looked for every so many seconds.
+
+    One request may bring thousands of events, and to look is a system call.
+    """
+
+    def __init__(self, current: Callable[[], Check], seconds: float, monotonic: Callable[[], float]) -> None:
+        """Args: current: what refuses them now."""
+        self._current, self._seconds, self._monotonic = current, seconds, monotonic
+        self._made, self._due = current(), monotonic() + seconds
+
+    def __call__(self, features: Mapping[str, object]) -> None:
+        """Raise DataError for features that do not fit."""
+        if self._monotonic() >= self._due:
+            self._made, self._due = self._current(), self._monotonic() + self._seconds
+        self._made(features)
 
 
 def prepare_all(house: House) -> dict[str, Slot]:
@@ -85,7 +105,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         home=house.home,
         exposures=_exposures(house),
         keys=Keys(KeyRing(house.home, time.monotonic, _wall), Audit(house.home), Rates(time.monotonic), _wall, _rate(settings)),
-        check_features=house.check_features,
+        check_features=Checking(house.feature_check, settings.serving.poll_seconds, time.monotonic),
         catch_up=online.catch_up,
         feature_ages=house.feature_ages,
         place=among.place if among else None,
