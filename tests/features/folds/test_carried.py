@@ -85,7 +85,7 @@ def test_what_somebody_says_is_carried_on_to_the_bit(said: list[tuple[dict[str, 
         for place, (features, mine) in enumerate(said)
     ]
     state = carrying(PROFILE)()
-    assert all([state.add(event) for event in in_order(events)])
+    assert all(state.add(event) for event in in_order(events))
     row = newest_row(PROFILE, events, [])
     expected = []
     if row is not None:
@@ -108,7 +108,7 @@ def test_what_comes_late_is_refused(view: View) -> None:
 
 
 def test_only_what_later_rows_need_is_kept() -> None:
-    """However much somebody did, a state keeps windows and the newest values: a thousand interactions an hour apart, few values."""
+    """Of a thousand interactions an hour apart a state keeps those that a window of three hours may still need."""
     short = View("s", "v", "user", "interaction", "/v/*", "event_timestamp", (ViewField("n", "INT64", "count(3h)"),))
     state = carrying(short)()
     for place in range(1_000):
