@@ -114,7 +114,7 @@ def test_a_timeline_that_is_followed_is_one_that_is_read_anew(
         for step in steps:
             for number, user, item in islice(rows, step):
                 kind = "interaction" if number % 5 else "user"
-                log.append(batch(event(f"e{number}", kind=kind, user_id=user, item_id=item)))
+                log.append(batch(event(f"e{number}", kind=kind, user_id=f"{user}-{number}", item_id=item)))
             found, anew = followed.upto(log, log.end(), since, left_out), lately(log, log.end(), since, left_out)
             tail = len(found.offsets) - len(anew.offsets)  # what was read once stays, however far the log goes on
             assert found.offsets[max(tail, 0) :].tolist() == anew.offsets[max(-tail, 0) :].tolist()

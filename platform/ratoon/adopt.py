@@ -169,7 +169,7 @@ def take_in(live: Live, log: EventLog, coming: Arrivals | None) -> None:
     """Serve items that were just posted here, without waiting for a look. Call it from the thread that answers."""
     with live.lock:
         if live.slot is not None and coming is not None and coming.release == live.slot.release.id:
-            _add(live.slot, coming, dict(log.posted(coming.start)))
+            _add(live.slot, coming, coming.by_now(log)[0])
 
 
 def forward(live: Live, log: EventLog, coming: Arrivals | None) -> None:
@@ -194,10 +194,11 @@ def apply_item_event(live: Live, event: Event) -> None:
 def _embedded(slot: Slot, log: EventLog, since: int, described: PostedItems, only: Collection[str] | None = None) -> Arrivals:
     """The items posted after `since`: a vector for each that the release does not know, or no longer; the others keep theirs."""
     end = log.end()  # before anything is read: what comes in between is in the next look too
-    posted = {item: removed for item, removed in log.posted(since) if only is None or item in only}
+    told, gone = dict(log.posted(since)), frozenset(log.removed(since))
+    posted = {item: removed for item, removed in told.items() if only is None or item in only}
     new = {item for item, removed in posted.items() if removed or item not in slot.index or item in slot.posted}
     table = described(list(posted), slot.schema) if posted else None
-    return Arrivals(slot.release.id, since, end, *parted(table, new, slot.towers, slot.schema))
+    return Arrivals(slot.release.id, since, end, *parted(table, new, slot.towers, slot.schema), posted=told, gone=gone)
 
 
 def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> None:
@@ -209,9 +210,8 @@ def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> N
 
 def _bring(slot: Slot, log: EventLog, coming: Arrivals) -> list[str]:
     """Take away and add items; those that were taken away, though they may have come back."""
-    alive = dict(log.posted(coming.start))
-    returned = (item for item, removed in alive.items() if removed and item not in slot.posted)
-    gone = [*log.removed(coming.start), *returned]
+    alive, gone = coming.by_now(log)
+    gone += [item for item, removed in alive.items() if removed and item not in slot.posted]
     _take_away(slot, gone)
     _add(slot, coming, alive)
     return gone

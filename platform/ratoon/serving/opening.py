@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
@@ -87,7 +87,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
             _chance(surface.exploration),
             TrialSlot(settings.serving.workers),
             runs=house.registry(name).runs.all,
-            apart=behind.log_of(name),
+            apart=replace(house.log_of(name), log=behind.log),
         )
         for name, surface in settings.surfaces.items()
     }
