@@ -58,6 +58,7 @@ class Live:
         replayed: the slot has all item events up to this offset, and may have later ones.
         followed: it has what item events up to this offset say of items, and popularity as of `replayed`.
         left_out: the ranges of offsets that must not be learnt from, nor followed; all from the watermark on while on hold.
+        gone: items that were taken away since the last look for what is popular began; some may be back.
     """
 
     def __init__(self, prepared: Slot | None = None) -> None:
@@ -67,6 +68,7 @@ class Live:
         self.replayed = self.followed = 0
         self.left_out: tuple[tuple[int, int], ...] = ()
         self.lately = Lately()
+        self.gone: list[str] = []
 
 
 def adopt(
@@ -149,6 +151,7 @@ def arrivals(
     """
     with live.lock:
         slot, since = live.slot, max(live.replayed, live.followed) if light else live.replayed
+        live.gone = live.gone if light or only is not None else []
     if slot is None or log.end() == since:
         return None
     coming = _embedded(slot, log, since, described, only)
@@ -176,7 +179,8 @@ def forward(live: Live, log: EventLog, coming: Arrivals | None) -> None:
     """Like `replay`, but for what is popular now: so little that a query can wait for it. `coming` is of a `light` look."""
     with live.lock:
         if live.slot is not None and coming is not None and coming.release == live.slot.release.id:
-            live.slot = _without(live.slot, _bring(live.slot, log, coming))
+            live.gone += (gone := _bring(live.slot, log, coming))
+            live.slot = _without(live.slot, gone)
             live.followed = max(live.followed, coming.end)
 
 
@@ -187,6 +191,7 @@ def apply_item_event(live: Live, event: Event) -> None:
     """
     with live.lock:
         if event.kind == "remove" and event.item_id is not None and live.slot is not None:
+            live.gone.append(event.item_id)
             live.slot = slot = _without(live.slot, [event.item_id])
             _take_away(slot, [event.item_id])
 
@@ -202,9 +207,8 @@ def _embedded(slot: Slot, log: EventLog, since: int, described: PostedItems, onl
 
 
 def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> None:
-    _bring(slot, log, coming)
-    moved = coming.shift.items if coming.shift else ()
-    live.slot = _without(replace(slot, shift=coming.shift), [item for item in moved if item not in slot.index])
+    gone = [*_bring(slot, log, coming), *live.gone]
+    live.slot = _without(replace(slot, shift=coming.shift), [item for item in gone if item not in slot.index])
     live.replayed, live.followed = coming.end, max(live.followed, coming.end)
 
 
@@ -220,7 +224,7 @@ def _bring(slot: Slot, log: EventLog, coming: Arrivals) -> list[str]:
 def _without(slot: Slot, items: Collection[str]) -> Slot:
     """The slot without these items among what has become popular."""
     shift = slot.shift
-    gone = {item for item in items if shift is not None and item in shift.items}
+    gone = {item for item in items if shift is not None and item in shift.by_item}
     return replace(slot, shift=shift.without(gone)) if shift is not None and gone else slot
 
 
