@@ -27,7 +27,7 @@ PROFILE = View(
 
 def told(event: Record) -> Told:
     names = ("event_timestamp", "event_id", "kind", "user_id", "item_id", "type", "value", "features", "created_timestamp")
-    return Told(*(event.get(name) for name in names), 0)  # type: ignore[arg-type]  # by name
+    return Told._make([*(event.get(name) for name in names), 0])
 
 
 def in_order(events: Sequence[Record]) -> list[Told]:

@@ -164,8 +164,8 @@ class Acting:
                 return [_fitting(value, entry) for value in kept[-one.size :]]
             return _fitting(kept[-1], field) if kept else None
         if one.name == "decayed":
-            total = self._decayed[one.column, one.span].value(self._at[0])
-            return _fitting(total / (exact.UNIT if one.column else decay.COUNT_SCALE), field)
+            decayed = self._decayed[one.column, one.span].value(self._at[0])
+            return _fitting(decayed / (exact.UNIT if one.column else decay.COUNT_SCALE), field)
         total = self._since(self._at[0] - one.span) if one.span else self._ever
         return _fitting(total.result(one.name), field)
 
@@ -220,8 +220,8 @@ class _Decaying:
         self._sums[0] += round(self._weight(time) * amount)
 
     def value(self, time: int) -> float:
-        total = decay.combined([np.float64(_nearest(one)) for one in self._upto(time)])
-        return float(total) / self._weight(time)
+        total = decay.combined([np.array([_nearest(one)]) for one in self._upto(time)])
+        return float(total[0]) / self._weight(time)
 
     def _upto(self, time: int) -> list[int]:
         passed = time // (decay.BLOCK * self._half_life) - self._block

@@ -56,7 +56,7 @@ def _encoder(dtype: str) -> Encoder:
             of = np.dtype(_ENTRIES[dtype])
             return lambda value: np.array(value, of).tobytes()
         case _:
-            return lambda value: bytes(value)  # type: ignore[call-overload,no-any-return]  # bytes
+            return lambda value: bytes(value)  # type: ignore[call-overload]  # bytes
 
 
 def _chunked(texts: Sequence[bytes]) -> bytes:
