@@ -1,5 +1,7 @@
 """Answers at any moment are those of an index made for that moment."""
 
+from itertools import islice
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratoon import answering
-from ratoon.answering import answered, set_traits, shift, traited
+from ratoon.answering import Lately, answered, lately, set_traits, shift, traited
 from ratoon.domain import popularity
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.popularity import WIDTH, Timeline
 from ratoon.domain.predicate import Equals
+from ratoon.events import SqliteEventLog
 from ratoon.index import FaissIndexes
 from ratoon.ports import Index
+from tests.fakes.events import START, batch, event
 
 DIM = 6
 ITEMS = [f"i{number:02}" for number in range(40)]
@@ -95,6 +99,28 @@ def test_traits_that_grew_are_traits_counted_anew(seed: int, since: int, more: i
     assert np.array_equal(index.vectors(known)[:, :DIM], before.vectors(known)[:, :DIM])
     # An item that is new to the index is counted from then on.
     assert np.array_equal(index.vectors(ITEMS[:30])[:, DIM:], wanted.vectors(ITEMS[:30])[:, DIM:])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 99), since=st.integers(0, 60), steps=st.lists(st.integers(0, 60), min_size=1, max_size=4))
+def test_a_timeline_that_is_followed_is_one_that_is_read_anew(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, since: int, steps: list[int]
+) -> None:
+    """However the log grew, with other events in between and ranges left out: interactions, items and their order are alike."""
+    log = SqliteEventLog(tmp_path_factory.mktemp("log") / "events.sqlite", "wall", lambda: START)
+    rows, left_out, followed = iter(events(400, seed)), [(20, 24)], Lately()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(answering, "KEPT", 30)
+        for step in steps:
+            for number, user, item in islice(rows, step):
+                kind = "interaction" if number % 5 else "user"
+                log.append(batch(event(f"e{number}", kind=kind, user_id=f"{user}-{number}", item_id=item)))
+            found, anew = followed.upto(log, log.end(), since, left_out), lately(log, log.end(), since, left_out)
+            tail = len(found.offsets) - len(anew.offsets)  # what was read once stays, however far the log goes on
+            assert found.offsets[max(tail, 0) :].tolist() == anew.offsets[max(-tail, 0) :].tolist()
+            named = [[one.items[code] for code in one.codes] for one in (found, anew)]
+            assert named[0][max(tail, 0) :] == named[1][max(-tail, 0) :]
+    log.close()
 
 
 def test_nothing_moves_where_popularity_is_worth_nothing() -> None:

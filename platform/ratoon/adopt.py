@@ -6,13 +6,13 @@ What is served = the current release and what happened to items after its window
 ones that it does not know are found by their features; ranked by what is popular now.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
 
-from ratoon.answering import lately, shift, warm
+from ratoon.answering import Lately, shift, warm
 from ratoon.arrivals import Arrivals, amend, parted, put
 from ratoon.domain.errors import StoreError
 from ratoon.domain.event import Event
@@ -58,6 +58,7 @@ class Live:
         replayed: the slot has all item events up to this offset, and may have later ones.
         followed: it has what item events up to this offset say of items, and popularity as of `replayed`.
         left_out: the ranges of offsets that must not be learnt from, nor followed; all from the watermark on while on hold.
+        gone: items that were taken away since the last look for what is popular began; some may be back.
     """
 
     def __init__(self, prepared: Slot | None = None) -> None:
@@ -66,6 +67,8 @@ class Live:
         self.lock = Lock()
         self.replayed = self.followed = 0
         self.left_out: tuple[tuple[int, int], ...] = ()
+        self.lately = Lately()
+        self.gone: list[str] = []
 
 
 def adopt(
@@ -113,7 +116,7 @@ def serve(
 
 def _begin(live: Live, slot: Slot, log: EventLog, described: PostedItems) -> None:
     coming = _embedded(slot, log, slot.release.window.end, described)
-    coming = replace(coming, shift=_shifted(slot, log, coming.end, live.left_out))
+    coming = replace(coming, shift=_shifted(live, slot, log, coming.end))
     with live.lock:
         live.followed = coming.end
         _bring_forward(live, slot, log, coming)
@@ -148,10 +151,11 @@ def arrivals(
     """
     with live.lock:
         slot, since = live.slot, max(live.replayed, live.followed) if light else live.replayed
+        live.gone = live.gone if light or only is not None else []
     if slot is None or log.end() == since:
         return None
     coming = _embedded(slot, log, since, described, only)
-    return coming if light or only is not None else replace(coming, shift=_shifted(slot, log, coming.end, live.left_out))
+    return coming if light or only is not None else replace(coming, shift=_shifted(live, slot, log, coming.end))
 
 
 def replay(live: Live, log: EventLog, coming: Arrivals | None) -> None:
@@ -168,14 +172,15 @@ def take_in(live: Live, log: EventLog, coming: Arrivals | None) -> None:
     """Serve items that were just posted here, without waiting for a look. Call it from the thread that answers."""
     with live.lock:
         if live.slot is not None and coming is not None and coming.release == live.slot.release.id:
-            _add(live.slot, coming, dict(log.posted(coming.start)))
+            _add(live.slot, coming, coming.by_now(log)[0])
 
 
 def forward(live: Live, log: EventLog, coming: Arrivals | None) -> None:
     """Like `replay`, but for what is popular now: so little that a query can wait for it. `coming` is of a `light` look."""
     with live.lock:
         if live.slot is not None and coming is not None and coming.release == live.slot.release.id:
-            live.slot = _without(live.slot, _bring(live.slot, log, coming))
+            live.gone += (gone := _bring(live.slot, log, coming))
+            live.slot = _without(live.slot, gone)
             live.followed = max(live.followed, coming.end)
 
 
@@ -186,6 +191,7 @@ def apply_item_event(live: Live, event: Event) -> None:
     """
     with live.lock:
         if event.kind == "remove" and event.item_id is not None and live.slot is not None:
+            live.gone.append(event.item_id)
             live.slot = slot = _without(live.slot, [event.item_id])
             _take_away(slot, [event.item_id])
 
@@ -193,24 +199,23 @@ def apply_item_event(live: Live, event: Event) -> None:
 def _embedded(slot: Slot, log: EventLog, since: int, described: PostedItems, only: Collection[str] | None = None) -> Arrivals:
     """The items posted after `since`: a vector for each that the release does not know, or no longer; the others keep theirs."""
     end = log.end()  # before anything is read: what comes in between is in the next look too
-    posted = {item: removed for item, removed in log.posted(since) if only is None or item in only}
+    told, gone = dict(log.posted(since)), frozenset(log.removed(since))
+    posted = {item: removed for item, removed in told.items() if only is None or item in only}
     new = {item for item, removed in posted.items() if removed or item not in slot.index or item in slot.posted}
     table = described(list(posted), slot.schema) if posted else None
-    return Arrivals(slot.release.id, since, end, *parted(table, new, slot.towers, slot.schema))
+    return Arrivals(slot.release.id, since, end, *parted(table, new, slot.towers, slot.schema), posted=told, gone=gone)
 
 
 def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> None:
-    _bring(slot, log, coming)
-    moved = coming.shift.items if coming.shift else ()
-    live.slot = _without(replace(slot, shift=coming.shift), [item for item in moved if item not in slot.index])
+    gone = [*_bring(slot, log, coming), *live.gone]
+    live.slot = _without(replace(slot, shift=coming.shift), [item for item in gone if item not in slot.index])
     live.replayed, live.followed = coming.end, max(live.followed, coming.end)
 
 
 def _bring(slot: Slot, log: EventLog, coming: Arrivals) -> list[str]:
     """Take away and add items; those that were taken away, though they may have come back."""
-    alive = dict(log.posted(coming.start))
-    returned = (item for item, removed in alive.items() if removed and item not in slot.posted)
-    gone = [*log.removed(coming.start), *returned]
+    alive, gone = coming.by_now(log)
+    gone += [item for item, removed in alive.items() if removed and item not in slot.posted]
     _take_away(slot, gone)
     _add(slot, coming, alive)
     return gone
@@ -219,7 +224,7 @@ def _bring(slot: Slot, log: EventLog, coming: Arrivals) -> list[str]:
 def _without(slot: Slot, items: Collection[str]) -> Slot:
     """The slot without these items among what has become popular."""
     shift = slot.shift
-    gone = {item for item in items if shift is not None and item in shift.items}
+    gone = {item for item in items if shift is not None and item in shift.by_item}
     return replace(slot, shift=shift.without(gone)) if shift is not None and gone else slot
 
 
@@ -273,10 +278,11 @@ def _followed(
     return served.index.follow(files, show, lambda: log.removed(release.window.end))
 
 
-def _shifted(slot: Slot, log: EventLog, end: int, left_out: Sequence[tuple[int, int]]) -> Shift | None:
+def _shifted(live: Live, slot: Slot, log: EventLog, end: int) -> Shift | None:
     window = slot.release.window
-    live = lately(log, end, window.end, (*window.left_out, *left_out))
-    return shift(slot.index, slot.towers.popularity, live, window.end, [end + 1])
+    timeline = live.lately.upto(log, end, window.end, (*window.left_out, *live.left_out))
+    found = shift(slot.index, slot.towers.popularity, timeline, window.end, [end + 1])
+    return found.ready() if found is not None else None
 
 
 def _add(slot: Slot, coming: Arrivals, alive: Iterable[str]) -> None:

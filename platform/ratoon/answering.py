@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ratoon.domain.embedding import Vectors
-from ratoon.domain.popularity import KEPT, WIDTH, WINDOWS, Ints, Timeline, ever_of, traits
+from ratoon.domain.popularity import KEPT, WIDTH, WINDOWS, Growing, Ints, Timeline, ever_of, traits
 from ratoon.domain.predicate import Predicate
 from ratoon.domain.shift import Shift
 from ratoon.ports import EventLog, Index
@@ -32,13 +32,38 @@ CHUNK = 128
 
 def lately(log: EventLog, end: int, since: int, left_out: Sequence[tuple[int, int]] = ()) -> Timeline:
     """What was popular at every moment from offset `since` to `end`: with KEPT interactions before it, if the log has them."""
+    return Timeline.of(_kept_before(log, end, since, left_out), left_out)
+
+
+def _kept_before(log: EventLog, end: int, since: int, left_out: Sequence[tuple[int, int]]) -> Sequence[tuple[int, str, str]]:
+    """The interactions of which such a timeline is made."""
     count = KEPT + max(0, end - since) + 1
     while True:
         rows = log.recent(end, count)
-        made = Timeline.of(rows, left_out)
-        if len(rows) < count or np.searchsorted(made.offsets, since) >= KEPT:
-            return made
+        if len(rows) < count or np.searchsorted(Timeline.of(rows, left_out).offsets, since) >= KEPT:
+            return rows
         count *= 2  # repeats and what is left out count for nothing
+
+
+class Lately:
+    """`lately` at one moment after the other: only what has come in between is read. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._made_for: object = None
+        self._growing = Growing()
+        self._end = 0
+
+    def upto(self, log: EventLog, end: int, since: int, left_out: Sequence[tuple[int, int]] = ()) -> Timeline:
+        """As `lately` says."""
+        wanted = log.edition(), since, tuple(left_out)
+        if wanted != self._made_for or end < self._end:
+            self._growing = Growing(left_out)
+            self._growing.add(_kept_before(log, end, since, left_out))
+        else:
+            # There may be fewer: not every event is an interaction.
+            self._growing.add([row for row in log.recent(end, end - self._end) if row[0] > self._end])
+        self._made_for, self._end = wanted, end
+        return self._growing.timeline()
 
 
 def shift(index: Index, worth: Vectors, timeline: Timeline, upto: int, offsets: Sequence[int]) -> Shift | None:

@@ -5,8 +5,8 @@ has had it.
 """
 
 import logging
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from ratoon.domain.errors import RatoonError
 from ratoon.domain.popularity import WIDTH, WINDOWS, traits
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.shift import Shift
-from ratoon.ports import Index, Towers
+from ratoon.ports import EventLog, Index, Towers
 
 logger = logging.getLogger("ratoon.serving")
 
@@ -33,6 +33,8 @@ class Arrivals:
         batch: those that the release does not know; None if there are none.
         edits: what was said of the display and filter columns of the others, which keep their learnt vectors.
         shift: what has become of popularity up to `end`.
+        posted, gone: what the log said, when it was looked at, of all items that were posted or removed above `start`; see
+            `EventLog.posted` and `removed`.
     """
 
     release: str
@@ -41,6 +43,15 @@ class Arrivals:
     batch: EmbeddingBatch | None
     edits: pa.Table | None = None
     shift: Shift | None = None
+    posted: Mapping[str, bool] = field(default_factory=dict)
+    gone: Collection[str] = ()
+
+    def by_now(self, log: EventLog) -> tuple[dict[str, bool], list[str]]:
+        """`posted` and `gone` as the log says it now. Only what came after the look is read: answers wait meanwhile."""
+        later, removed = dict(log.posted(self.end)), dict.fromkeys(log.removed(self.end))
+        alive = {item: before for item, before in self.posted.items() if item not in removed}
+        alive |= {item: before or alive.get(item, False) or item in self.gone for item, before in later.items()}
+        return alive, [*(item for item in self.gone if item not in later), *removed]
 
 
 def parted(

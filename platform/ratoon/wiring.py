@@ -228,13 +228,11 @@ class House:
 
         return OnlineUsers(self.home / "features", self.accepted)
 
-    def check_features(self, features: Mapping[str, object]) -> None:
-        """Refuse features that the applied repository does not have; before one is applied nothing can be checked."""
-        from ratoon.features import views
+    def feature_check(self) -> Callable[[Mapping[str, object]], None]:
+        """What refuses features that the repository as it is applied now does not have; before one is applied, nothing."""
         from ratoon.features.folds import derive
 
-        if (applied := self.home / "features" / "views.json").exists():
-            derive.check(features, views.load(applied))
+        return partial(derive.check, views=self._applied() or ())
 
     @property
     def posted_items(self) -> "PostedItems":

@@ -113,12 +113,13 @@ class LogMachine(RuleBasedStateMachine):
         entity=st.sampled_from(["user", "item"]),
         ids=st.lists(st.sampled_from(["u1", "ü3", "i1", "i/4", "nobody"]), max_size=3),
         upto=st.none() | st.integers(1, 30),
+        after=st.integers(0, 30),
     )
-    def history(self, entity: Entity, ids: list[str], upto: int | None) -> None:
+    def history(self, entity: Entity, ids: list[str], upto: int | None, after: int) -> None:
         key = f"{entity}_id"
-        mine = [row for row in self.rows if row[key] in ids and row["offset"] <= (upto or 10**9)]
+        mine = [row for row in self.rows if row[key] in ids and after < row["offset"] <= (upto or 10**9)]
         expected = sorted(mine, key=lambda row: (row[key], row["event_timestamp"], row["event_id"]))
-        assert self.log.history(entity, ids, upto).to_pylist() == expected
+        assert self.log.history(entity, ids, upto, after).to_pylist() == expected
 
     @rule(user=st.sampled_from(["u1", "u2", "nobody"]), before=st.none() | st.integers(1, 30), types=counting)
     def seen(self, user: str, before: int | None, types: Types) -> None:

@@ -1,9 +1,13 @@
 """From settings to an application."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
 
 from ratoon.config import Paths, Settings, Surface
 from ratoon.serving import open_app
+from ratoon.serving.opening import Check, Checking
 from ratoon.wiring import House
 from tests.fakes.serving_world import asking
 
@@ -19,3 +23,28 @@ def test_each_surface_of_the_settings_is_served(tmp_path: Path) -> None:
         assert ask("POST", "/v1/events", json=event).json() == {"accepted": 1, "duplicates": 0, "offset": 1, "applied": False}
         assert "ratoon_catch_up_failures_total 0.0" in ask("GET", "/metrics").text
     house.log.close()
+
+
+def test_what_features_may_be_is_looked_for_now_and_then() -> None:
+    """A change of what is applied holds from the next look on, and until then nothing is looked for."""
+    now, looks, refused = [0.0], [0], [False]
+
+    def look() -> Check:
+        looks[0] += 1
+        refusing = refused[0]
+
+        def check(_features: Mapping[str, object]) -> None:
+            if refusing:
+                raise ValueError("no such feature")
+
+        return check
+
+    checking = Checking(look, 5.0, lambda: now[0])
+    refused[0] = True
+    for now[0] in (1.0, 4.9):
+        checking({})
+    assert looks == [1]
+    now[0] = 5.0
+    with pytest.raises(ValueError, match="no such feature"):
+        checking({})
+    assert looks == [2]

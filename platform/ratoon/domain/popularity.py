@@ -12,6 +12,7 @@ Prediction, Learning, and Games, chapter 2).
 """
 
 import json
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -99,16 +100,9 @@ class Timeline:
     @classmethod
     def of(cls, rows: Sequence[tuple[int, str, str]], left_out: Sequence[tuple[int, int]] = ()) -> "Timeline":
         """From (offset, user id, item id) in ascending order, without the ranges of offsets that must not be learnt from."""
-        known: dict[str, int] = {}
-        pairs: set[tuple[str, str]] = set()
-        offsets, codes = [], []
-        for offset, user, item in rows:
-            if (user, item) in pairs or (left_out and any(start <= offset <= stop for start, stop in left_out)):
-                continue
-            pairs.add((user, item))
-            offsets.append(offset)
-            codes.append(known.setdefault(item, len(known)))
-        return cls(np.array(offsets, np.int64), np.array(codes, np.int64), tuple(known))
+        growing = Growing(left_out)
+        growing.add(rows)
+        return growing.timeline()
 
     def touched(self, start: int, stop: int) -> Ints:
         """The codes of all items whose traits can differ between two moments at offsets `start` to `stop`, sorted."""
@@ -141,6 +135,30 @@ class Timeline:
         counts = np.empty((len(ends), len(chosen)), np.int64)
         counts[order] = np.cumsum(steps[:-1], axis=0)
         return counts
+
+
+class Growing:
+    """A timeline to which later interactions are added."""
+
+    def __init__(self, left_out: Sequence[tuple[int, int]] = ()) -> None:
+        """Args: left_out: the ranges of offsets that must not be learnt from."""
+        self._left_out = left_out
+        self._known: dict[str, int] = {}
+        self._pairs: set[tuple[str, str]] = set()
+        self._offsets, self._codes = array("q"), array("q")
+
+    def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        """Take (offset, user id, item id) in ascending order, behind all that were taken before."""
+        for offset, user, item in rows:
+            if (user, item) in self._pairs or any(start <= offset <= stop for start, stop in self._left_out):
+                continue
+            self._pairs.add((user, item))
+            self._offsets.append(offset)
+            self._codes.append(self._known.setdefault(item, len(self._known)))
+
+    def timeline(self) -> Timeline:
+        """All that was taken so far."""
+        return Timeline(np.array(self._offsets, np.int64), np.array(self._codes, np.int64), tuple(self._known))
 
 
 @dataclass(frozen=True, slots=True)

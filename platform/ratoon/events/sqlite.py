@@ -19,7 +19,7 @@ from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.durable import fault_point
 from ratoon.events.arrival import Clock, arrivals
-from ratoon.events.connection import connect, failures, loading, mapped
+from ratoon.events.connection import FORMAT, connect, failures, loading, mapped
 from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types
 from ratoon.events.items import CATALOGUE, note
 from ratoon.events.met import Met
@@ -31,8 +31,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
 _INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(LOG_SCHEMA.names))})"
 _READ = f'SELECT {_COLUMNS} FROM events WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
-_HISTORY = f"""
-SELECT {_COLUMNS} FROM events WHERE "offset" <= ? AND {{key}} IN ({{ids}}) ORDER BY {{key}}, event_timestamp, event_id"""
+_HISTORY = f"""SELECT {_COLUMNS} FROM events WHERE "offset" > ? AND "offset" <= ? AND {{key}} IN ({{ids}})
+ORDER BY {{key}}, event_timestamp, event_id"""
 _END = 'SELECT "offset", created_timestamp FROM events ORDER BY "offset" DESC LIMIT 1'
 _NEWEST = "SELECT max(event_timestamp) FROM events"
 _OLDER = f"""
@@ -188,11 +188,15 @@ class SqliteEventLog:
             before, page = (rows[-1][_TIME], rows[-1][_OFFSET]), min(page * 8, _WIDEST)
         return EPOCH
 
-    def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None) -> pa.Table:
-        """All events of these users or items at offsets <= `upto`, by (entity id, event_timestamp, event_id) (LOG_SCHEMA)."""
+    def edition(self) -> object:
+        """Always the same: what was acknowledged stays."""
+        return FORMAT
+
+    def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None, after: int = 0) -> pa.Table:
+        """All events of these users or items with after < offset <= upto, by (entity id, event_timestamp, event_id)."""
         last, wanted = _ALL if upto is None else upto, sorted(set(ids))
         chunks = [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
-        found = (self._select(_HISTORY.format(key=f"{entity}_id", ids=_marks(chunk)), last, *chunk) for chunk in chunks)
+        found = (self._select(_HISTORY.format(key=f"{entity}_id", ids=_marks(chunk)), after, last, *chunk) for chunk in chunks)
         return table_of([row for rows in found for row in rows])
 
     def seen(self, user_id: str, before: int | None = None, types: Types = None) -> list[str]:

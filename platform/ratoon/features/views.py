@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,13 +107,21 @@ def save(path: Path, views: Iterable[View]) -> None:
 
 def load(path: Path) -> tuple[View, ...]:
     """The inverse of `save`, wherever the folder is by now."""
-    if not path.exists():
+    try:
+        told = path.stat()
+    except FileNotFoundError as error:
         raise StoreError(
             str(path),
             expected="the views of an applied feature repository",
             found="no such file",
             fix="Run `ratoon bootstrap` or `ratoon ingest` first.",
-        )
+        ) from error
+    return _parsed(path, (told.st_mtime_ns, told.st_ino, told.st_size))
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, _stamp: tuple[int, int, int]) -> tuple[View, ...]:
+    """What a file says; with its stamp, since a server asks for every event."""
     raw = json.loads(path.read_bytes())
     return tuple(_view(row, path.parent) for row in raw)
 

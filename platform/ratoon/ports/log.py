@@ -28,8 +28,11 @@ class EventLog(Protocol):
     def now(self) -> datetime:
         """The present by the configured clock: the wall's, or the newest acknowledged event time."""
 
-    def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None) -> pa.Table:
-        """All events of these users or items at offsets <= `upto`, by (entity id, event_timestamp, event_id) (LOG_SCHEMA)."""
+    def edition(self) -> object:
+        """Equal to an earlier one as long as what is shown of the offsets up to `end` then is what it was."""
+
+    def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None, after: int = 0) -> pa.Table:
+        """All events of these users or items at after < offset <= upto, by (entity id, event_timestamp, event_id); LOG_SCHEMA."""
 
     def seen(self, user_id: str, before: int | None = None) -> list[str]:
         """The items a user interacted with at offsets below `before`, or ever; without duplicates."""

@@ -17,6 +17,10 @@ from ratoon.serving.trying import Trying
 LONGEST_PAUSE = 30.0
 """Seconds between attempts at something that keeps failing; each attempt reads and hashes a whole release."""
 
+RESTS, LONGEST_REST = 4, 2.0
+"""A chore rests so many times as long as it took, and so many seconds at most: what is popular changes with every event, and
+to follow it must not take a processor from answers."""
+
 TELL_SECONDS = 1.0
 """How often a worker lets the others know what it has counted."""
 
@@ -57,7 +61,10 @@ class Follower:
         pause = seconds
         while True:
             await asyncio.sleep(pause)
-            pause = seconds if await chore() else min(2 * pause, LONGEST_PAUSE)
+            began = perf_counter()
+            done = await chore()
+            rest = min(RESTS * (perf_counter() - began), LONGEST_REST)
+            pause = max(seconds, rest) if done else min(2 * pause, LONGEST_PAUSE)
 
     async def _tell(self) -> bool:
         await run_in_threadpool(self._metrics.tell, self._rooms)
@@ -70,7 +77,13 @@ class Follower:
             try:
                 async with self._looking[name]:
                     release = await run_in_threadpool(
-                        adopt, surface.live, surface.registry, surface.log, rooms.open_towers, rooms.indexes, rooms.posted_items
+                        adopt,
+                        surface.live,
+                        surface.registry,
+                        surface.behind,
+                        rooms.open_towers,
+                        rooms.indexes,
+                        rooms.posted_items,
                     )
             except Exception:
                 logger.exception("surface %s: adoption failed; what was served goes on being served", name)
@@ -91,7 +104,7 @@ class Follower:
             rooms, surface = self._rooms, self._rooms.surfaces[name]
             try:
                 async with self._looking[name]:
-                    coming = await run_in_threadpool(arrivals, surface.live, surface.log, rooms.posted_items)
+                    coming = await run_in_threadpool(arrivals, surface.live, surface.behind, rooms.posted_items)
                     replay(surface.live, surface.log, coming)  # here, in the thread that answers
                     await run_in_threadpool(finish, surface.live)
             except Exception:

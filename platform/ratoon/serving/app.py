@@ -17,9 +17,10 @@ from ratoon.serving.around.surfaces import SurfacePaths
 from ratoon.serving.document import Described
 from ratoon.serving.forwarding import UpToDate
 from ratoon.serving.metrics import Metrics, Shared
+from ratoon.serving.posting import Posting
 from ratoon.serving.problems import install
 from ratoon.serving.rooms import Rooms
-from ratoon.serving.routes.events import Events, Posting
+from ratoon.serving.routes.events import Events
 from ratoon.serving.routes.health import Health
 from ratoon.serving.routes.items import Items
 from ratoon.serving.routes.page import Page
@@ -59,8 +60,8 @@ def create_app(rooms: Rooms, shared: Shared | None = None) -> FastAPI:
     silent: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # ours say more, and cost a request less
     app = Described(title="Ratoon", version="1", description=ABOUT, lifespan=lifespan, telemetry=silent)
     app.state.draining, app.state.metrics = draining, metrics
-    retrieving = Retrieving(rooms, metrics)
-    app.add_middleware(Hot, routes=[retrieving.hot])
+    retrieving, events = Retrieving(rooms, metrics), Events(rooms, metrics, posting)
+    app.add_middleware(Hot, routes=[retrieving.hot, events.hot])
     app.add_middleware(BodyLimit)
     app.add_middleware(SurfacePaths)
     if rooms.place is not None:
@@ -73,7 +74,7 @@ def create_app(rooms: Rooms, shared: Shared | None = None) -> FastAPI:
     install(app)
     for routes in (
         retrieving,
-        Events(rooms, metrics, posting),
+        events,
         Items(rooms, posting),
         Users(rooms),
         Releases(rooms),

@@ -1,8 +1,8 @@
 """A house to an application: which rooms serve which surface."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
@@ -23,6 +23,8 @@ from ratoon.serving.trials import TrialSlot
 from ratoon.towers import open_towers
 from ratoon.wiring import House
 
+Check = Callable[[Mapping[str, object]], object]
+
 
 @dataclass(frozen=True, slots=True)
 class Among:
@@ -36,6 +38,24 @@ class Among:
     place: Place
     prepared: Mapping[str, Slot]
     shared: Shared
+
+
+class Checking:
+    """Refuses features that do not fit the repository that was applied; what is applied is looked for every so many seconds.
+
+    One request may bring thousands of events, and to look is a system call.
+    """
+
+    def __init__(self, current: Callable[[], Check], seconds: float, monotonic: Callable[[], float]) -> None:
+        """Args: current: what refuses them now."""
+        self._current, self._seconds, self._monotonic = current, seconds, monotonic
+        self._made, self._due = current(), monotonic() + seconds
+
+    def __call__(self, features: Mapping[str, object]) -> None:
+        """Raise DataError for features that do not fit."""
+        if self._monotonic() >= self._due:
+            self._made, self._due = self._current(), self._monotonic() + self._seconds
+        self._made(features)
 
 
 def prepare_all(house: House) -> dict[str, Slot]:
@@ -56,7 +76,9 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
     Args:
         among: the other workers; None for a process that serves alone.
     """
-    settings, online = house.settings, ServedFeatures(house.online, time.monotonic)
+    # What is read beside answers goes through connections of its own: on one connection they would wait for each other.
+    behind = House(house.settings)
+    settings, online = house.settings, ServedFeatures(behind.online, time.monotonic)
     surfaces = {
         name: Surface(
             Live(among.prepared.get(name) if among else None),
@@ -66,6 +88,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
             _chance(surface.exploration),
             TrialSlot(settings.serving.workers),
             runs=house.registry(name).runs.all,
+            apart=replace(house.log_of(name), log=behind.log),
         )
         for name, surface in settings.surfaces.items()
     }
@@ -75,7 +98,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         online=online,
         open_towers=open_towers,
         indexes=house.served_indexes(),
-        posted_items=house.posted_items,
+        posted_items=behind.posted_items,
         clock=house.accepted.now,
         apply_user_events=online.refresh,
         refreshes=Refreshes(house.home / "refreshes", _wall),
@@ -83,7 +106,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         home=house.home,
         exposures=_exposures(house),
         keys=Keys(KeyRing(house.home, time.monotonic, _wall), Audit(house.home), Rates(time.monotonic), _wall, _rate(settings)),
-        check_features=house.check_features,
+        check_features=Checking(house.feature_check, settings.serving.poll_seconds, time.monotonic),
         catch_up=online.catch_up,
         feature_ages=house.feature_ages,
         place=among.place if among else None,

@@ -1,5 +1,6 @@
 """What the server is given: every room already open."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,28 @@ from ratoon.serving.logs import Access
 from ratoon.serving.refreshing import Refreshes
 from ratoon.serving.tracing import Tracing
 from ratoon.serving.trials import TrialSlot
+
+
+class Ids:
+    """Random ids (UUID version 4) in any thread; the system is asked for randomness once for many.
+
+    A system call lets go of the interpreter, and to get it back may take longer than everything else about an event.
+    """
+
+    MANY = 256
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        """Args: random: gives so many bytes."""
+        self._random, self._left = random, list[bytes]()
+
+    def __call__(self) -> str:
+        """Another one."""
+        try:
+            drawn = self._left.pop()
+        except IndexError:
+            lot = self._random(16 * self.MANY)
+            *self._left, drawn = (lot[first : first + 16] for first in range(0, len(lot), 16))
+        return str(uuid.UUID(bytes=drawn, version=4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +63,7 @@ class Surface:
         chance: what of its answers is left to chance; None for nothing.
         trial: what it tries beside what it serves.
         runs: what its refreshes did, newest first; reads files.
+        apart: `log` for what is read beside answers, and takes long; `log` itself if there is no other.
     """
 
     live: Live
@@ -49,6 +73,12 @@ class Surface:
     chance: Chance | None = None
     trial: TrialSlot = field(default_factory=TrialSlot)
     runs: Callable[[], Sequence[Run]] = tuple
+    apart: EventLog | None = None
+
+    @property
+    def behind(self) -> EventLog:
+        """The log for looks that nobody waits for."""
+        return self.apart or self.log
 
     @property
     def lives(self) -> Sequence[Live]:
@@ -119,4 +149,4 @@ class Rooms:
     tracing: Tracing | None = None
     poll_seconds: float = 0.5
     probe_seconds: float = 30.0
-    new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+    new_id: Callable[[], str] = field(default_factory=lambda: Ids(os.urandom))

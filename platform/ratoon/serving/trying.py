@@ -83,10 +83,10 @@ class Trying:
         made = surface.registry.trials.release(trial)
         live.left_out = surface.registry.left_out()
         files = surface.registry.trials.load(made)
-        serve(live, made, files, surface.log, rooms.open_towers, rooms.indexes, rooms.posted_items)
+        serve(live, made, files, surface.behind, rooms.open_towers, rooms.indexes, rooms.posted_items)
 
     async def _follow(self, live: Live) -> None:
-        coming = await run_in_threadpool(arrivals, live, self._surface.log, self._rooms.posted_items)
+        coming = await run_in_threadpool(arrivals, live, self._surface.behind, self._rooms.posted_items)
         replay(live, self._surface.log, coming)  # here, in the thread that answers
         await run_in_threadpool(finish, live)
 

@@ -53,6 +53,8 @@ def convert(value: object, field: ViewField) -> object:
         if not isinstance(value, list):
             raise _unfit(field, value)
         one = ViewField(field.name, field.dtype.removesuffix("_LIST"))
+        if one.dtype in _LARGEST and {float}.issuperset(map(type, value)) and _within(value, one.dtype):
+            return value
         if None in value:
             raise _unfit(field, value)
         return [convert(entry, one) for entry in value]
@@ -60,6 +62,12 @@ def convert(value: object, field: ViewField) -> object:
     if converted is None:
         raise _unfit(field, value)
     return converted
+
+
+def _within(value: list[float], dtype: str) -> bool:
+    """Whether a type holds all of some floats; a vector's are looked at at once, for there may be hundreds."""
+    largest = max(map(abs, value), default=0.0)
+    return largest <= _LARGEST[dtype] and not math.isnan(math.fsum(value))
 
 
 def _scalar(value: object, dtype: str) -> object:

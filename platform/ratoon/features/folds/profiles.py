@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ratoon.domain.errors import DataError
 from ratoon.features.folds import stamps
@@ -37,13 +37,29 @@ def feature_rows(view: View, old: Sequence[Record], new: Iterable[Record], unusa
 
 
 def newest_row(view: View, events: Sequence[Record], unusable: list[Unusable]) -> Record | None:
-    """The one row that is valid after all of an entity's `events`; None if they say nothing about this view."""
-    step, newest = _fold(view, unusable), None
-    for event in sorted(events, key=_moment):
-        values = step(event)
-        if values is not None:
-            newest = _stamped(view, event, event, values)
-    return newest
+    """The one row that is valid after all of an entity's `events`; None if they say nothing about this view.
+
+    Args:
+        unusable: collects values that would be in the row.
+    """
+    told = sorted((event for event in events if event["kind"] == view.origin), key=_moment, reverse=True)
+    values: Record = {field.name: None for field in view.fields}
+    unsaid = {field.name: field for field in view.fields if not field.embed}
+    for event in told:
+        for name, value in _of(event, unsaid).items():
+            try:
+                values[name] = convert(value, unsaid.pop(name))
+            except DataError as error:
+                unusable.append(Unusable(str(event["event_id"]), name, error.expected, error.found))
+    return _stamped(view, told[0], told[0], values) if told else None
+
+
+def _of(event: Record, names: Collection[str]) -> Record:
+    """What an event says of some features. Most events of an entity say again what newer ones have said: they are not read."""
+    text = str(event["features"] or "{}")
+    if "\\" not in text and not any(f'"{name}"' in text for name in names):
+        return {}
+    return {name: value for name, value in sorted(json.loads(text).items()) if name in names}
 
 
 def _moment(event: Record) -> tuple[int, str]:

@@ -19,6 +19,7 @@ before keep theirs, and their missing features are missing.
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,7 @@ OTHER = "PROTO"
 """The type of a feature that only Feast can read: a text of bytes, Feast's serialised value."""
 
 _FIXED = {"INT32": "<i4", "INT64": "<i8", "FLOAT": "<f4", "DOUBLE": "<f8", "BOOL": "u1", "UNIX_TIMESTAMP": "<i8"}
+_CODES = {"i4": "i", "i8": "q", "f4": "f", "f8": "d", "u1": "B", "u4": "I"}
 _SIMPLE = frozenset(ARROW_TYPES)
 
 
@@ -73,6 +75,12 @@ class Layout:
         """The part before the variable one, as NumPy sees it; features under their position, as `f0`, `f1`, ..."""
         head = [("layout", "V8"), ("event_ts", "<i8"), ("created", "<i8"), ("valid", "u1", ((len(self.fields) + 7) // 8,))]
         return np.dtype([*head, *((f"f{at}", _FIXED.get(dtype, "<u4")) for at, (_, dtype) in enumerate(self.fields))])
+
+    @cached_property
+    def packing(self) -> struct.Struct:
+        """The same part for one row: layout, event time, arrival, which values are there, then the features."""
+        codes = "".join(_CODES[_FIXED.get(dtype, "<u4").removeprefix("<")] for _, dtype in self.fields)
+        return struct.Struct(f"<8sqq{(len(self.fields) + 7) // 8}s{codes}")
 
     @cached_property
     def size(self) -> int:

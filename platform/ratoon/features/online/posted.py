@@ -15,6 +15,8 @@ from ratoon.ports import EventLog
 Wanted = list[tuple[View, list[ViewField]]]
 """The views that item events fill, and which of their fields a release knows."""
 
+_COLUMNS = ["event_id", "kind", "item_id", "features", "event_timestamp", "created_timestamp"]
+
 logger = logging.getLogger("ratoon.features")
 
 
@@ -28,7 +30,7 @@ def posted(views: Path, log: EventLog, item_ids: Sequence[str], schema: TowerSch
     """
     wanted = _wanted(load(views), schema)
     histories: dict[str, list[Record]] = {}
-    for event in records(log.history("item", item_ids)):
+    for event in records(log.history("item", item_ids).select(_COLUMNS)):
         histories.setdefault(str(event["item_id"]), []).append(event)
     rows = {item: row for item, events in histories.items() if (row := _row(item, wanted, events)) is not None}
     columns = {

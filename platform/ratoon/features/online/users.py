@@ -13,11 +13,12 @@ from ratoon.domain.event import Event
 from ratoon.domain.schema import TowerSchema
 from ratoon.features.online.block import Block, block, conformed
 from ratoon.features.online.keys import text_keys
+from ratoon.features.online.known import Known, as_told
 from ratoon.features.online.layout import Layout
 from ratoon.features.online.opening import Place
 from ratoon.features.online.rows import RowReader, moment
-from ratoon.features.online.store import APPLIED, Batch, Wanted, reached, read
-from ratoon.features.online.valued import arriving, valued
+from ratoon.features.online.store import APPLIED, Wanted, reached, read
+from ratoon.features.online.valued import valued
 from ratoon.features.views import View, load
 from ratoon.ports import EventLog, Values
 
@@ -68,6 +69,9 @@ class OnlineUsers:
         self._folder, self._log = folder, log
         self._lock = threading.Lock()
         self._store = Place.load(folder / PLACE).open()
+        self._views: tuple[View, ...] = ()
+        self._layouts: dict[str, Layout] = {}
+        self._known = Known((), log)
         self._views = self._user_views()
         self._caught_up: dict[str, int] = {}
         self._plans: tuple[_Plan, ...] = ()
@@ -84,7 +88,7 @@ class OnlineUsers:
         plan = self._plan(schema)
         rows = [found[0] for found in self._store.rows(plan.views, text_keys("user_id", [user_id]))]
         if session:
-            fresh = self._valued([user_id], session)
+            fresh = self._with(user_id, session)
             rows = [fresh.get(view, row) for view, row in zip(plan.views, rows, strict=True)]
         if rows.count(None) == len(rows):
             return None
@@ -136,17 +140,13 @@ class OnlineUsers:
         return {name: (moment(int(one.records["event_ts"][0])), one.table().to_pylist()[0]) for name, one in blocks.items()}
 
     def refresh(self, user_ids: Sequence[str]) -> None:
-        """Value these users' features anew from their whole history in the log, and store them, all at once."""
-        if batches := self._batches(user_ids, ()):
+        """Value these users' features by all that the log has of them, and store them, all at once."""
+        if batches := self._known.batches(user_ids):
             self._store.write(batches)
 
-    def _valued(self, user_ids: Sequence[str], session: Sequence[Event]) -> dict[str, bytes]:
+    def _with(self, user_id: str, session: Sequence[Event]) -> dict[str, bytes]:
         """View -> the row of one user, as if a session's events had just arrived."""
-        return {batch.view: batch.packed.rows[0] for batch in self._batches(user_ids, session)}
-
-    def _batches(self, user_ids: Sequence[str], session: Sequence[Event]) -> list[Batch]:
-        events = self._log.history("user", user_ids)
-        return valued(self._views, pa.concat_tables([events, arriving(session)]) if session else events)
+        return {batch.view: batch.packed.rows[0] for batch in self._known.with_session(user_id, as_told(session))}
 
     def catch_up(self) -> int:
         """Apply what the log has beyond the newest materialisation; needed at the start and after each materialisation.
@@ -161,7 +161,7 @@ class OnlineUsers:
             return 0
         users = self._users_of(min(begun.values(), default=0), end)
         for first in range(0, len(users), USERS_AT_ONCE):
-            self.refresh(users[first : first + USERS_AT_ONCE])
+            self._store.write(valued(self._views, self._log.history("user", users[first : first + USERS_AT_ONCE])))
         self._caught_up = begun
         return len(users)
 
@@ -175,6 +175,8 @@ class OnlineUsers:
 
     def _user_views(self) -> tuple[View, ...]:
         views = tuple(view for view in load(self._folder / "views.json") if view.entity == "user" and view.online)
-        self._store.prepare([view.name for view in views])
-        self._layouts = {view.name: Layout.of(view.fields) for view in views}
+        if views != self._views:
+            self._store.prepare([view.name for view in views])
+            self._layouts = {view.name: Layout.of(view.fields) for view in views}
+            self._known = Known(views, self._log)
         return views

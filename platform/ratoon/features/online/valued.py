@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ratoon.domain.event import LOG_SCHEMA, Event
 from ratoon.features.folds.derive import Record, newest_row, newest_rows, records
 from ratoon.features.folds.ingest import column
 from ratoon.features.online.keys import text_keys
@@ -14,9 +13,6 @@ from ratoon.features.online.layout import Layout
 from ratoon.features.online.pack import Packed, pack
 from ratoon.features.online.store import Batch
 from ratoon.features.views import View
-
-SESSION = 2**62
-"""An offset behind every event of the log."""
 
 
 def valued(views: Sequence[View], events: pa.Table) -> list[Batch]:
@@ -27,25 +23,6 @@ def valued(views: Sequence[View], events: pa.Table) -> list[Batch]:
     """
     rows = [(view, _rows(view, events)) for view in views if view.origin != "foreign"]
     return [_batch(view, table) for view, table in rows if table.num_rows]
-
-
-def arriving(session: Sequence[Event]) -> pa.Table:
-    """Interactions as the log would have them if each arrived when it happened (LOG_SCHEMA)."""
-    rows = [
-        {
-            "event_id": event.event_id,
-            "kind": event.kind,
-            "user_id": event.user_id,
-            "item_id": event.item_id,
-            "type": event.type,
-            "value": event.value,
-            "event_timestamp": event.event_timestamp,
-            "created_timestamp": event.event_timestamp,
-            "offset": SESSION,
-        }
-        for event in session
-    ]
-    return pa.Table.from_pylist(rows, LOG_SCHEMA)
 
 
 def _rows(view: View, events: pa.Table) -> pa.Table:

@@ -94,9 +94,13 @@ class Accepted:
             self._present = state, self.log.now(self._readable)
         return self._present[1]
 
-    def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None) -> pa.Table:
-        """All accepted events of these users or items at offsets <= `upto` (LOG_SCHEMA), in the log's order."""
-        return self._accepted(self.log.history(entity, ids, self._upto(upto)))
+    def edition(self) -> object:
+        """Another one when events were put aside or let back in, or rules changed."""
+        return self._known().stamp, self.log.edition()
+
+    def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None, after: int = 0) -> pa.Table:
+        """All accepted events of these users or items with after < offset <= upto (LOG_SCHEMA), in the log's order."""
+        return self._accepted(self.log.history(entity, ids, self._upto(upto), after))
 
     def append(self, events: pa.Table) -> pa.Table:
         """As the log itself; what is appended is judged later."""

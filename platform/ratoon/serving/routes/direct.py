@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive
 
 
@@ -18,13 +19,12 @@ class Direct(APIRoute):
 
 
 async def body_of(receive: Receive) -> bytes:
-    """A request's whole body."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    parts = [body]
-    while message.get("more_body"):
+    """A request's whole body; HTTPException if the client goes before it has sent it."""
+    parts, more = [], True
+    while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400, "The body broke off.")
         parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
     return b"".join(parts)

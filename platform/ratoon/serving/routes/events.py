@@ -1,169 +1,46 @@
-"""Routes that write: into the log first, then into what depends on it."""
+"""`POST /v1/events`: what happened, one thing or up to 5,000."""
 
-import json
-import logging
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from time import perf_counter
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-import pyarrow as pa
-from fastapi import APIRouter, Body, Header, Request
+from fastapi import APIRouter, Body, Header
 from fastapi.concurrency import run_in_threadpool
-from pydantic import Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
-from ratoon.adopt import apply_item_event, arrivals, take_in
-from ratoon.domain.errors import DataError, StoreError
-from ratoon.domain.event import EVENT_SCHEMA, Event
+from ratoon.domain.errors import DataError, RatoonError
 from ratoon.serving.bodies.answers import EventsAnswer
-from ratoon.serving.bodies.requests import EventsBody, EventsRequest
+from ratoon.serving.bodies.requests import MOST_EVENTS, EventBody, EventsBody, EventsRequest
 from ratoon.serving.metrics import Metrics
-from ratoon.serving.problems import Misfit, ReusedKey, documented
+from ratoon.serving.posting import Posting, Row
+from ratoon.serving.problems import Misfit, answer, documented, is_json, unsupported
+from ratoon.serving.rendering import encoded
 from ratoon.serving.rooms import Rooms
+from ratoon.serving.routes.direct import Direct, body_of
 from ratoon.serving.routes.surfaces import placed_on
-from ratoon.serving.together import Together
-
-logger = logging.getLogger("ratoon.serving")
-
-Row = dict[str, Any]
-"""One event, by the columns of EVENT_SCHEMA."""
 
 INTERACTION = {"kind": "interaction", "user_id": "196", "item_id": "242", "type": "rating", "value": 4}
 EXAMPLES = {
     "one": {"summary": "One event", "value": INTERACTION},
     "several": {"summary": "Several events", "value": {"events": [INTERACTION, {"kind": "remove", "item_id": "11"}]}},
 }
+Key = Annotated[str, Field(min_length=1, max_length=200)]
 IdempotencyKey = Annotated[
-    Annotated[str, Field(min_length=1, max_length=200)] | None,
+    Key | None,
     Header(description="Sent twice with the same body, it counts once; for events without an `event_id` of their own."),
 ]
+JSON = [(b"content-type", b"application/json")]
 
+LARGE = 16 * 1024
+"""Bytes from which on a body is read in another thread, so that answers go on meanwhile."""
+AT_ONCE = 200
+"""Events that are validated in one step, in which no other thread runs."""
 
-class Posting:
-    """Takes events: durable first, then seen in answers."""
-
-    def __init__(self, rooms: Rooms, metrics: Metrics) -> None:
-        self._rooms, self._metrics = rooms, metrics
-        self._appending = Together(self._append)
-        self._applying, self._taking = Together(self._apply), Together(self._take_in)
-
-    def row(self, place: int, key: str | None = None, **given: Any) -> Row:
-        """An event as the log takes it, dated and named where the caller did not.
-
-        Args:
-            place: of the event in its batch.
-            key: what the caller will send again if it hears nothing.
-        """
-        features = given.pop("features", None)
-        if features:
-            self._rooms.check_features(features)
-        row = {name: value for name, value in given.items() if value is not None}
-        if row["kind"] != "interaction":
-            row.pop("type", None)
-        # A clock that follows the events stands still between them: without the tick their order would be lost.
-        moment = self._rooms.clock() + timedelta(microseconds=place + 1)
-        named = self._rooms.new_id() if key is None else f"{key}/{place}"
-        made = {"event_id": named, "event_timestamp": moment}
-        return made | row | {"features": None if features is None else json.dumps(features)}
-
-    async def append(self, rows: Sequence[Row], pointer: str, key: str | None = None) -> list[Row]:
-        """Make the events durable; return the new ones.
-
-        Args:
-            pointer: leads to the event at `place` in the body.
-            key: which the rows are named by where the caller did not name them; ReusedKey if it came before with others.
-        """
-        if key is not None:
-            await self._refuse_reuse(key, rows)
-        try:
-            new = await self._appending.do(rows)
-        except StoreError:
-            self._metrics.append_failures.inc()
-            raise
-        except DataError as wrong:
-            place, _, field = wrong.field.removeprefix("events[").partition("].")
-            raise Misfit(wrong, f"{pointer.format(place=place)}/{field}" if pointer else "") from wrong
-        if key is not None and len(new) < len(rows):  # somebody may have sent it at the same moment
-            await self._refuse_reuse(key, rows)
-        self._metrics.events.inc(len(new))
-        for row in new:
-            if row["kind"] == "remove":
-                self._remove(row)
-        if posted := {row["item_id"] for row in new if row["kind"] == "item"}:
-            await self._taking.do(posted)
-        if self._rooms.place is not None and any(row["kind"] in ("item", "remove") for row in rows):
-            whole = len(new) == len(rows)
-            end = new[-1]["offset"] if whole else await run_in_threadpool(self._rooms.log.end)
-            self._rooms.place.tell(end, here=not whole)
-        return new
-
-    async def _refuse_reuse(self, key: str, rows: Sequence[Row]) -> None:
-        """Raise if what came with the key before was something else: events come all or none."""
-        keyed = {row["event_id"]: row for place, row in enumerate(rows) if row["event_id"] == f"{key}/{place}"}
-        known = (await run_in_threadpool(self._rooms.log.known, sorted(keyed))).to_pylist()
-        others = (event[name] != value for event in known for name, value in _content(keyed[event["event_id"]]).items())
-        if known and (len(known) < len(keyed) or any(others)):
-            raise ReusedKey(
-                "Idempotency-Key",
-                expected="the body that it came with first",
-                found=f"{key!r} with another body",
-                fix="Use a new key for a new request; nothing of this one was stored twice.",
-            )
-
-    def _remove(self, row: Row) -> None:
-        event = Event(row["event_id"], "remove", row["event_timestamp"], item_id=row["item_id"])
-        for surface in self._rooms.surfaces.values():
-            for live in surface.lives:
-                apply_item_event(live, event)
-
-    async def _append(self, lots: Sequence[Sequence[Row]]) -> Sequence[list[Row] | Exception]:
-        """Which events of each lot were new; all that wait become durable at once, and each alone if one of them is wrong."""
-        try:
-            return await run_in_threadpool(self._logged, lots)
-        except DataError:
-            return [await self._append_alone(lot) for lot in lots]
-
-    async def _append_alone(self, lot: Sequence[Row]) -> list[Row] | Exception:
-        try:
-            return (await run_in_threadpool(self._logged, [lot]))[0]
-        except (DataError, StoreError) as wrong:
-            return wrong
-
-    def _logged(self, lots: Sequence[Sequence[Row]]) -> list[list[Row]]:
-        rows = [row for lot in lots for row in lot]
-        new = {row["event_id"]: row for row in self._rooms.log.append(pa.Table.from_pylist(rows, EVENT_SCHEMA)).to_pylist()}
-        # Of two lots with one event the first has brought it.
-        return [[new.pop(row["event_id"]) for row in lot if row["event_id"] in new] for lot in lots]
-
-    async def _take_in(self, lots: Sequence[set[str]]) -> Sequence[None]:
-        rooms, items = self._rooms, set[str]().union(*lots)
-        for name, surface in rooms.surfaces.items():
-            try:
-                began = perf_counter()
-                for live in surface.lives:
-                    coming = await run_in_threadpool(arrivals, live, surface.log, rooms.posted_items, items)
-                    take_in(live, surface.log, coming)  # here, in the thread that answers
-                self._metrics.fresh(name, "event_to_indexed", perf_counter() - began, len(items))
-            except Exception:  # they are in the log: the next look tries again
-                logger.exception("surface %s: %d posted items are durable, but not served yet", name, len(items))
-        return [None] * len(lots)
-
-    async def apply(self, users: list[str]) -> bool:
-        """Value users' features anew; whether that was done."""
-        # Duplicates' users too: sending the same events again is how a caller heals an answer with `applied: false`.
-        return not users or await self._applying.do(users)
-
-    async def _apply(self, lots: Sequence[Sequence[str]]) -> Sequence[bool]:
-        users, began = sorted(set[str]().union(*lots)), perf_counter()
-        try:
-            await run_in_threadpool(self._rooms.apply_user_events, users)
-        except Exception:
-            logger.exception("events are durable, but the features of %d users were not brought up to date", len(users))
-            self._metrics.unapplied.inc(len(lots))
-            return [False] * len(lots)
-        for name in self._rooms.surfaces:
-            self._metrics.fresh(name, "event_to_online", perf_counter() - began, len(users))
-        return [True] * len(lots)
+_KEY: TypeAdapter[str] = TypeAdapter(Key)
+_BODY: TypeAdapter[EventBody | EventsBody] = TypeAdapter(EventsRequest)
 
 
 class Events:
@@ -171,49 +48,112 @@ class Events:
 
     def __init__(self, rooms: Rooms, metrics: Metrics, posting: Posting) -> None:
         self._rooms, self._metrics, self._posting = rooms, metrics, posting
+        self.hot = Direct(
+            "/v1/events",
+            self.events,
+            direct=self,
+            methods=["POST"],
+            status_code=202,
+            response_model=EventsAnswer,
+            summary="Report what happened",
+            responses=documented(400, 404, 409, 413, 415, 422, 503),
+        )
 
     def router(self) -> APIRouter:
         """The route."""
         routes = APIRouter()
-        routes.add_api_route(
-            "/v1/events",
-            self.events,
-            methods=["POST"],
-            status_code=202,
-            summary="Report what happened",
-            responses=documented(400, 404, 409, 413, 415, 422, 503),
-        )
+        routes.routes.append(self.hot)
         return routes
 
     async def events(
-        self,
-        request: Request,
-        body: Annotated[EventsRequest, Body(openapi_examples=EXAMPLES)],
-        idempotency_key: IdempotencyKey = None,
+        self, body: Annotated[EventsRequest, Body(openapi_examples=EXAMPLES)], idempotency_key: IdempotencyKey = None
     ) -> EventsAnswer:
         """Take one event or up to 5,000, all or none; answered once they are on disk.
 
         The users' features are brought up to date before the answer, so that the next retrieval knows what happened.
         """
-        many = isinstance(body, EventsBody)
-        bodies = body.events if isinstance(body, EventsBody) else [body]
-        placed = placed_on(self._rooms, request.scope)
-        happened = [dict(one) | {"surface": one.surface or placed} for one in bodies]
-        rows = [self._row(place, idempotency_key, one, many) for place, one in enumerate(happened)]
-        new = await self._posting.append(rows, "#/events/{place}" if many else "#", idempotency_key)
+        raise NotImplementedError(body, idempotency_key)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer `POST /v1/events`: as `events` says, without what FastAPI's way there would cost."""
+        try:
+            if not is_json(scope):
+                await unsupported(scope)(scope, receive, send)
+                return
+            key, placed = _key_of(scope), placed_on(self._rooms, scope)
+            data = await body_of(receive)
+            if len(data) > LARGE:
+                rows, many = await run_in_threadpool(self._rows, data, placed, key)
+            else:
+                rows, many = self._rows(data, placed, key)
+            told = encoded(await self._taken(rows, many, key))
+        except (RatoonError, ValidationError, RequestValidationError, HTTPException) as error:
+            await answer(scope, error)(scope, receive, send)
+            return
+        length = (b"content-length", str(len(told)).encode())
+        await send({"type": "http.response.start", "status": 202, "headers": [*JSON, length]})
+        await send({"type": "http.response.body", "body": told})
+
+    async def _taken(self, rows: list[Row], many: bool, key: str | None) -> dict[str, object]:
+        new = await self._posting.append(rows, "#/events/{place}" if many else "#", key)
         applied = await self._posting.apply(sorted({row["user_id"] for row in rows if row["kind"] in ("interaction", "user")}))
         self._metrics.duplicates.inc(len(rows) - len(new))
         offset = new[-1]["offset"] if new else await run_in_threadpool(self._rooms.log.end)
-        return EventsAnswer(accepted=len(new), duplicates=len(rows) - len(new), offset=offset, applied=applied)
+        return {"accepted": len(new), "duplicates": len(rows) - len(new), "offset": offset, "applied": applied}
 
-    def _row(self, place: int, key: str | None, given: dict[str, Any], many: bool) -> Row:
+    def _rows(self, data: bytes, placed: str | None, key: str | None) -> tuple[list[Row], bool]:
+        """What is to be logged, and whether it came as several."""
+        body = _parsed(data)
+        many = isinstance(body, dict) and "events" in body
+        return [self._row(place, key, placed, one, many) for place, one in enumerate(_validated(body))], many
+
+    def _row(self, place: int, key: str | None, placed: str | None, given: EventBody, many: bool) -> Row:
         try:
-            return self._posting.row(place, key, **given)
+            return self._posting.row(place, key, **vars(given) | {"surface": given.surface or placed})
         except DataError as wrong:
             field = wrong.field.replace(".", "/")
             raise Misfit(wrong, f"#/events/{place}/{field}" if many else f"#/{field}") from wrong
 
 
-def _content(row: Row) -> Mapping[str, Any]:
-    """What the caller said of an event, without what was made up for it."""
-    return {name: row.get(name) for name in ("kind", "user_id", "item_id", "type", "value", "features", "request_id", "surface")}
+def _key_of(scope: Scope) -> str | None:
+    """The request's Idempotency-Key, if it has one; RequestValidationError if it cannot be one."""
+    said = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
+    if said is None:
+        return None
+    try:
+        return _KEY.validate_python(said.decode("latin-1"))
+    except ValidationError as wrong:
+        found = [{**one, "loc": ("header", "idempotency-key")} for one in wrong.errors(include_url=False)]
+        raise RequestValidationError(found) from wrong
+
+
+def _parsed(data: bytes) -> object:
+    try:
+        return from_json(data)
+    except ValueError as wrong:
+        raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": str(wrong)}]) from wrong
+
+
+def _validated(body: Any) -> Iterator[EventBody]:
+    """The events of a body; RequestValidationError or ValidationError names what is wrong, of many events in the first lot."""
+    events = body.get("events") if isinstance(body, dict) else None
+    if not isinstance(events, list) or not AT_ONCE < len(events) <= MOST_EVENTS:
+        made = _BODY.validate_python(body, from_attributes=True)
+        yield from _events(made)
+        return
+    for first in range(0, len(events), AT_ONCE):
+        try:
+            made = _BODY.validate_python(body | {"events": events[first : first + AT_ONCE]})
+        except ValidationError as wrong:
+            found = [{**one, "loc": ("body", *_further(one["loc"], first))} for one in wrong.errors(include_url=False)]
+            raise RequestValidationError(found) from wrong
+        yield from _events(made)
+
+
+def _events(body: EventBody | EventsBody) -> Sequence[EventBody]:
+    return body.events if isinstance(body, EventsBody) else [body]
+
+
+def _further(place: Sequence[str | int], by: int) -> list[str | int]:
+    """Where something is in the whole body that was found in the lot of events from the place `by` on."""
+    return [step + by if isinstance(step, int) and at and place[at - 1] == "events" else step for at, step in enumerate(place)]

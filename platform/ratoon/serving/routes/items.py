@@ -10,9 +10,10 @@ from ratoon.domain.query import Known
 from ratoon.serving.bodies.answers import ItemAnswer, ItemState, RemovalAnswer
 from ratoon.serving.bodies.fields import Id
 from ratoon.serving.bodies.requests import ItemPatch, ItemRequest
+from ratoon.serving.posting import Posting
 from ratoon.serving.problems import Misfit, Unknown, documented
 from ratoon.serving.rooms import Rooms
-from ratoon.serving.routes.events import IdempotencyKey, Posting
+from ratoon.serving.routes.events import IdempotencyKey
 from ratoon.serving.routes.surfaces import asked, placed_on, slot_of, surface_of
 
 ITEM_ID = Annotated[Id, Path(description="The item.")]
