@@ -90,7 +90,7 @@ def work_here(folder: Path, every: str, lease: float, ahead: float, grace: float
     os._exit(0)
 
 
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
+def until(true: Callable[[], object], seconds: float = 240.0) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not true():
