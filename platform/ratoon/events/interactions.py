@@ -14,7 +14,7 @@ RECENT = """
 SELECT "offset", user_id, item_id FROM events WHERE kind = 'interaction' AND "offset" <= ? {events} {types}
 ORDER BY "offset" DESC LIMIT ?"""
 
-FORGOT = """SELECT 1 FROM events WHERE kind = 'forgotten' AND "offset" > ? LIMIT 1"""
+FORGOT = """SELECT max("offset") FROM events WHERE kind = 'forgotten'"""
 
 
 def of_types(types: Types, column: str = "type") -> tuple[str, list[str]]:

@@ -19,7 +19,7 @@ from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.durable import fault_point
 from ratoon.events.arrival import Clock, arrivals
-from ratoon.events.connection import FORMAT, connect, failures, loading, mapped
+from ratoon.events.connection import connect, failures, loading, mapped
 from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types
 from ratoon.events.items import CATALOGUE, note
 from ratoon.events.met import Met
@@ -189,8 +189,8 @@ class SqliteEventLog:
         return EPOCH
 
     def edition(self) -> object:
-        """Always the same: what was acknowledged stays."""
-        return FORMAT
+        """The same until somebody is forgotten: what else was acknowledged stays."""
+        return self._select(FORGOT)[0][0]
 
     def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None, after: int = 0) -> pa.Table:
         """All events of these users or items with after < offset <= upto, by (entity id, event_timestamp, event_id)."""
@@ -206,7 +206,7 @@ class SqliteEventLog:
         return self._seen_after(user_id, types, 0, before)
 
     def _forgot(self, after: int) -> bool:
-        return bool(self._select(FORGOT, after))
+        return (self._select(FORGOT)[0][0] or 0) > after
 
     def _seen_after(self, user_id: str, types: Types, after: int, before: int = _ALL) -> list[str]:
         counting, names = of_types(types, "+type")
