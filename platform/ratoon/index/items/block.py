@@ -1,0 +1,96 @@
+"""What is shown of very many items, written at once into one piece of memory, from which each item's part is cut.
+
+As Python objects that were made one by one, what is shown of a million items lies anywhere, and an item that is seldom shown
+has to be fetched from a dozen places.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring as quoted
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic_core import to_json
+
+AT_ONCE = 16_384
+"""Items that are written at once: what is made on the way stays small."""
+
+END = ord("\n")
+"""Stands after each item: in JSON as it is written here there is none, as strings have it escaped."""
+
+Writer = Callable[[Sequence[object]], list[str]]
+"""Values of a column -> each as JSON."""
+
+
+class Block:
+    """JSON members `,"item_id": ..., "item": {...}` by slot, from slot 0. Never changes."""
+
+    def __init__(self, data: npt.NDArray[np.uint8]) -> None:
+        """Args: data: one after the other, END after each."""
+        self._view = memoryview(data)
+        self._bounds = np.append(0, np.flatnonzero(data == END) + 1)
+
+    def __len__(self) -> int:
+        """How many slots it has."""
+        return len(self._bounds) - 1
+
+    def cut(self, slots: npt.NDArray[np.int64]) -> list[memoryview]:
+        """The parts of some slots, all of which it has, in order."""
+        view, begins, ends = self._view, self._bounds[slots].tolist(), (self._bounds[slots + 1] - 1).tolist()
+        return [view[begin:end] for begin, end in zip(begins, ends, strict=True)]
+
+    @classmethod
+    def of(cls, ids: Sequence[str], columns: Mapping[str, Sequence[object]], types: Mapping[str, pa.DataType]) -> "Block | None":
+        """Some items by slot; None if a column holds what is not written at once: binary values, records and the like.
+
+        Args:
+            columns: of as many values as there are ids.
+        """
+        writers = {name: writer_of(types[name]) for name in columns}
+        known = {name: writer for name, writer in writers.items() if writer is not None}
+        if len(known) < len(writers):
+            return None
+        names = ",".join(f"{quoted(name).replace('%', '%%')}:%s" for name in columns)
+        template = f',"item_id":%s,"item":{{{names}}}\n'
+        parts = []
+        for first in range(0, len(ids), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            written = [_strings(ids[some]), *(known[name](column[some]) for name, column in columns.items())]
+            parts.append("".join(map(template.__mod__, zip(*written, strict=True))).encode())
+        return cls(_joined(parts))
+
+
+def _joined(parts: list[bytes]) -> npt.NDArray[np.uint8]:
+    # NumPy asks for large pages, of which the processor finds one among many sooner; a `bytes` has small ones.
+    data, end = np.empty(sum(map(len, parts)), np.uint8), 0
+    for part in parts:
+        data[end : end + len(part)] = np.frombuffer(part, np.uint8)
+        end += len(part)
+    return data
+
+
+def writer_of(dtype: pa.DataType) -> Writer | None:
+    """How values of a type are written as pydantic writes them; None for types that are not."""
+    if pa.types.is_string(dtype) or pa.types.is_large_string(dtype):
+        return _strings
+    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_boolean(dtype) or pa.types.is_null(dtype):
+        return _plain
+    if pa.types.is_timestamp(dtype):
+        return _each
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
+        return _each if writer_of(dtype.value_type) else None
+    return None
+
+
+def _strings(values: Sequence[object]) -> list[str]:
+    if None in values:
+        return ["null" if value is None else quoted(value) for value in values]  # type: ignore[arg-type]  # they are strings
+    return list(map(quoted, values))  # type: ignore[arg-type]  # as above
+
+
+def _plain(values: Sequence[object]) -> list[str]:
+    return to_json(values, inf_nan_mode="null")[1:-1].decode().split(",")
+
+
+def _each(values: Sequence[object]) -> list[str]:
+    return [to_json(value, inf_nan_mode="null").decode() for value in values]
