@@ -18,6 +18,9 @@ AT_ONCE = 16_384
 END = ord("\n")
 """Stands after each item: in JSON as it is written here there is none, as strings have it escaped."""
 
+Told = Callable[[npt.NDArray[np.int64]], tuple[Sequence[str], Mapping[str, Sequence[object]]]]
+"""Slots -> their ids, and the values of every column in them."""
+
 Writer = Callable[[Sequence[object]], list[str]]
 """Values of a column -> each as JSON."""
 
@@ -40,22 +43,22 @@ class Block:
         return [view[begin:end] for begin, end in zip(begins, ends, strict=True)]
 
     @classmethod
-    def of(cls, ids: Sequence[str], columns: Mapping[str, Sequence[object]], types: Mapping[str, pa.DataType]) -> "Block | None":
-        """Some items by slot; None if a column holds what is not written at once: binary values, records and the like.
+    def of(cls, count: int, told: Told, types: Mapping[str, pa.DataType]) -> "Block | None":
+        """The items in the first slots; None if a column holds what is not written at once: binary values, records and the like.
 
         Args:
-            columns: of as many values as there are ids.
+            told: gives ids and columns, each in the order of the slots that are asked for.
+            types: of the columns.
         """
-        writers = {name: writer_of(types[name]) for name in columns}
-        known = {name: writer for name, writer in writers.items() if writer is not None}
-        if len(known) < len(writers):
+        writers = {name: writer for name in types if (writer := writer_of(types[name])) is not None}
+        if len(writers) < len(types):
             return None
-        names = ",".join(f"{quoted(name).replace('%', '%%')}:%s" for name in columns)
-        template = f',"item_id":%s,"item":{{{names}}}\n'
         parts = []
-        for first in range(0, len(ids), AT_ONCE):
-            some = slice(first, first + AT_ONCE)
-            written = [_strings(ids[some]), *(known[name](column[some]) for name, column in columns.items())]
+        for first in range(0, count, AT_ONCE):
+            ids, columns = told(np.arange(first, min(first + AT_ONCE, count)))
+            names = ",".join(f"{quoted(name).replace('%', '%%')}:%s" for name in columns)
+            template = f',"item_id":%s,"item":{{{names}}}\n'
+            written = [_strings(ids), *(writers[name](values) for name, values in columns.items())]
             parts.append("".join(map(template.__mod__, zip(*written, strict=True))).encode())
         return cls(_joined(parts))
 

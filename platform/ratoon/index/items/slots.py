@@ -1,6 +1,6 @@
 """Which item has which slot, and the columns that go with it. Knows nothing of vectors."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence, Set
 from itertools import repeat
 from threading import Lock
 
@@ -8,36 +8,53 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ratoon.index.items.block import Block
-from ratoon.index.items.cards import Card, Cards, written
+from ratoon.index.items.cards import Card, Cards
 from ratoon.index.items.journal import Edit, Journal
 from ratoon.index.items.names import Names
-from ratoon.index.items.places import Places, Rows
 from ratoon.index.items.values import cast, differ
 
-__all__ = ["AT_ONCE", "Rows", "Slots"]
+Rows = npt.NDArray[np.int64]
+"""Slots, int64, shape (n,)."""
 
 AT_ONCE = 1_024
 """Slots that are looked at before it is seen whether they are enough."""
 
 
-class Slots(Places):
-    """Item id -> slot, with the items' columns by slot. One thread at a time may change them while others look up.
+class Slots:
+    """Item id -> slot, from 0, with the items' columns by slot.
+
+    A new item takes the slot that was freed last, or the next one; an item keeps its slot as long as it is held. Slots mean
+    nothing outside the index that they belong to. One thread at a time may change them while others look up.
 
     Attributes:
+        ids: by slot; that of a free slot means nothing.
         edits: goes up whenever an id, a column or a value becomes another one.
         journal: what became of columns lately.
         lock: held while columns change.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        self.ids = Names()
         self.edits = 0
         self.journal = Journal()
         self.lock = Lock()
-        self._cards, self._unwritten = Cards(), False
+        self._cards = Cards()
+        self._slot: dict[str, int] = {}
+        self._free: list[int] = []
         self._types: dict[str, pa.DataType] = {}
         self._columns: dict[str, list[object]] = {}
+
+    def __len__(self) -> int:
+        """How many items there are."""
+        return len(self._slot)
+
+    def __iter__(self) -> Iterator[str]:
+        """The items, in no order that means anything."""
+        return iter(list(self._slot))
+
+    def __contains__(self, item_id: object) -> bool:
+        """Whether this item has a slot."""
+        return item_id in self._slot
 
     def copy(self) -> "Slots":
         """The same items and columns, changed apart from these from now on."""
@@ -45,8 +62,38 @@ class Slots(Places):
         other.ids, other.edits, other._slot, other._types = self.ids.copy(), self.edits, dict(self._slot), dict(self._types)
         other._free = list(self._free)
         other._columns = {name: list(column) for name, column in self._columns.items()}
-        other._cards, other._unwritten = self._cards.copy(), self._unwritten
+        other._cards = self._cards.copy()
         return other
+
+    def find(self, ids: Iterable[str]) -> Rows:
+        """The slots of those ids that are held, in order and without duplicates."""
+        once = ids if isinstance(ids, Set) else dict.fromkeys(ids)
+        return np.array([slot for slot in map(self._slot.get, once) if slot is not None], dtype=np.int64)
+
+    def of(self, ids: Sequence[str]) -> Rows:
+        """The slot of each id, in order; KeyError for an id that is not held."""
+        return np.array([self._slot[item] for item in ids], dtype=np.int64)
+
+    def look_up(self, ids: Sequence[str]) -> Rows:
+        """The slot of each id, in order; -1 for one that is not held."""
+        return np.fromiter(map(self._slot.get, ids, repeat(-1)), np.int64, len(ids))
+
+    def by_id(self) -> Rows:
+        """The slots of all items, in the order of their ids."""
+        return np.array([self._slot[item] for item in sorted(self._slot)], dtype=np.int64)
+
+    def packed(self) -> Rows:
+        """The slots of all items: each in the place of its number, as far as there are items, the others where slots are free."""
+        taken, count = self.taken(), len(self._slot)
+        order = np.full(count, -1)
+        low = taken[taken < count]
+        order[low] = low
+        order[order < 0] = taken[taken >= count]
+        return order
+
+    def taken(self) -> Rows:
+        """The slots of all items, ascending."""
+        return np.sort(np.fromiter(self._slot.values(), np.int64, len(self._slot)))
 
     def put(self, ids: Sequence[str], table: pa.Table) -> Rows:
         """Give each id a slot, its own if it has one, and set its columns; the set of columns becomes the table's.
@@ -76,7 +123,7 @@ class Slots(Places):
         self._columns = self._conformed(table)
         if self._types != types:
             self.edits += 1
-            self._cards = Cards()
+            self._cards.clear()
             self.journal.forget()
         taken = {item: self._take(item) for item in ids if item not in self._slot}
         slots = np.array([taken[item] if item in taken else self._slot[item] for item in ids], np.int64)
@@ -120,11 +167,21 @@ class Slots(Places):
                 self.edits += 1
                 self._cards.forget([slot])
 
+    def _take(self, item: str) -> int:
+        """A slot for a new item."""
+        if self._free:
+            slot = self._free.pop()
+            self.ids[slot] = item
+        else:
+            slot = len(self.ids)
+            self.ids.append(item)
+        return slot
+
     def _filled(self, ids: Sequence[str], table: pa.Table) -> Rows:
         """`put` where there was nothing yet: what a load does."""
         self._columns = {name: table.column(name).to_pylist() for name in self._conformed(table)}
         self.ids, self._slot = Names(ids), {item: slot for slot, item in enumerate(ids)}
-        self._cards, self._unwritten = Cards(), True
+        self._cards.await_all()
         self.edits += 1
         return np.arange(len(ids), dtype=np.int64)
 
@@ -141,6 +198,11 @@ class Slots(Places):
             slots = np.array(list(freed.values()), np.int64)
             self.journal.note(Edit(slots, None), len(self.ids))
             return slots
+
+    def reuse(self, slots: Rows) -> None:
+        """Give away slots of items that were taken away: whoever looks up what was in them must be gone by now."""
+        self._cards.lately.forget()
+        self._free.extend(slots.tolist())
 
     @property
     def types(self) -> dict[str, pa.DataType]:
@@ -177,41 +239,22 @@ class Slots(Places):
                     found[item] = row
         return found
 
+    def values(self, slots: Rows) -> dict[str, list[object]]:
+        """Every column's values in some slots, in order."""
+        return {name: [column[slot] for slot in slots.tolist()] for name, column in self._columns.items()}
+
+    def named(self, slots: Rows) -> list[str]:
+        """The ids in some slots, in order, which are shown next; whoever asks keeps slots from being reused meanwhile."""
+        ids = self.ids.take(slots)
+        self._cards.lately.remember(ids, slots)
+        return ids
+
     def cards(self, ids: Sequence[str]) -> list[Card | None]:
         """What is shown of each of these items, in order, see `Cards`; None for one that is not held.
 
         As with `rows`, whoever asks keeps slots from being reused.
         """
-        if self._unwritten:
-            self._write_all()
-        turn, lately = self._lately.known()
-        slots = np.fromiter(map(lately.get, ids, repeat(-1)), np.int64, len(ids))
-        if (slots < 0).any():
-            slots = self.look_up(ids)
-        cards = self._cards.get(slots)
-        if not self._lately.still(turn):
-            slots = self.look_up(ids)
-            cards = self._cards.get(slots)
-        return self._with_missing(ids, slots, cards) if None in cards else cards
-
-    def _with_missing(self, ids: Sequence[str], slots: Rows, cards: list[Card | None]) -> list[Card | None]:
-        before = self.edits
-        made = written(self.rows([item for item, card in zip(ids, cards, strict=True) if card is None]))
-        kept = {slot: made[item] for item, slot in zip(ids, slots.tolist(), strict=True) if item in made and slot >= 0}
-        self._cards.keep(kept)
-        if self.edits != before:
-            self._cards.forget(kept)
-        return [made.get(item) if card is None else card for item, card in zip(ids, cards, strict=True)]
-
-    def _write_all(self) -> None:
-        """Write the cards of all items, of which many came at once: a second for a million."""
-        with self.lock:
-            if self._unwritten and len(self.ids):
-                holds = np.zeros(len(self.ids), np.bool_)
-                holds[self.taken()] = True
-                block = Block.of(self.ids.take(np.arange(len(holds))), self._columns, self._types)
-                self._cards = Cards(block, None if block is None else holds)
-            self._unwritten = False
+        return self._cards.of(self, ids)
 
     def first(self, k: int, without: Container[str], slots: Rows | None = None) -> list[str]:
         """The first k items by slot, or what there is; some are left out, and all whose slot is not among `slots`."""
