@@ -107,8 +107,8 @@ def test_items_are_shown_where_they_were_found_only_while_they_are_there() -> No
     assert shown(slots, ["i2"]) == [None]
     slots.reuse(freed)
     slots.put(["new"], pa.table({"item_id": ["new"], "n": [9]}))
-    assert shown(slots, ["i2"]) == [None]
     assert shown(slots, ["new"]) == [{"item_id": "new", "item": {"n": 9}}]
+    assert shown(slots, ["i2"]) == [None]
 
 
 def test_who_knew_where_items_lay_hears_that_slots_were_given_away() -> None:
