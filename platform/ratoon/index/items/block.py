@@ -28,10 +28,9 @@ Writer = Callable[[Sequence[object]], list[str]]
 class Block:
     """JSON members `,"item_id": ..., "item": {...}` by slot, from slot 0. Never changes."""
 
-    def __init__(self, data: npt.NDArray[np.uint8]) -> None:
-        """Args: data: one after the other, END after each."""
-        self._view = memoryview(data)
-        self._bounds = np.append(0, np.flatnonzero(data == END) + 1)
+    def __init__(self, data: bytearray, bounds: npt.NDArray[np.int64]) -> None:
+        """Args: data: one after the other, END after each. bounds: where each begins, and where the last ends."""
+        self._view, self._bounds = memoryview(data).toreadonly(), bounds
 
     def __len__(self) -> int:
         """How many slots it has."""
@@ -53,23 +52,16 @@ class Block:
         writers = {name: writer for name in types if (writer := writer_of(types[name])) is not None}
         if len(writers) < len(types):
             return None
-        parts = []
+        data, bounds = bytearray(), [np.zeros(1, np.int64)]
         for first in range(0, count, AT_ONCE):
             ids, columns = told(np.arange(first, min(first + AT_ONCE, count)))
             names = ",".join(f"{quoted(name).replace('%', '%%')}:%s" for name in columns)
             template = f',"item_id":%s,"item":{{{names}}}\n'
             written = [_strings(ids), *(writers[name](values) for name, values in columns.items())]
-            parts.append("".join(map(template.__mod__, zip(*written, strict=True))).encode())
-        return cls(_joined(parts))
-
-
-def _joined(parts: list[bytes]) -> npt.NDArray[np.uint8]:
-    # NumPy asks for large pages, of which the processor finds one among many sooner; a `bytes` has small ones.
-    data, end = np.empty(sum(map(len, parts)), np.uint8), 0
-    for part in parts:
-        data[end : end + len(part)] = np.frombuffer(part, np.uint8)
-        end += len(part)
-    return data
+            part = "".join(map(template.__mod__, zip(*written, strict=True))).encode()
+            bounds.append(np.flatnonzero(np.frombuffer(part, np.uint8) == END) + 1 + len(data))
+            data += part
+        return cls(data, np.concatenate(bounds))
 
 
 def writer_of(dtype: pa.DataType) -> Writer | None:
