@@ -19,7 +19,7 @@ __all__ = ["indexes"]
 
 def told(index: Index, ids: list[str]) -> list[dict[str, Any] | None]:
     """What is shown of each item: read from its JSON."""
-    return [None if card is None else json.loads(b"{" + card.removeprefix(b",") + b"}") for card in index.cards(ids)]
+    return [None if card is None else json.loads(b"{" + bytes(card).removeprefix(b",") + b"}") for card in index.cards(ids)]
 
 
 def test_cards_are_columns_as_json(indexes: Indexes) -> None:

@@ -112,7 +112,7 @@ def _alone(lists: Lists, slots: Slots, query: Vectors, k: int, nprobe: int, out:
     (scores,), (near,) = lists.search(query, depth, nprobe)
     if near[-1] < 0 or not (scores[1:] < scores[:-1]).all():
         return None
-    found = [pair for pair in zip(slots.ids.take(near), scores.tolist(), strict=True) if pair[0] not in out]
+    found = [pair for pair in zip(slots.named(near), scores.tolist(), strict=True) if pair[0] not in out]
     return found[:k] if len(found) > k else None
 
 

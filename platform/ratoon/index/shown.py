@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ratoon.domain.predicate import Kind, Predicate
 from ratoon.index.filters.current import Filters
+from ratoon.index.items.cards import Card
 from ratoon.index.items.slots import Slots
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class Shown(ABC):
         with self._reading():
             return self._slots.rows(ids)
 
-    def cards(self, ids: Sequence[str]) -> list[bytes | None]:
+    def cards(self, ids: Sequence[str]) -> list[Card | None]:
         """The same as JSON, None for an item that it does not hold."""
         with self._reading():
             return self._slots.cards(ids)

@@ -119,7 +119,7 @@ class Index(Protocol):
     def columns(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
         """The display and filter columns of those of these items that it holds."""
 
-    def cards(self, ids: Sequence[str]) -> list[bytes | None]:
+    def cards(self, ids: Sequence[str]) -> list[bytes | memoryview | None]:
         """What is shown of each of these items, in order: members `,"item_id": ..., "item": {column: value}` of a JSON object.
 
         None for an item that it does not hold.

@@ -1,42 +1,171 @@
-"""What is shown of items, as JSON: made when an item is first answered, and again only when a column of it has changed."""
+"""What is shown of items, as JSON: of all that were loaded at once, of others when they are first answered or have changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from threading import Lock
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from pydantic_core import to_json
 
+from ratoon.index.items.block import Block
+from ratoon.index.items.names import Names
 
-class Cards:
-    """Item -> the members `,"item_id": ..., "item": {...}` of a JSON object after its first.
+Card = bytes | memoryview
+"""The members `,"item_id": ..., "item": {...}` of a JSON object after its first."""
 
-    About 200 bytes an item that was ever answered. Any number of threads may ask while one changes columns: it calls `forget`
-    after a change, and whoever has made a card meanwhile throws it away.
+Rows = npt.NDArray[np.int64]
+
+
+class Told(Protocol):
+    """What items there are: `Slots`."""
+
+    ids: Names
+    edits: int
+    lock: Lock
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """The type of each column."""
+
+    def taken(self) -> Rows:
+        """The slots of all items."""
+
+    def look_up(self, ids: Sequence[str]) -> Rows:
+        """The slot of each id; -1 for one that is not held."""
+
+    def values(self, slots: Rows) -> Mapping[str, Sequence[object]]:
+        """Every column's values in some slots."""
+
+    def rows(self, ids: Iterable[str]) -> Mapping[str, Mapping[str, object]]:
+        """The columns of those of these items that are held."""
+
+
+class Lately:
+    """Where the items of the newest answer lie: what is found is shown next, and to look up where each lies takes a while.
+
+    Threads ask, and remember what they have found while no slot is given to another item; one at a time calls `forget` when
+    that is about to happen.
     """
 
     def __init__(self) -> None:
-        self._made: dict[str, bytes] = {}
+        self._turn = 0
+        self._slots: Mapping[str, int] = {}
 
-    def get(self, ids: Sequence[str]) -> list[bytes | None]:
-        """The cards of items, in order, as far as they were made since their columns changed last."""
-        return list(map(self._made.get, ids))
+    def remember(self, ids: Iterable[str], slots: npt.NDArray[np.int64]) -> None:
+        """These are in these slots."""
+        self._slots = dict(zip(ids, slots.tolist(), strict=True))
 
-    def keep(self, cards: Mapping[str, bytes]) -> None:
-        """Remember cards."""
-        self._made.update(cards)
+    def known(self) -> tuple[int, Mapping[str, int]]:
+        """Item -> its slot, for some; good as long as `still` says so of the number beside."""
+        turn = self._turn  # read first: what was forgotten in between is then told by `still`
+        return turn, self._slots
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Make the cards of these items anew when they are asked for."""
-        for item in ids:
-            self._made.pop(item, None)
+    def still(self, turn: int) -> bool:
+        """Whether no slot was given to another item since."""
+        return self._turn == turn
+
+    def forget(self) -> None:
+        """Some slots are about to be given to other items."""
+        self._slots = {}  # first, as whoever reads the new number must not read what was known before
+        self._turn += 1
+
+
+class Cards:
+    """Slot -> the card of the item in it.
+
+    About 100 bytes for an item of the block, 200 for another that was ever answered. Any number of threads may ask while one
+    changes columns: it calls `forget` after a change, and whoever has made a card meanwhile throws it away.
+
+    Attributes:
+        lately: where the items of the newest answer lie.
+    """
+
+    def __init__(self) -> None:
+        self.lately = Lately()
+        self._awaited = False
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        # The cards of the first slots if they were written at once, and of which that is so: one more, at the end, which no
+        # slot of the block is, stands for those that come after it, and at -1 for none.
+        self._block: tuple[Block | None, npt.NDArray[np.bool_]] = (None, np.zeros(1, np.bool_))
+        self._made: dict[int, bytes] = {}
+
+    def await_all(self) -> None:
+        """Many items have come at once: when the first is shown, write the cards of all, a second for a million."""
+        self.clear()
+        self._awaited = True
+
+    def of(self, told: Told, ids: Sequence[str]) -> list[Card | None]:
+        """The card of each of these items, in order; None for one that is not held.
+
+        Args:
+            told: knows these items; no slot of it is given to another item meanwhile.
+        """
+        if self._awaited:
+            self._write_all(told)
+        turn, lately = self.lately.known()
+        slots = np.fromiter(map(lately.get, ids, repeat(-1)), np.int64, len(ids))
+        if (slots < 0).any():
+            slots = told.look_up(ids)
+        cards = self.get(slots)
+        if not self.lately.still(turn):
+            slots = told.look_up(ids)
+            cards = self.get(slots)
+        return self._with_missing(told, ids, slots, cards) if None in cards else cards
+
+    def _with_missing(self, told: Told, ids: Sequence[str], slots: Rows, cards: list[Card | None]) -> list[Card | None]:
+        before = told.edits
+        made = written(told.rows([item for item, card in zip(ids, cards, strict=True) if card is None]))
+        kept = {slot: made[item] for item, slot in zip(ids, slots.tolist(), strict=True) if item in made and slot >= 0}
+        self._made.update(kept)
+        if told.edits != before:
+            self.forget(kept)
+        return [made.get(item) if card is None else card for item, card in zip(ids, cards, strict=True)]
+
+    def _write_all(self, told: Told) -> None:
+        with told.lock:
+            if not self._awaited:
+                return  # somebody else did
+            holds = np.zeros(len(told.ids) + 1, np.bool_)
+            holds[told.taken()] = True
+            block = Block.of(len(told.ids), lambda slots: (told.ids.take(slots), told.values(slots)), told.types)
+            if block is not None:
+                self._block = block, holds
+            self._awaited = False
+
+    def get(self, slots: Rows) -> list[Card | None]:
+        """The cards in these slots, in order, as far as they were made since columns changed last; -1: None."""
+        block, all_holds = self._block
+        if block is None:
+            return list(map(self._made.get, slots.tolist()))
+        holds = all_holds[np.minimum(slots, len(block))]
+        if holds.all():
+            return [*block.cut(slots)]
+        cards: list[Card | None] = list(map(self._made.get, slots.tolist()))
+        places = np.flatnonzero(holds)
+        for place, card in zip(places.tolist(), block.cut(slots[places]), strict=True):
+            cards[place] = card
+        return cards
+
+    def forget(self, slots: Iterable[int]) -> None:
+        """Make the cards in these slots anew when they are asked for."""
+        _, holds = self._block
+        for slot in slots:
+            if slot < len(holds):
+                holds[slot] = False
+            self._made.pop(slot, None)
 
     def copy(self) -> "Cards":
         """The same cards."""
         other = Cards()
-        other._made = dict(self._made)
+        block, holds = self._block
+        other._block, other._made, other._awaited = (block, holds.copy()), dict(self._made), self._awaited
         return other
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._made.clear()
 
 
 _FIRST, _NEXT = b'{"item_id":', b'},{"item_id":'

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ratoon.index.items.cards import Cards, written
+from ratoon.index.items.cards import Card, Cards
 from ratoon.index.items.journal import Edit, Journal
 from ratoon.index.items.names import Names
 from ratoon.index.items.values import cast, differ
@@ -128,7 +128,7 @@ class Slots:
         taken = {item: self._take(item) for item in ids if item not in self._slot}
         slots = np.array([taken[item] if item in taken else self._slot[item] for item in ids], np.int64)
         self.edits += bool(taken)
-        self._cards.forget(taken)
+        self._cards.forget(taken.values())
         values = {name: table.column(name).to_pylist() for name in self._columns}
         for name, column in self._columns.items():
             column.extend([None] * (len(self.ids) - len(column)))
@@ -165,7 +165,7 @@ class Slots:
             if (blank or value is not None) and differ(column[slot], value):
                 column[slot] = value
                 self.edits += 1
-                self._cards.forget([self.ids[slot]])
+                self._cards.forget([slot])
 
     def _take(self, item: str) -> int:
         """A slot for a new item."""
@@ -181,6 +181,7 @@ class Slots:
         """`put` where there was nothing yet: what a load does."""
         self._columns = {name: table.column(name).to_pylist() for name in self._conformed(table)}
         self.ids, self._slot = Names(ids), {item: slot for slot, item in enumerate(ids)}
+        self._cards.await_all()
         self.edits += 1
         return np.arange(len(ids), dtype=np.int64)
 
@@ -193,13 +194,14 @@ class Slots:
                 self.edits += 1
                 for column in self._columns.values():
                     column[slot] = None
-            self._cards.forget(freed)
+            self._cards.forget(freed.values())
             slots = np.array(list(freed.values()), np.int64)
             self.journal.note(Edit(slots, None), len(self.ids))
             return slots
 
     def reuse(self, slots: Rows) -> None:
         """Give away slots of items that were taken away: whoever looks up what was in them must be gone by now."""
+        self._cards.lately.forget()
         self._free.extend(slots.tolist())
 
     @property
@@ -237,20 +239,22 @@ class Slots:
                     found[item] = row
         return found
 
-    def cards(self, ids: Sequence[str]) -> list[bytes | None]:
+    def values(self, slots: Rows) -> dict[str, list[object]]:
+        """Every column's values in some slots, in order."""
+        return {name: [column[slot] for slot in slots.tolist()] for name, column in self._columns.items()}
+
+    def named(self, slots: Rows) -> list[str]:
+        """The ids in some slots, in order, which are shown next; whoever asks keeps slots from being reused meanwhile."""
+        ids = self.ids.take(slots)
+        self._cards.lately.remember(ids, slots)
+        return ids
+
+    def cards(self, ids: Sequence[str]) -> list[Card | None]:
         """What is shown of each of these items, in order, see `Cards`; None for one that is not held.
 
         As with `rows`, whoever asks keeps slots from being reused.
         """
-        cards = self._cards.get(ids)
-        if None not in cards:
-            return cards
-        before = self.edits
-        made = written(self.rows([item for item, card in zip(ids, cards, strict=True) if card is None]))
-        self._cards.keep(made)
-        if self.edits != before:
-            self._cards.forget(made)
-        return [made.get(item) if card is None else card for item, card in zip(ids, cards, strict=True)]
+        return self._cards.of(self, ids)
 
     def first(self, k: int, without: Container[str], slots: Rows | None = None) -> list[str]:
         """The first k items by slot, or what there is; some are left out, and all whose slot is not among `slots`."""

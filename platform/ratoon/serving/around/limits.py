@@ -1,6 +1,5 @@
 """What a request may not exceed."""
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,8 +21,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         detail = f"A body may have at most {self._limit} bytes; send several requests."
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._limit:
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if declared.isdigit() and int(declared) > self._limit:
             await problem(scope, 413, "body_too_large", detail)(scope, receive, send)
             return
         received = 0
