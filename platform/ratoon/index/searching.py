@@ -10,7 +10,8 @@ from ratoon.index.answers.found import Found, best, ranked
 from ratoon.index.filters.matches import Matches
 from ratoon.index.filters.narrowing import Narrow, one_by_one, scored
 from ratoon.index.items.slots import Rows, Slots
-from ratoon.index.ivf.lists import Lists, Scored
+from ratoon.index.ivf.lists import Lists
+from ratoon.index.ivf.scanning import Scored
 
 LONG = 1_024
 """More exclusions of one query than these: then they are not looked at, instead of being left out of a longer answer."""
