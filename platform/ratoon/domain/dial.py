@@ -16,6 +16,7 @@ class IndexPolicy:
         recall: the least share of the exact top `k` that a search returns.
         exact: up to so many items every vector is looked at.
         codec: how vectors are kept beyond that.
+        filter_mib: MiB at most for copies of the vectors that filters match, of those filters that are asked again and again.
         copies: two, so that readers never wait for a change, or one that takes half the memory.
     """
 
@@ -23,6 +24,7 @@ class IndexPolicy:
     k: int = 100
     exact: int = 20_000
     codec: Codec = "fp16"
+    filter_mib: int = 128
     copies: Literal[1, 2] = 2
 
 
@@ -70,6 +72,10 @@ def explained(dial: Dial, count: int, dim: int, policy: IndexPolicy) -> list[str
         ]
     told.append(f"{dim} numbers take {width} bytes ({dial.codec}), all items {count * width / 2**20:,.1f} MiB a copy")
     told.append(f"so it reads about {looks:,} vectors, {looks * width / 2**20:,.2f} MiB, and compares {dial.lists:,} centroids")
+    told.append(
+        f"of filters that are asked again and again the matching vectors are kept as float32, {policy.filter_mib} MiB at most a "
+        f"server (index.filter_mib), about {policy.filter_mib * 2**20 // (5 * dim + 10):,} of them"
+    )
     if due(dial, count, policy):
         told.append(f"the next refresh lays it out anew: {dial_for(count, policy)}")
     return told

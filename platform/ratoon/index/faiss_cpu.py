@@ -22,7 +22,11 @@ from ratoon.index.answers.found import Found
 from ratoon.index.answers.ranks import Ranks, ranks_of
 from ratoon.index.answers.scores import recall_of
 from ratoon.index.checks import accepted, queries_accepted, vectors_accepted
+from ratoon.index.filters.block import Block
 from ratoon.index.filters.current import Filters
+from ratoon.index.filters.kept import Kept
+from ratoon.index.filters.matches import Matches
+from ratoon.index.filters.narrowing import side_by_side
 from ratoon.index.following import Handover, become
 from ratoon.index.items.slots import Slots
 from ratoon.index.ivf.centroids import shape_for
@@ -58,6 +62,7 @@ class FaissIndex(Shown):
     def _open(self, lists: Lists, dial: Dial, *, paired: bool = True) -> None:
         self._layout = Layout(lists, dial, self.policy, self._writing, paired=paired)
         self._filters = Filters(self._slots)
+        self._kept = Kept(self.policy.filter_mib << 20, self._layout.moved, lambda: self._layout.live)
         self._items: tuple[int, bytes] | None = None
         self._asked_lately = Sample(self.dim)
 
@@ -173,7 +178,13 @@ class FaissIndex(Shown):
         with self._layout.reading() as lists:
             # Asked in here: no slot in these lists is given to another item until we have left them.
             matches = None if only is None else self._filters.matches(only)
-            return searched(lists, self._slots, queries, k, self._layout.probes(lists), exclude, matches)
+            block = None if only is None or matches is None else self._block(only, matches, lists)
+            return searched(lists, self._slots, queries, k, self._layout.probes(lists), exclude, matches, block)
+
+    def _block(self, only: Predicate, matches: Matches, lists: Lists, *, again: bool = False) -> Block | None:
+        """The vectors that match, if it pays to keep them."""
+        pays = side_by_side(lists, matches, self._layout.probes(lists))
+        return self._kept.block(only, matches, lists, again=again) if pays else None
 
     def ranks(
         self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None

@@ -32,6 +32,16 @@ FETCH = {"flat": 100.0, "fp16": 1_300.0, "sq8": 1_300.0}
 """Nanoseconds to fetch one vector from wherever it lies; FAISS decodes slowly one at a time."""
 
 
+NUMBER, CHOICE = 0.15, 60_000.0
+"""Nanoseconds: to multiply and add one number of vectors that lie side by side; to choose the best of the scores."""
+
+
+def side_by_side(lists: Lists, only: Matches, nprobe: int) -> bool:
+    """Whether to keep the matching vectors side by side pays: all of them are scored faster than matches are found otherwise."""
+    scan, fetch = _costs(lists, only, nprobe, 1)
+    return bool(CHOICE + only.count * NUMBER * lists.dim < min(scan, fetch))
+
+
 def one_by_one(lists: Lists, only: Matches, nprobe: int, queries: int) -> bool:
     """Whether it is cheaper to fetch every match and score it than to scan lists: so it is where few match.
 
@@ -40,12 +50,18 @@ def one_by_one(lists: Lists, only: Matches, nprobe: int, queries: int) -> bool:
     `nprobe / lists` of all divided by the share that matches. Constants: measured on one core, 20,000 to 100,000 vectors of 32
     to 128 dimensions; ten times off in one of them moves the border, and neither way finds less.
     """
+    scan, fetch = _costs(lists, only, nprobe, queries)
+    return bool(fetch < scan)
+
+
+def _costs(lists: Lists, only: Matches, nprobe: int, queries: int) -> tuple[float, float]:
+    """Nanoseconds to scan lists for matches, and to fetch and score each of them."""
     count: int = len(lists)
     wanted = min(MARGIN * count * nprobe / lists.nlist, only.count)
     passed = count * wanted / max(only.count, 1)
     scan = lists.nlist * RANK * (lists.nlist > 1) + passed * TEST + wanted * SCORE * lists.dim
     fetch = only.count * (FETCH[lists.codec] + queries * 4 * SCORE * lists.dim)
-    return bool(fetch < queries * scan)
+    return float(queries * scan), float(fetch)
 
 
 def scored(lists: Lists, only: Matches, queries: Vectors, k: int, gone: Sequence[Rows]) -> Iterator[list[tuple[int, float]]]:

@@ -30,6 +30,9 @@ LIST = 32
 
 ABSENT = -1
 
+RUN = 8
+"""Vectors to a list from which on it is faster to copy them from there than to let FAISS find and decode each of them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
@@ -196,8 +199,16 @@ class Lists:
 
     def vectors(self, slots: Rows) -> Vectors:
         """The vectors in these slots, in order, shape (n, dim); each holds one."""
-        found: Vectors = self._faiss.reconstruct_batch(slots)
-        return np.ascontiguousarray(found[:, : self.dim])
+        where = self._where[slots]
+        order = np.argsort(where, kind="stable")
+        runs = np.split(order, np.flatnonzero(np.diff(where[order] >> LIST)) + 1)
+        if len(slots) < RUN * len(runs):
+            found: Vectors = self._faiss.reconstruct_batch(slots)
+            return np.ascontiguousarray(found[:, : self.dim])
+        codes = np.empty((len(slots), self._width), np.uint8)
+        for rows in runs:
+            codes[rows] = self.entries(int(where[rows[0]] >> LIST))[1][where[rows] & (1 << LIST) - 1]
+        return np.ascontiguousarray(self.decoded(codes))
 
     def entries(self, number: int) -> tuple[Rows, Codes]:
         """Views on the slots and codes of a list: good until the next change."""
