@@ -5,7 +5,7 @@ search looks at the likeliest of these. Ids, slots and columns are Python's; vec
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from threading import RLock
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ratoon.domain.dial import Dial, IndexPolicy, dial_for, due
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
-from ratoon.domain.predicate import Predicate
+from ratoon.domain.predicate import FilterRefused, Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
 from ratoon.index.answers.asked import Asked
@@ -22,7 +22,7 @@ from ratoon.index.answers.found import Found
 from ratoon.index.answers.ranks import Ranks, ranks_of
 from ratoon.index.answers.scores import recall_of
 from ratoon.index.checks import accepted, queries_accepted, vectors_accepted
-from ratoon.index.filters.block import Block
+from ratoon.index.filters.block import Block, pieces
 from ratoon.index.filters.current import Filters
 from ratoon.index.filters.kept import Kept
 from ratoon.index.filters.matches import Matches
@@ -118,6 +118,7 @@ class FaissIndex(Shown):
         other._open(lent, self.dial, paired=False)
         become(other._slots, other._layout, other._writing, snapshot, without)
         other._filters.warm(self._filters)
+        other._keep(self._kept.asked())
         other._handover = Handover(self, live, touched)
         return other
 
@@ -185,6 +186,15 @@ class FaissIndex(Shown):
         """The vectors that match, if it pays to keep them."""
         pays = side_by_side(lists, matches, self._layout.probes(lists))
         return self._kept.block(only, matches, lists, again=again) if pays else None
+
+    def _keep(self, asked: Iterable[Predicate]) -> None:
+        """Have what these filters match side by side, where it pays, before anybody searches here."""
+        with self._layout.reading() as lists:
+            for only in asked:
+                with suppress(FilterRefused):
+                    matches = self._filters.matches(only)
+                    for _ in range(pieces(matches.count)):
+                        self._block(only, matches, lists, again=True)
 
     def ranks(
         self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None

@@ -40,8 +40,7 @@ class Shown(ABC):
 
     def prepare(self, only: Predicate) -> None:
         """Make it so; FilterRefused if it does not fit the columns."""
-        with self._reading():
-            self._filters.matches(only)
+        self._filters.matches(only)
 
     def kinds(self) -> dict[str, Kind]:
         """What each column holds."""

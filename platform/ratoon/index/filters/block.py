@@ -139,6 +139,11 @@ def room(count: int) -> int:
     return count * 5 // 4 + PIECE
 
 
+def pieces(count: int) -> int:
+    """How often a block of so many vectors is asked for until it is whole."""
+    return 1 + count // PIECE
+
+
 def bytes_for(count: int, dim: int) -> int:
     """What a block of so many vectors takes at most."""
     return room(count) * (4 * dim + 8)
