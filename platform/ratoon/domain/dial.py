@@ -45,6 +45,11 @@ class Dial:
     recall: float | None = None
 
 
+def filled_up(dim: int, codec: Codec) -> int:
+    """The length at which vectors of `dim` numbers are kept: where they are decoded, that is done by eight numbers at once."""
+    return dim if codec == "flat" else -(-dim // 8) * 8
+
+
 def dial_for(count: int, policy: IndexPolicy) -> Dial:
     """The layout for so many items; `nprobe` is where measuring begins.
 
@@ -58,7 +63,7 @@ def dial_for(count: int, policy: IndexPolicy) -> Dial:
 
 def explained(dial: Dial, count: int, dim: int, policy: IndexPolicy) -> list[str]:
     """Why an index of so many items is laid out as it is, and what a search costs in it; a sentence each."""
-    width = {"flat": 4, "fp16": 2, "sq8": 1}[dial.codec] * dim
+    width = {"flat": 4, "fp16": 2, "sq8": 1}[dial.codec] * filled_up(dim, dial.codec)
     looks = round(count * min(1, dial.nprobe / dial.lists))
     if dial.lists == 1:
         told = [f"{count:,} items, of which each is looked at, as up to {policy.exact:,} (index.exact): answers are exact"]

@@ -5,7 +5,7 @@ search looks at the likeliest of these. Ids, slots and columns are Python's; vec
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from threading import RLock
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ratoon.domain.dial import Dial, IndexPolicy, dial_for, due
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
-from ratoon.domain.predicate import FilterRefused, Predicate
+from ratoon.domain.predicate import Predicate
 from ratoon.domain.release import Metric
 from ratoon.domain.shift import Shift
 from ratoon.index.answers.asked import Asked
@@ -22,7 +22,7 @@ from ratoon.index.answers.found import Found
 from ratoon.index.answers.ranks import Ranks, ranks_of
 from ratoon.index.answers.scores import recall_of
 from ratoon.index.checks import accepted, queries_accepted, vectors_accepted
-from ratoon.index.filters.block import Block, pieces
+from ratoon.index.filters.block import Block
 from ratoon.index.filters.current import Filters
 from ratoon.index.filters.kept import Kept
 from ratoon.index.filters.matches import Matches
@@ -118,7 +118,8 @@ class FaissIndex(Shown):
         other._open(lent, self.dial, paired=False)
         become(other._slots, other._layout, other._writing, snapshot, without)
         other._filters.warm(self._filters)
-        other._keep(self._kept.asked())
+        with other._layout.reading() as lists:
+            other._kept.fill(self._kept.asked(), other._filters.matches, lists)
         other._handover = Handover(self, live, touched)
         return other
 
@@ -175,26 +176,17 @@ class FaissIndex(Shown):
     ) -> list[Found]:
         """For each query its k best (item id, score), best first, ties by id; see `ports.Index`."""
         queries = queries_accepted(queries, self.dim, k, exclude)
-        self._asked_lately.add(queries)
+        self._asked_lately.add(queries, exclude)
         with self._layout.reading() as lists:
             # Asked in here: no slot in these lists is given to another item until we have left them.
             matches = None if only is None else self._filters.matches(only)
             block = None if only is None or matches is None else self._block(only, matches, lists)
             return searched(lists, self._slots, queries, k, self._layout.probes(lists), exclude, matches, block)
 
-    def _block(self, only: Predicate, matches: Matches, lists: Lists, *, again: bool = False) -> Block | None:
+    def _block(self, only: Predicate, matches: Matches, lists: Lists) -> Block | None:
         """The vectors that match, if it pays to keep them."""
         pays = side_by_side(lists, matches, self._layout.probes(lists))
-        return self._kept.block(only, matches, lists, again=again) if pays else None
-
-    def _keep(self, asked: Iterable[Predicate]) -> None:
-        """Have what these filters match side by side, where it pays, before anybody searches here."""
-        with self._layout.reading() as lists:
-            for only in asked:
-                with suppress(FilterRefused):
-                    matches = self._filters.matches(only)
-                    for _ in range(pieces(matches.count)):
-                        self._block(only, matches, lists, again=True)
+        return self._kept.block(only, matches, lists) if pays else None
 
     def ranks(
         self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
@@ -256,11 +248,11 @@ class FaissIndex(Shown):
     def probe(self) -> float | None:
         """The share of the exact answers that some of the newest searches found; None if too few have asked lately.
 
-        Every vector is scored for each, a few lists at a time, in the thread that calls. If the policy asks for more than was
-        certainly found, searches look into more lists from now on.
+        What they excluded is no answer here either. Every vector is scored for each, a few lists at a time, in the thread that
+        calls. If the policy asks for more than was certainly found, searches look into more lists from now on.
         """
-        queries = self._asked_lately.queries()
-        return self._layout.probe(queries) if len(queries) >= LEAST else None
+        queries, excluded = self._asked_lately.asked()
+        return self._layout.probe(queries, [self._slots.find(ids) for ids in excluded]) if len(queries) >= LEAST else None
 
     def upkeep(self) -> int:
         """Mend the lists that are most in want of it, in place and in little time; how many got another centroid."""

@@ -1,13 +1,14 @@
 """Blocks of the filters that are asked again and again, in a bounded number of bytes."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Lock
 
 import numpy as np
 
-from ratoon.domain.predicate import Predicate
-from ratoon.index.filters.block import Block, Growing, bytes_for
+from ratoon.domain.predicate import FilterRefused, Predicate
+from ratoon.index.filters.block import Block, Growing, bytes_for, pieces
 from ratoon.index.filters.matches import Matches
 from ratoon.index.items.journal import Journal
 from ratoon.index.ivf.lists import Lists
@@ -62,6 +63,14 @@ class Kept:
                 return None
             self._blocks.move_to_end(only)
             return found.grow(lists)
+
+    def fill(self, asked: Iterable[Predicate], matches_of: Callable[[Predicate], Matches], lists: Lists) -> None:
+        """Keep what is in the live lists of filters that were asked elsewhere, as far as they fit the columns."""
+        for only in asked:
+            with suppress(FilterRefused):
+                matches = matches_of(only)
+                for _ in range(pieces(matches.count)):
+                    self.block(only, matches, lists, again=True)
 
     def _heard_before(self, only: Predicate) -> bool:
         before = only in self._heard

@@ -8,15 +8,7 @@ filled up with zeros, which change no inner product, and nobody outside the list
 import numpy as np
 import numpy.typing as npt
 
-from ratoon.domain.dial import Codec
 from ratoon.domain.embedding import Vectors
-
-EIGHT = 8
-
-
-def filled_up(dim: int, codec: Codec) -> int:
-    """The length of vectors of `dim` numbers as FAISS is given them."""
-    return dim if codec == "flat" else -(-dim // EIGHT) * EIGHT
 
 
 def longer(rows: npt.NDArray[np.generic], length: int) -> npt.NDArray[np.generic]:

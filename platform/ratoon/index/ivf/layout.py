@@ -1,6 +1,6 @@
 """Vectors by slot: the lists they lie in, and what lays them out anew while they are searched and changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock, RLock
@@ -237,24 +237,24 @@ class Layout:
                 lists.put(slots, lists.assigned(vectors), lists.encoded(vectors))
         self._missed = []
 
-    def tune(self, queries: Vectors) -> None:
+    def tune(self, queries: Vectors, gone: Sequence[Rows] = ()) -> None:
         """Choose how many lists to look at; see `FaissIndex.tune`."""
         with self._rebuilding:
-            self.dial = self._tuned(self.dial, self._sides, queries)
+            self.dial = self._tuned(self.dial, self._sides, queries, gone)
 
-    def _tuned(self, dial: Dial, sides: Sides, queries: Vectors) -> Dial:
+    def _tuned(self, dial: Dial, sides: Sides, queries: Vectors, gone: Sequence[Rows] = ()) -> Dial:
         if not len(queries):
             with self._writing:
                 queries = self._sample(STAND_INS)
-        nprobe, recall = probes_for(sides, queries, self._policy.k, self._policy.recall)
+        nprobe, recall = probes_for(sides, queries, self._policy.k, self._policy.recall, gone)
         return replace(dial, nprobe=nprobe, recall=recall)
 
-    def probe(self, queries: Vectors) -> float:
+    def probe(self, queries: Vectors, gone: Sequence[Rows] = ()) -> float:
         """The share of the exact answers that is found; see `FaissIndex.probe`."""
         with self._rebuilding:
-            share, error = share_of(self._sides, queries, self._policy.k, self.dial.nprobe)
+            share, error = share_of(self._sides, queries, self._policy.k, self.dial.nprobe, gone)
         if share + error < self._policy.recall:
-            self.tune(queries)
+            self.tune(queries, gone)
         return share
 
     def upkeep(self) -> int:

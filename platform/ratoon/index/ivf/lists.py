@@ -13,12 +13,12 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from ratoon.domain.dial import Codec
+from ratoon.domain.dial import Codec, filled_up
 from ratoon.domain.embedding import Vectors
 from ratoon.index.answers.held import Held
 from ratoon.index.checks import refuse_mapped
 from ratoon.index.items.slots import Rows
-from ratoon.index.ivf.eights import filled_up, learnt, longer
+from ratoon.index.ivf.eights import learnt, longer
 from ratoon.index.ivf.nearest import Nearest, memory
 from ratoon.index.ivf.scanning import Scored, scanned, selector
 

@@ -19,7 +19,7 @@ from typing import Any
 import faiss
 
 from ratoon import durable
-from ratoon.index.ivf.eights import filled_up
+from ratoon.domain.dial import filled_up
 from ratoon.index.mapped.fixed import Base, filled
 from ratoon.index.mapped.lists import MappedLists
 from ratoon.index.stored import Written
