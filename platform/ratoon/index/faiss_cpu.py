@@ -62,7 +62,7 @@ class FaissIndex(Shown):
     def _open(self, lists: Lists, dial: Dial, *, paired: bool = True) -> None:
         self._layout = Layout(lists, dial, self.policy, self._writing, paired=paired)
         self._filters = Filters(self._slots)
-        self._kept = Kept(self.policy.filter_mib << 20, self._layout.moved, lambda: self._layout.live)
+        self._kept = Kept(self.policy.filter_mib << 20, self._layout)
         self._items: tuple[int, bytes] | None = None
         self._asked_lately = Sample(self.dim)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ratoon.domain.predicate import FilterRefused, Predicate
 from ratoon.index.filters.block import Block, Growing, bytes_for, pieces
 from ratoon.index.filters.matches import Matches
-from ratoon.index.items.journal import Journal
+from ratoon.index.ivf.layout import Layout
 from ratoon.index.ivf.lists import Lists
 
 HEARD = 256
@@ -22,12 +22,11 @@ class Kept:
 
     Args:
         budget: bytes; the block that was asked for longest ago makes room for a new one.
-        edits: of vectors: an edit is noted there after it has become visible and before whoever made it goes on.
-        live: the lists that are searched now.
+        layout: of the vectors.
     """
 
-    def __init__(self, budget: int, edits: Journal, live: Callable[[], Lists]) -> None:
-        self._budget, self._edits, self._live = budget, edits, live
+    def __init__(self, budget: int, layout: Layout) -> None:
+        self._budget, self._layout = budget, layout
         self._lock = Lock()
         self._heard: OrderedDict[Predicate, None] = OrderedDict()
         self._blocks: OrderedDict[Predicate, Growing] = OrderedDict()
@@ -52,8 +51,8 @@ class Kept:
         """
         with self._lock:
             # In this order: lists that are live after it was read hold all edits before this one, see `Sides`.
-            end = self._edits.end
-            if lists is not self._live():
+            end = self._layout.moved.end
+            if lists is not self._layout.live:
                 return None
             found = self._blocks.get(only)
             wanted = again or self._heard_before(only) if found is None else not self._followed(found, matches, end)
@@ -81,7 +80,7 @@ class Kept:
 
     def _followed(self, found: Growing, matches: Matches, end: int) -> bool:
         """Bring a block forward; False if too much has become of its vectors."""
-        edits = self._edits.since(found.known)
+        edits = self._layout.moved.since(found.known)
         if edits is None:
             return False
         edits = edits[: end - found.known]
