@@ -1,6 +1,6 @@
 """What is evaluated, and what is not evaluated again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from ratoon.domain.matching import Bools, Column, matching
 from ratoon.domain.predicate import All, Equals, Has, Predicate, Range
 from ratoon.index.filters import current
 from ratoon.index.filters.current import MOST, Filters
+from ratoon.index.filters.encoded import Encoded
 from ratoon.index.items.journal import FEW
 from ratoon.index.items.slots import Slots
 
@@ -133,7 +134,7 @@ def test_a_column_is_read_while_items_change(monkeypatch: pytest.MonkeyPatch) ->
     asking = Filters(slots)
     assert asking.matches(Equals("n", 150)).count == 1
 
-    class Slow(current.Encoded):
+    class Slow(Encoded):
         def __init__(self, *given: Any) -> None:
             super().__init__(*given)
             put(slots, [151, 500], l=[["both"], ["both"]])
@@ -148,14 +149,15 @@ def test_a_column_is_read_while_items_change(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_column_is_read_again_if_too_much_became_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where more changes than is remembered while a column is read, or its type does, it is read anew."""
-    slots, turns = filled(400), iter([[7] * (FEW + 1), [0.5] * (FEW + 1)])
+    slots = filled(400)
+    turns: Iterator[list[object]] = iter([[7] * (FEW + 1), [0.5] * (FEW + 1)])
     asking, numbers = Filters(slots), list(range(FEW + 1))
 
-    class Slow(current.Encoded):
+    class Slow(Encoded):
         def __init__(self, *given: Any) -> None:
             super().__init__(*given)
             for values in turns:
-                put(slots, numbers, n=list(values))
+                put(slots, numbers, n=values)
                 break
 
     monkeypatch.setattr(current, "Encoded", Slow)

@@ -62,6 +62,19 @@ def test_what_is_asked_again_is_kept() -> None:
     assert index._kept.size == bytes_for(COUNT // 10, DIM)
 
 
+def another(index: FaissIndex) -> None:
+    """An item gives its slot to another."""
+    index.remove(exact(index)[:1])
+    index.remove([])
+    index.upsert(EmbeddingBatch(("other",), -drawn(1, 9), pa.table({"item_id": ["other"], "n": [3]})))
+
+
+def mended(index: FaissIndex) -> None:
+    """Many go elsewhere, and lists go after them."""
+    index.overwrite([f"i{n}" for n in range(0, 4_000, 2)], 5 + drawn(2_000, 5))
+    index.upkeep()
+
+
 CHANGES: dict[str, Callable[[FaissIndex], object]] = {
     "upsert": lambda index: index.upsert(
         EmbeddingBatch(("new", "i3"), 100 * drawn(2, 9), pa.table({"item_id": ["new", "i3"], "n": [3, 4]}))
@@ -69,13 +82,9 @@ CHANGES: dict[str, Callable[[FaissIndex], object]] = {
     "overwrite": lambda index: index.overwrite(["i13", "i14"], np.concatenate([100 * drawn(1, 9), drawn(1, 4)])),
     "amend": lambda index: index.amend(pa.table({"item_id": ["i4", "i23"], "n": [3, 5]})),
     "remove": lambda index: index.remove(exact(index)[:5]),
-    "another in its slot": lambda index: (
-        index.remove(exact(index)[:1]),
-        index.remove([]),
-        index.upsert(EmbeddingBatch(("other",), -drawn(1, 9), pa.table({"item_id": ["other"], "n": [3]}))),
-    ),
+    "another in its slot": another,
     "rebuild": lambda index: index.rebuild(Dial(lists=30, codec="sq8", nprobe=2)),
-    "upkeep": lambda index: (index.overwrite([f"i{n}" for n in range(0, 4_000, 2)], 5 + drawn(2_000, 5)), index.upkeep()),
+    "upkeep": mended,
     "settle": lambda index: index.settle(lambda: drawn(50, 6)),
     "many": lambda index: index.overwrite([f"i{n}" for n in range(COUNT)], drawn(COUNT, 5)),
 }
