@@ -76,11 +76,11 @@ def explained(dial: Dial, count: int, dim: int, policy: IndexPolicy) -> list[str
             f"a search looks into the nearest {dial.nprobe}: {found}, {policy.recall:g} are wanted (index.recall)",
         ]
     told.append(f"{dim} numbers take {width} bytes ({dial.codec}), all items {count * width / 2**20:,.1f} MiB a copy")
-    told.append(f"so it reads about {looks:,} vectors, {looks * width / 2**20:,.2f} MiB, and compares {dial.lists:,} centroids")
     told.append(
         f"of filters that are asked again and again the matching vectors are kept as float32, {policy.filter_mib} MiB at most a "
         f"server (index.filter_mib), about {policy.filter_mib * 2**20 // (5 * dim + 10):,} of them"
     )
+    told.append(f"so it reads about {looks:,} vectors, {looks * width / 2**20:,.2f} MiB, and compares {dial.lists:,} centroids")
     if due(dial, count, policy):
         told.append(f"the next refresh lays it out anew: {dial_for(count, policy)}")
     return told
