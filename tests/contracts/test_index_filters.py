@@ -17,7 +17,7 @@ from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.predicate import All, Equals, Exists, FilterRefused, Has, Not, Predicate, Range
 from ratoon.index.faiss_cpu import FaissIndex
-from ratoon.index.filters import narrowing
+from ratoon.index.filters import block, narrowing
 from ratoon.ports import Index, Indexes
 from tests.contracts.test_index import DIM, GRID, KINDS, NAMES, indexes, queries
 from tests.domain.test_matching import PREDICATES, ROWS, Row, naive
@@ -35,6 +35,7 @@ TYPES = pa.schema(
         ("l", pa.list_(pa.string())),
     ]
 )
+WAYS = ["fetched", "scanned", "kept"]
 VECTOR = st.lists(st.sampled_from(GRID), min_size=DIM, max_size=DIM)
 
 
@@ -63,6 +64,13 @@ class AgainstRows(RuleBasedStateMachine):
         self.index.upsert(batch(items))
         self.model |= items
         self.lay_out()
+
+    @rule(vector=VECTOR, number=st.integers(0, 39))
+    def move(self, vector: list[float], number: int) -> None:
+        """One item has another vector and its old columns."""
+        if (item := IDS[number]) in self.model:
+            self.model[item] = (vector, self.model[item][1])
+            self.index.overwrite([item], np.array([vector], np.float32))
 
     @rule(row=ROWS)
     def tell(self, row: Row) -> None:
@@ -118,15 +126,15 @@ class AgainstRows(RuleBasedStateMachine):
             assert self.index.search(np.ones((1, DIM), np.float32), 3, (), Equals("whatever", 1)) == [[]]
 
 
-@pytest.mark.parametrize("fetched", [True, False], ids=["fetched", "scanned"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("many", [False, True], ids=["one_list", "lists"])
 @pytest.mark.parametrize("kind", KINDS, ids=NAMES)
-def test_what_matches_is_found(kind: Callable[[], Indexes], many: bool, fetched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_matches_is_found(kind: Callable[[], Indexes], many: bool, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through any edits any filter finds what brute force over the matching rows does, exclusions and ties included.
 
     Whichever way is taken, as so few items would always be fetched one by one.
     """
-    go(monkeypatch, fetched)
+    go(monkeypatch, way)
     machine = type("Machine", (AgainstRows,), {"kind": staticmethod(kind), "many": many})
     run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
 
@@ -140,9 +148,11 @@ def laid_out(index: Index, indexes: Indexes, dial: Dial) -> Index:
     return index if other is index else indexes.load(other.snapshot())
 
 
-def go(monkeypatch: pytest.MonkeyPatch, fetched: bool) -> None:
-    """Let matches be fetched one by one, or scanned for, however many there are."""
-    monkeypatch.setattr(narrowing, "FETCH", dict.fromkeys(narrowing.FETCH, -1e9 if fetched else 1e9))
+def go(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Let matches be fetched one by one, scanned for, or kept side by side in pieces of a few, however many there are."""
+    monkeypatch.setattr(narrowing, "FETCH", dict.fromkeys(narrowing.FETCH, -1e9 if way == "fetched" else 1e9))
+    monkeypatch.setattr(narrowing, "CHOICE", -1e18 if way == "kept" else 1e18)
+    monkeypatch.setattr(block, "PIECE", 4)
 
 
 def numbered(indexes: Indexes, count: int) -> Index:
@@ -236,10 +246,10 @@ def test_a_column_of_another_type_is_asked_as_such(indexes: Indexes) -> None:
         index.matching(["a"], Equals("year", 1990))
 
 
-@pytest.mark.parametrize("fetched", [True, False], ids=["fetched", "scanned"])
-def test_readers_with_filters_beside_a_writer(indexes: Indexes, fetched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_readers_with_filters_beside_a_writer(indexes: Indexes, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While items come, change columns and go, nobody finds an item of half a change, or one with another's vector."""
-    go(monkeypatch, fetched)
+    go(monkeypatch, way)
     index, stop, wrong = indexes.empty(2, "dot"), threading.Event(), list[object]()
 
     def put(rng: np.random.Generator, numbers: list[int]) -> None:

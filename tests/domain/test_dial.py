@@ -28,9 +28,14 @@ def test_a_layout_is_explained_by_what_a_search_costs() -> None:
     whole = explained(Dial(), 5_000, 64, policy)
     assert whole[0] == "5,000 items, of which each is looked at, as up to 10,000 (index.exact): answers are exact"
     assert whole[-1] == "so it reads about 5,000 vectors, 1.22 MiB, and compares 1 centroids"
+    assert whole[-2] == (
+        "of filters that are asked again and again the matching vectors are kept as float32, 128 MiB at most a server "
+        "(index.filter_mib), about 406,720 of them"
+    )
+    assert explained(Dial(500, "fp16", 10), 50_000, 68, policy)[2] == "68 numbers take 144 bytes (fp16), all items 6.9 MiB a copy"
     parts = explained(Dial(500, "fp16", 10, 0.961), 50_000, 64, policy)
     assert parts[1] == "a search looks into the nearest 10: 0.961 of the exact top 100 were found, 0.95 are wanted (index.recall)"
     assert parts[2] == "64 numbers take 128 bytes (fp16), all items 6.1 MiB a copy"
-    assert parts[3] == "so it reads about 1,000 vectors, 0.12 MiB, and compares 500 centroids"
+    assert parts[4] == "so it reads about 1,000 vectors, 0.12 MiB, and compares 500 centroids"
     assert explained(Dial(), 20_000, 64, policy)[-1].startswith("the next refresh lays it out anew: Dial(lists=283,")
     assert "nothing has been asked yet" in explained(Dial(500, "sq8", 10), 50_000, 64, policy)[1]

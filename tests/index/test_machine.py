@@ -11,14 +11,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
+from ratoon.domain.predicate import Equals, Not, Range
 from ratoon.index.exact import ExactIndex
 from ratoon.index.faiss_cpu import FaissIndex
+from ratoon.index.filters import block, narrowing
 from ratoon.ports import Files
 
 DIM = 4
 IDS = [f"i{number}" for number in range(40)]
 # Few values on a coarse grid: ties are common, every inner product is exact in float32 and every number in float16.
 ROWS = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), min_size=DIM, max_size=DIM)
+FILTERS = (Range("n", 1, None), Not(Equals("n", 3)), Equals("n", 0))
 ITEMS = st.lists(st.tuples(st.sampled_from(IDS), ROWS, st.integers(0, 3)), min_size=1, max_size=25)
 
 
@@ -103,6 +106,22 @@ class AgainstOracle(RuleBasedStateMachine):
         assert self.index.best(asked, k, [exclude]) == self.oracle.best(asked, k, [exclude])
 
     @precondition(lambda self: len(self.oracle) > 0)
+    @rule(query=ROWS, k=st.integers(1, 45), exclude=st.sets(st.sampled_from(IDS), max_size=30))
+    def filtered(self, query: list[float], k: int, exclude: set[str]) -> None:
+        """The same of those that match, for filters that are asked all along: what is kept of them is what there is now."""
+        asked: Vectors = np.array([query], np.float32)
+        for only in FILTERS:
+            assert self.index.search(asked, k, [exclude], only) == self.oracle.search(asked, k, [exclude], only)
+
+    @precondition(lambda self: len(self.oracle) > 0)
+    @rule(items=ITEMS)
+    def amend(self, items: list[tuple[str, list[float], int]]) -> None:
+        """Other columns, whose vectors stay."""
+        told = {item: n for item, _, n in items}
+        table = pa.table({"item_id": pa.array(list(told), pa.string()), "n": list(told.values())})
+        assert self.index.amend(table) == self.oracle.amend(table)
+
+    @precondition(lambda self: len(self.oracle) > 0)
     @rule()
     def found_by_itself(self) -> None:
         """Recall is whole."""
@@ -121,6 +140,13 @@ class AgainstOracle(RuleBasedStateMachine):
 def run(examples: int, steps: int) -> None:
     """So many histories of so many operations."""
     run_state_machine_as_test(AgainstOracle, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None))
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What filters match is kept however few items there are, and decoded a few at a time."""
+    monkeypatch.setattr(narrowing, "CHOICE", -1e18)
+    monkeypatch.setattr(block, "PIECE", 4)
 
 
 def test_anything_may_happen() -> None:

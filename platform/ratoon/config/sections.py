@@ -194,6 +194,9 @@ class Index(Section):
     exact: int = Field(20_000, ge=0, description="Up to so many items every one is looked at.")
     codec: Codec = Field("fp16", description="How numbers are kept beyond that: `flat` in four bytes, `fp16`, `sq8` in one.")
     copies: Literal[1, 2] = Field(2, description="Copies a server keeps: with 1, searches wait for changes.")
+    filter_mib: int = Field(
+        128, ge=0, description="MiB a server keeps of vectors that filters match, of filters asked again and again; 0: none."
+    )
     mapped: bool = Field(False, description="Whether the servers of a machine map one file instead of holding a copy each.")
     device: Literal["cpu", "cuda", "auto"] = Field(
         "auto", description="Where a server searches; `auto`: on a CUDA device if there is one that the installed torch can use."

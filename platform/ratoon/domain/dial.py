@@ -16,6 +16,7 @@ class IndexPolicy:
         recall: the least share of the exact top `k` that a search returns.
         exact: up to so many items every vector is looked at.
         codec: how vectors are kept beyond that.
+        filter_mib: MiB at most for copies of the vectors that filters match, of those filters that are asked again and again.
         copies: two, so that readers never wait for a change, or one that takes half the memory.
     """
 
@@ -23,6 +24,7 @@ class IndexPolicy:
     k: int = 100
     exact: int = 20_000
     codec: Codec = "fp16"
+    filter_mib: int = 128
     copies: Literal[1, 2] = 2
 
 
@@ -43,6 +45,11 @@ class Dial:
     recall: float | None = None
 
 
+def filled_up(dim: int, codec: Codec) -> int:
+    """The length at which vectors of `dim` numbers are kept: where they are decoded, that is done by eight numbers at once."""
+    return dim if codec == "flat" else -(-dim // 8) * 8
+
+
 def dial_for(count: int, policy: IndexPolicy) -> Dial:
     """The layout for so many items; `nprobe` is where measuring begins.
 
@@ -56,7 +63,7 @@ def dial_for(count: int, policy: IndexPolicy) -> Dial:
 
 def explained(dial: Dial, count: int, dim: int, policy: IndexPolicy) -> list[str]:
     """Why an index of so many items is laid out as it is, and what a search costs in it; a sentence each."""
-    width = {"flat": 4, "fp16": 2, "sq8": 1}[dial.codec] * dim
+    width = {"flat": 4, "fp16": 2, "sq8": 1}[dial.codec] * filled_up(dim, dial.codec)
     looks = round(count * min(1, dial.nprobe / dial.lists))
     if dial.lists == 1:
         told = [f"{count:,} items, of which each is looked at, as up to {policy.exact:,} (index.exact): answers are exact"]
@@ -69,6 +76,10 @@ def explained(dial: Dial, count: int, dim: int, policy: IndexPolicy) -> list[str
             f"a search looks into the nearest {dial.nprobe}: {found}, {policy.recall:g} are wanted (index.recall)",
         ]
     told.append(f"{dim} numbers take {width} bytes ({dial.codec}), all items {count * width / 2**20:,.1f} MiB a copy")
+    told.append(
+        f"of filters that are asked again and again the matching vectors are kept as float32, {policy.filter_mib} MiB at most a "
+        f"server (index.filter_mib), about {policy.filter_mib * 2**20 // (5 * dim + 10):,} of them"
+    )
     told.append(f"so it reads about {looks:,} vectors, {looks * width / 2**20:,.2f} MiB, and compares {dial.lists:,} centroids")
     if due(dial, count, policy):
         told.append(f"the next refresh lays it out anew: {dial_for(count, policy)}")

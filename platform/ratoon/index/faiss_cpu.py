@@ -22,7 +22,11 @@ from ratoon.index.answers.found import Found
 from ratoon.index.answers.ranks import Ranks, ranks_of
 from ratoon.index.answers.scores import recall_of
 from ratoon.index.checks import accepted, queries_accepted, vectors_accepted
+from ratoon.index.filters.block import Block
 from ratoon.index.filters.current import Filters
+from ratoon.index.filters.kept import Kept
+from ratoon.index.filters.matches import Matches
+from ratoon.index.filters.narrowing import side_by_side
 from ratoon.index.following import Handover, become
 from ratoon.index.items.slots import Slots
 from ratoon.index.ivf.centroids import shape_for
@@ -58,6 +62,7 @@ class FaissIndex(Shown):
     def _open(self, lists: Lists, dial: Dial, *, paired: bool = True) -> None:
         self._layout = Layout(lists, dial, self.policy, self._writing, paired=paired)
         self._filters = Filters(self._slots)
+        self._kept = Kept(self.policy.filter_mib << 20, self._layout)
         self._items: tuple[int, bytes] | None = None
         self._asked_lately = Sample(self.dim)
 
@@ -113,6 +118,8 @@ class FaissIndex(Shown):
         other._open(lent, self.dial, paired=False)
         become(other._slots, other._layout, other._writing, snapshot, without)
         other._filters.warm(self._filters)
+        with other._layout.reading() as lists:
+            other._kept.fill(self._kept.asked(), other._filters.matches, lists)
         other._handover = Handover(self, live, touched)
         return other
 
@@ -169,11 +176,17 @@ class FaissIndex(Shown):
     ) -> list[Found]:
         """For each query its k best (item id, score), best first, ties by id; see `ports.Index`."""
         queries = queries_accepted(queries, self.dim, k, exclude)
-        self._asked_lately.add(queries)
+        self._asked_lately.add(queries, exclude)
         with self._layout.reading() as lists:
             # Asked in here: no slot in these lists is given to another item until we have left them.
             matches = None if only is None else self._filters.matches(only)
-            return searched(lists, self._slots, queries, k, self._layout.probes(lists), exclude, matches)
+            block = None if only is None or matches is None else self._block(only, matches, lists)
+            return searched(lists, self._slots, queries, k, self._layout.probes(lists), exclude, matches, block)
+
+    def _block(self, only: Predicate, matches: Matches, lists: Lists) -> Block | None:
+        """The vectors that match, if it pays to keep them."""
+        pays = side_by_side(lists, matches, self._layout.probes(lists))
+        return self._kept.block(only, matches, lists) if pays else None
 
     def ranks(
         self, queries: Vectors, wanted: Sequence[str], k: int, exclude: Sequence[Iterable[str]] = (), moved: Shift | None = None
@@ -235,11 +248,11 @@ class FaissIndex(Shown):
     def probe(self) -> float | None:
         """The share of the exact answers that some of the newest searches found; None if too few have asked lately.
 
-        Every vector is scored for each, a few lists at a time, in the thread that calls. If the policy asks for more than was
-        certainly found, searches look into more lists from now on.
+        What they excluded is no answer here either. Every vector is scored for each, a few lists at a time, in the thread that
+        calls. If the policy asks for more than was certainly found, searches look into more lists from now on.
         """
-        queries = self._asked_lately.queries()
-        return self._layout.probe(queries) if len(queries) >= LEAST else None
+        queries, excluded = self._asked_lately.asked()
+        return self._layout.probe(queries, [self._slots.find(ids) for ids in excluded]) if len(queries) >= LEAST else None
 
     def upkeep(self) -> int:
         """Mend the lists that are most in want of it, in place and in little time; how many got another centroid."""

@@ -1,6 +1,7 @@
-"""A few of the queries that were asked lately."""
+"""A few of the queries that were asked lately, and what they were not to be answered with."""
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 import numpy as np
@@ -16,13 +17,14 @@ class Sample:
 
     def __init__(self, dim: int) -> None:
         self._dim = dim
-        self._searches, self._kept = count(), deque[Vectors](maxlen=KEPT)
+        self._searches, self._kept = count(), deque[tuple[Vectors, tuple[str, ...]]](maxlen=KEPT)
 
-    def add(self, queries: Vectors) -> None:
+    def add(self, queries: Vectors, exclude: Sequence[Iterable[str]] = ()) -> None:
         """A search was asked these; the first of them is kept now and then."""
         if len(queries) and next(self._searches) % EVERY == EVERY - 1:
-            self._kept.append(queries[0].copy())
+            self._kept.append((queries[0].copy(), tuple(exclude[0]) if exclude else ()))
 
-    def queries(self) -> Vectors:
-        """What is kept, shape (n, dim)."""
-        return np.array(list(self._kept), np.float32).reshape(-1, self._dim)
+    def asked(self) -> tuple[Vectors, list[tuple[str, ...]]]:
+        """What is kept: queries, shape (n, dim), and the n ids that each excluded."""
+        kept = list(self._kept)
+        return np.array([query for query, _ in kept], np.float32).reshape(-1, self._dim), [out for _, out in kept]

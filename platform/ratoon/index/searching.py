@@ -7,10 +7,12 @@ import numpy as np
 
 from ratoon.domain.embedding import Vectors
 from ratoon.index.answers.found import Found, best, ranked
+from ratoon.index.filters.block import Block
 from ratoon.index.filters.matches import Matches
 from ratoon.index.filters.narrowing import Narrow, one_by_one, scored
 from ratoon.index.items.slots import Rows, Slots
-from ratoon.index.ivf.lists import Lists, Scored
+from ratoon.index.ivf.lists import Lists
+from ratoon.index.ivf.scanning import Scored
 
 LONG = 1_024
 """More exclusions of one query than these: then they are not looked at, instead of being left out of a longer answer."""
@@ -44,12 +46,14 @@ def searched(
     nprobe: int,
     exclude: Sequence[Iterable[str]],
     only: Matches | None = None,
+    block: Block | None = None,
 ) -> list[Found]:
     """For each query its k best among the `nprobe` likeliest lists, or among more of them where those have fewer than k.
 
     Args:
         exclude: a set of item ids per query, or nothing.
         only: the slots that may be found: then as many of them are looked at as vectors are without, see `narrowing`.
+        block: the vectors in all of these, if they are kept side by side: then all are looked at.
     """
     if len(queries) == 1 and only is None:
         out = frozenset(exclude[0] if exclude else ())
@@ -61,6 +65,8 @@ def searched(
     narrow = None
     if only is not None:
         gone = [own[only.has(own)] for own in gone]
+        if block is not None:
+            return [ranked(slots.ids, *block.best(query, k, out), k) for query, out in zip(queries, gone, strict=True)]
         if one_by_one(lists, only, nprobe, len(queries)):
             return [best(slots.ids, pairs, k) for pairs in scored(lists, only, queries, k, gone)]
         narrow = Narrow.of(only, lists)

@@ -35,6 +35,14 @@ class Shown(ABC):
         with self._reading():
             return self._filters.matching(ids, only)
 
+    def ready(self, only: Predicate) -> bool:
+        """Whether a search with this filter takes no longer than others do."""
+        return self._filters.ready(only)
+
+    def prepare(self, only: Predicate) -> None:
+        """Make it so; FilterRefused if it does not fit the columns."""
+        self._filters.matches(only)
+
     def kinds(self) -> dict[str, Kind]:
         """What each column holds."""
         return self._filters.kinds()

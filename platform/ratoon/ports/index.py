@@ -64,6 +64,12 @@ class Index(Protocol):
     def matching(self, ids: Iterable[str], only: Predicate) -> list[str]:
         """Those of these items that it holds and of which `only` is true, in order; FilterRefused as in `search`."""
 
+    def ready(self, only: Predicate) -> bool:
+        """Whether it is known which items match; if not, or not any more, a search with this filter finds it out first."""
+
+    def prepare(self, only: Predicate) -> None:
+        """Find out which items match, in any thread, while others search and change; FilterRefused as in `search`."""
+
     def kinds(self) -> dict[str, Kind]:
         """What each column holds, as far as filters go."""
 

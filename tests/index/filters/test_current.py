@@ -1,6 +1,7 @@
 """What is evaluated, and what is not evaluated again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -9,6 +10,7 @@ from ratoon.domain.matching import Bools, Column, matching
 from ratoon.domain.predicate import All, Equals, Has, Predicate, Range
 from ratoon.index.filters import current
 from ratoon.index.filters.current import MOST, Filters
+from ratoon.index.filters.encoded import Encoded
 from ratoon.index.items.journal import FEW
 from ratoon.index.items.slots import Slots
 
@@ -106,3 +108,57 @@ def test_an_emptied_index_and_its_slots_filled_again() -> None:
     put(slots, [100, 102, 7])
     assert len(slots.ids) == 300
     assert sorted(slots.ids.take(asking.matches(ASKED).all)) == ["i100", "i102"]
+
+
+def test_a_new_filter_is_not_ready_among_many_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has to be evaluated is not ready, what was is, and what cannot be evaluated makes nobody wait."""
+    monkeypatch.setattr(current, "FEW", 100)
+    slots = filled(300)
+    asking = Filters(slots)
+    assert not asking.ready(ASKED)
+    asking.matches(ASKED)
+    assert asking.ready(ASKED)
+    assert not asking.ready(Equals("n", 7))
+    assert asking.ready(Equals("l", 7))
+    put(slots, [7], n=[8])
+    assert asking.ready(ASKED)
+    put(slots, list(range(300)), n=[0.5] * 300)
+    assert not asking.ready(ASKED)
+    monkeypatch.setattr(current, "FEW", 1_000)
+    assert asking.ready(ASKED)
+
+
+def test_a_column_is_read_while_items_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What becomes of items while a column is read for the first time is in what matches, and others ask meanwhile."""
+    slots = filled(400)
+    asking = Filters(slots)
+    assert asking.matches(Equals("n", 150)).count == 1
+
+    class Slow(Encoded):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            put(slots, [151, 500], l=[["both"], ["both"]])
+            slots.free(["i152"])
+            assert asking.matches(Equals("n", 500)).count == 1
+            assert asking.matches(Equals("n", 152)).count == 0
+
+    monkeypatch.setattr(current, "Encoded", Slow)
+    assert sorted(slots.ids.take(asking.matches(Has("l", "both")).all)) == ["i151", "i500"]
+    assert asking.matches(Has("l", "even")).count == 199
+
+
+def test_a_column_is_read_again_if_too_much_became_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more changes than is remembered while a column is read, or its type does, it is read anew."""
+    slots = filled(400)
+    turns: Iterator[list[object]] = iter([[7] * (FEW + 1), [0.5] * (FEW + 1)])
+    asking, numbers = Filters(slots), list(range(FEW + 1))
+
+    class Slow(Encoded):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            for values in turns:
+                put(slots, numbers, n=values)
+                break
+
+    monkeypatch.setattr(current, "Encoded", Slow)
+    assert asking.matches(Equals("n", 0.5)).count == FEW + 1

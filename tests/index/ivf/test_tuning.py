@@ -92,6 +92,28 @@ def test_the_share_is_what_searches_find(codec: Codec) -> None:
     assert probes_for(Sides(lists), queries, 50, 1.1) == (80, 1.0)
 
 
+def test_what_is_excluded_is_no_answer() -> None:
+    """Where queries must not be answered with some items, the share is that of the best of the others."""
+    made = mixture(3, 30)
+    items, queries = made.items(5_000), made.queries(40)
+    lists = Lists(shape_for(Dial(80, "flat"), items, queries))
+    lists.put(np.arange(5_000), lists.assigned(items), lists.encoded(items))
+    gone = [lists.search(query[None], 60, 3)[1][0][:: 2 + row % 3] for row, query in enumerate(queries)]
+    shares = []
+    for query, out in zip(queries, gone, strict=True):
+        scores = items @ query
+        scores[out] = -np.inf
+        found = lists.search(query[None], 50 + len(out), 3)[1][0]
+        found = found[(found >= 0) & ~np.isin(found, out)][:50]
+        shares.append(np.mean(scores[found] >= np.sort(scores)[-50] - 1e-5) * len(found) / 50)
+    mean, error = share_of(Sides(lists), queries, 50, 3, gone)
+    assert mean == pytest.approx(np.mean(shares), abs=2e-3)
+    assert error == pytest.approx(np.std(shares) / 40**0.5, abs=1e-3)
+    assert mean < share_of(Sides(lists), queries, 50, 3)[0] - 0.01
+    least = (mean + share_of(Sides(lists), queries, 50, 3)[0]) / 2 - error
+    assert probes_for(Sides(lists), queries, 50, least, gone)[0] > probes_for(Sides(lists), queries, 50, least)[0]
+
+
 def test_equal_items_count_as_often_as_they_are_among_the_best() -> None:
     """Where the k best end amid equal items the share is that of one choice of them, whatever order they come in."""
     items = np.repeat(np.eye(2, dtype=np.float32), [30, 5_000], axis=0)
@@ -134,12 +156,12 @@ def test_what_searches_find_is_watched() -> None:
     index.tune(asked)
     for row in range(100):
         index.search(asked[row : row + 1], 5)
-    assert index._asked_lately.queries().tolist() == [asked[49].tolist(), asked[99].tolist()]
+    assert index._asked_lately.asked()[0].tolist() == [asked[49].tolist(), asked[99].tolist()]
     assert index.probe() is None
     before = index.dial.nprobe
     for row in range(EVERY * KEPT):
         index.search(asked[row % 120 : row % 120 + 1], 5)
-    assert len(index._asked_lately.queries()) == KEPT
+    assert len(index._asked_lately.asked()[0]) == KEPT
     assert (index.probe() or 0) > 0.88
     assert index.dial.nprobe <= before + 2
     index._layout.dial = replace(index.dial, nprobe=1)
@@ -147,6 +169,12 @@ def test_what_searches_find_is_watched() -> None:
     assert index.dial.nprobe > 1
     assert (index.dial.recall or 0) >= 0.9
     assert (index.probe() or 0) >= 0.9
+    for row in range(EVERY * KEPT):
+        index.search(asked[row % 120 : row % 120 + 1], 5, [{f"i{row % 7}", "nobody"}])
+    assert index._asked_lately.asked()[1][0] in {(f"i{row}", "nobody") for row in range(7)} | {
+        ("nobody", f"i{row}") for row in range(7)
+    }
+    assert (index.probe() or 0) >= 0.88
 
 
 def test_a_rebuild_is_tuned_before_it_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,10 @@ def right(files: Files, folder: Path) -> None:
 
 
 def test_the_name_is_the_snapshots_and_the_seal_the_files(tmp_path: Path) -> None:
-    """A file is called by the hash of the vectors it was made of, and beside it is its own hash; again it is not written."""
+    """A file is called by the hash and length of its vectors, and beside it is its own hash; again it is not written."""
     files = released(dial=DIAL)
     right(files, tmp_path)
-    name = f"{durable.sha256(files[VECTORS])}.ivf"
+    name = f"{durable.sha256(files[VECTORS])}.8.ivf"
     assert names(tmp_path) == [name, f"{name}.sha256"]
     assert (tmp_path / f"{name}.sha256").read_text() == durable.sha256_file(tmp_path / name)
     before = (tmp_path / name).stat().st_ino

@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from threading import current_thread
 
 import pytest
 
 from ratoon.adopt import Live
+from ratoon.domain.predicate import Predicate
 from ratoon.features.quality.accepted import Accepted
+from ratoon.index.filters import current
+from ratoon.index.filters.current import Filters
+from ratoon.index.filters.matches import Matches
 from ratoon.serving import Policy, Surface, create_app
 from tests.fakes.events import START, batch, event
 from tests.fakes.serving_world import Ask, MemoryRegistry, World, asking, ids
@@ -74,6 +79,31 @@ def test_a_filter_reaches_the_flow(ask: Ask) -> None:
     for user in ("known", "nobody"):
         assert ids(ask("POST", "/v1/retrieve", json={"user_id": user, "filter": only})) == ["r1-i2", "r1-i5"]
         assert len(ids(ask("POST", "/v1/retrieve", json={"user_id": user, "filter": None}))) == 10
+
+
+def test_a_new_filter_is_evaluated_beside_the_answers(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes long is done in another thread, once, alone or in a batch; what cannot be asked is refused before."""
+    threads, matches = dict[str, bool](), Filters.matches
+
+    def noted(own: Filters, only: Predicate) -> Matches:
+        threads[f"{only}"] = threads.get(f"{only}", False) or current_thread().name.startswith("AnyIO")
+        return matches(own, only)
+
+    monkeypatch.setattr(current, "FEW", 0)
+    monkeypatch.setattr(Filters, "matches", noted)
+    bodies = [{"user_id": "known", "filter": {"column": "title", "eq": f"Title r1-i{place}"}} for place in range(3)]
+    assert [ids(ask("POST", "/v1/retrieve", json=body)) for body in bodies[:1] * 2] == [["r1-i0"]] * 2
+    (alone,) = threads
+    assert threads.pop(alone)
+    assert ids(ask("POST", "/v1/retrieve", json=bodies[0])) == ["r1-i0"]
+    assert threads == {alone: False}
+    assert ask("POST", "/v1/retrieve/batch", json={"requests": bodies[1:]}).status_code == 200
+    assert threads.pop(alone) is False
+    assert list(threads.values()) == [True, True]
+    threads.clear()
+    wrong = {"user_id": "known", "filter": {"column": "year", "eq": 1}}
+    assert ask("POST", "/v1/retrieve", json=wrong).status_code == 409
+    assert threads == {}
 
 
 @pytest.mark.parametrize(

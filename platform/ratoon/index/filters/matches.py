@@ -54,6 +54,18 @@ class Matches:
         found[found] = self.bits[there >> 3] >> (there & 7) & 1
         return found
 
+    def unlike(self, other: "Matches") -> Rows:
+        """The slots that match here and not there, or the reverse; ascending."""
+        if other is self:
+            return np.empty(0, np.int64)
+        bits = np.zeros(max(len(self.bits), len(other.bits)), np.uint8)
+        bits[: len(self.bits)] = self.bits
+        bits[: len(other.bits)] ^= other.bits
+        places = np.flatnonzero(bits)
+        rows, bit = np.nonzero(np.unpackbits(bits[places, None], axis=1, bitorder="little"))
+        slots: Rows = 8 * places[rows] + bit
+        return slots
+
     def with_slots(self, slots: Rows, truth: Bools) -> "Matches":
         """The same where some slots match, or do not; looks at no others unless far more or fewer match than before.
 

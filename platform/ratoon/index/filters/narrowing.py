@@ -25,27 +25,44 @@ MARGIN = 4.0
 from the query than what is best of all, and lies in more lists. Measured where half match, these being whole clusters, of
 20,000 and 60,000 vectors with a recall of 0.96 unfiltered: at 1, 0.84; at 3, 0.93; at 4, 0.96; and more everywhere else."""
 
-TEST, SCORE, RANK = 7.0, 0.25, 80.0
-"""Nanoseconds: to pass over a vector that does not match; to score one that does, per dimension; to rank a list."""
+TEST, SCORE, RANK = 6.0, 1.0, 125.0
+"""Nanoseconds: to pass over a vector that does not match; to score one that does, per dimension, alone among others that do not
+(where most match it takes a fifth); to rank a list."""
 
-FETCH = {"flat": 100.0, "fp16": 1_300.0, "sq8": 1_300.0}
+FETCH = {"flat": 100.0, "fp16": 1_600.0, "sq8": 1_600.0}
 """Nanoseconds to fetch one vector from wherever it lies; FAISS decodes slowly one at a time."""
+
+NUMBER, CHOICE = 0.15, 80_000.0
+"""Nanoseconds: to multiply and add one number of vectors that lie side by side, .09 from a cache and .24 from memory; to choose
+the best of the scores."""
+
+
+def side_by_side(lists: Lists, only: Matches, nprobe: int) -> bool:
+    """Whether to keep the matching vectors side by side pays: all of them are scored faster than matches are found otherwise."""
+    scan, fetch = _costs(lists, only, nprobe, 1)
+    return bool(CHOICE + only.count * NUMBER * lists.dim < min(scan, fetch))
 
 
 def one_by_one(lists: Lists, only: Matches, nprobe: int, queries: int) -> bool:
     """Whether it is cheaper to fetch every match and score it than to scan lists: so it is where few match.
 
-    Fetching costs FETCH per match once and four SCOREs per match and query, as it sums in float64. Scanning costs a RANK per
+    Fetching costs FETCH per match once and a SCORE per match and query. Scanning costs a RANK per
     list and query, a SCORE per vector that matches and a TEST per vector passed on the way to as many as are wanted: the share
-    `nprobe / lists` of all divided by the share that matches. Constants: measured on one core, 20,000 to 100,000 vectors of 32
-    to 128 dimensions; ten times off in one of them moves the border, and neither way finds less.
+    `nprobe / lists` of all divided by the share that matches. Constants: measured on one core of 2026, a million vectors of
+    68 dimensions of which 1 % to half match; ten times off in one of them moves the border, and neither way finds less.
     """
+    scan, fetch = _costs(lists, only, nprobe, queries)
+    return bool(fetch < scan)
+
+
+def _costs(lists: Lists, only: Matches, nprobe: int, queries: int) -> tuple[float, float]:
+    """Nanoseconds to scan lists for matches, and to fetch and score each of them."""
     count: int = len(lists)
     wanted = min(MARGIN * count * nprobe / lists.nlist, only.count)
     passed = count * wanted / max(only.count, 1)
     scan = lists.nlist * RANK * (lists.nlist > 1) + passed * TEST + wanted * SCORE * lists.dim
-    fetch = only.count * (FETCH[lists.codec] + queries * 4 * SCORE * lists.dim)
-    return bool(fetch < queries * scan)
+    fetch = only.count * (FETCH[lists.codec] + queries * SCORE * lists.dim)
+    return float(queries * scan), float(fetch)
 
 
 def scored(lists: Lists, only: Matches, queries: Vectors, k: int, gone: Sequence[Rows]) -> Iterator[list[tuple[int, float]]]:

@@ -1,6 +1,6 @@
 """Vectors by slot: the lists they lie in, and what lays them out anew while they are searched and changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock, RLock
@@ -12,6 +12,7 @@ from ratoon.domain.embedding import Vectors
 from ratoon.domain.errors import UsageError
 from ratoon.index.answers.held import Held
 from ratoon.index.checks import refuse_mapped
+from ratoon.index.items.journal import Edit, Journal
 from ratoon.index.items.slots import Rows
 from ratoon.index.ivf.centroids import SAMPLE, shape_for
 from ratoon.index.ivf.lists import Codes, Lists
@@ -23,6 +24,9 @@ from ratoon.index.ivf.upkeep import Wear, apply, plan
 STAND_INS = 300
 """Items that are asked for where no queries are known."""
 
+EDITED = 8 * 16_384
+"""So many items' worth of written slots are remembered, see `Journal`: an eighth of that."""
+
 KEPT = 4_096
 """A change of more entries than these is made in both copies before the call returns, so that little is kept of it."""
 
@@ -32,6 +36,7 @@ class Layout:
 
     Attributes:
         dial: how they are laid out.
+        moved: the slots of vectors that were written or dropped lately, noted once it shows.
     """
 
     def __init__(self, lists: Lists, dial: Dial, policy: IndexPolicy, writing: RLock, *, paired: bool = True) -> None:
@@ -42,6 +47,7 @@ class Layout:
         self._touched: list[Rows] | None = None if paired else []
         self._wear = Wear(lists.nlist)
         self._held: Held | None = None
+        self.moved = Journal()
 
     @property
     def live(self) -> Lists:
@@ -76,7 +82,10 @@ class Layout:
         self._left(slots)
         self._wear.put(slots, lists)
         self._note(slots, codes)
-        self._change(lambda side: side.put(slots, lists, codes))
+        try:
+            self._change(lambda side: side.put(slots, lists, codes))
+        finally:
+            self.moved.note(Edit(slots, None), EDITED)
         self._settle(slots)
 
     def drop(self, slots: Rows, after: Callable[[Rows], None]) -> None:
@@ -87,7 +96,10 @@ class Layout:
         """
         self._left(slots)
         self._note(slots, None)
-        self._change(lambda side: side.drop(slots), lambda: after(slots))
+        try:
+            self._change(lambda side: side.drop(slots), lambda: after(slots))
+        finally:
+            self.moved.note(Edit(slots, None), EDITED)
         self._settle(slots)
 
     def _change(self, change: Callable[[Lists], None], after: Callable[[], None] = lambda: None) -> None:
@@ -173,6 +185,7 @@ class Layout:
                     self._held = None
                     self.dial, self._wear = dial, Wear(fresh.nlist)
                     self._sides.replace(fresh)
+                    self.moved.forget()  # another codec keeps other vectors
                 give_back()
             finally:
                 self._end()
@@ -224,24 +237,24 @@ class Layout:
                 lists.put(slots, lists.assigned(vectors), lists.encoded(vectors))
         self._missed = []
 
-    def tune(self, queries: Vectors) -> None:
+    def tune(self, queries: Vectors, gone: Sequence[Rows] = ()) -> None:
         """Choose how many lists to look at; see `FaissIndex.tune`."""
         with self._rebuilding:
-            self.dial = self._tuned(self.dial, self._sides, queries)
+            self.dial = self._tuned(self.dial, self._sides, queries, gone)
 
-    def _tuned(self, dial: Dial, sides: Sides, queries: Vectors) -> Dial:
+    def _tuned(self, dial: Dial, sides: Sides, queries: Vectors, gone: Sequence[Rows] = ()) -> Dial:
         if not len(queries):
             with self._writing:
                 queries = self._sample(STAND_INS)
-        nprobe, recall = probes_for(sides, queries, self._policy.k, self._policy.recall)
+        nprobe, recall = probes_for(sides, queries, self._policy.k, self._policy.recall, gone)
         return replace(dial, nprobe=nprobe, recall=recall)
 
-    def probe(self, queries: Vectors) -> float:
+    def probe(self, queries: Vectors, gone: Sequence[Rows] = ()) -> float:
         """The share of the exact answers that is found; see `FaissIndex.probe`."""
         with self._rebuilding:
-            share, error = share_of(self._sides, queries, self._policy.k, self.dial.nprobe)
+            share, error = share_of(self._sides, queries, self._policy.k, self.dial.nprobe, gone)
         if share + error < self._policy.recall:
-            self.tune(queries)
+            self.tune(queries, gone)
         return share
 
     def upkeep(self) -> int:

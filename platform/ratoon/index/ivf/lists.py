@@ -5,9 +5,7 @@ map allows both to replace and to take away. So every list index has one list mo
 looks: what is new enters through it, and what goes leaves through it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +13,25 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from ratoon.domain.dial import Codec
+from ratoon.domain.dial import Codec, filled_up
 from ratoon.domain.embedding import Vectors
 from ratoon.index.answers.held import Held
 from ratoon.index.checks import refuse_mapped
 from ratoon.index.items.slots import Rows
+from ratoon.index.ivf.eights import learnt, longer
 from ratoon.index.ivf.nearest import Nearest, memory
+from ratoon.index.ivf.scanning import Scored, scanned, selector
 
 Codes = npt.NDArray[np.uint8]
 """Encoded vectors, shape (n, bytes)."""
-
-Scored = tuple[Vectors, Rows]
-"""Scores, falling, and slots, -1 where there is no more; shape (queries, depth) each."""
 
 LIST = 32
 """The bits of a place above these are the list's number, those below the entry's."""
 
 ABSENT = -1
+
+RUN = 8
+"""Vectors to a list from which on it is faster to copy them from there than to let FAISS find and decode each of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,10 +69,9 @@ class Lists:
     def __init__(self, shape: Shape) -> None:
         self.nlist, self.dim = shape.centroids.shape
         self.codec, self.scale, self.usual, self._trained = shape.codec, shape.scale, shape.usual, shape.trained
-        self._quantizer: Any = faiss.IndexFlatIP(self.dim)
-        self._quantizer.add(shape.centroids / shape.scale)
-        self._nearest = Nearest(shape.centroids)
+        self._quantizer, self._nearest = quantizer(shape), Nearest(shape.centroids)
         self._faiss = made(self._quantizer, self.nlist + 1, shape)
+        self._width = self.dim * self._faiss.code_size // self._faiss.d
         self._faiss.set_direct_map_type(faiss.DirectMap.Array)  # type: ignore[attr-defined]  # missing in FAISS's stubs
         self._entries, self._map = self._faiss.invlists, self._faiss.direct_map
         self._where: Rows = np.empty(0, np.int64)
@@ -105,9 +104,9 @@ class Lists:
     def encoded(self, vectors: Vectors) -> Codes:
         """The vectors as they are kept."""
         codes = np.empty((len(vectors), self._faiss.code_size), np.uint8)
-        nowhere = np.zeros(len(vectors), np.int64)
+        nowhere, vectors = np.zeros(len(vectors), np.int64), longer(vectors, self._faiss.d)
         self._faiss.encode_vectors(len(vectors), faiss.swig_ptr(vectors), faiss.swig_ptr(nowhere), faiss.swig_ptr(codes))
-        return codes
+        return codes[:, : self._width]
 
     def decoded(self, codes: Codes) -> Vectors:
         """The vectors that are searched in place of those that were encoded; a view where nothing was lost."""
@@ -115,8 +114,8 @@ class Lists:
             return codes.view(np.float32)
         if self.codec == "fp16":
             return codes.view(np.float16).astype(np.float32)
-        vectors: Vectors = self._faiss.sq.decode(codes)
-        return vectors
+        vectors: Vectors = self._faiss.sq.decode(longer(codes, self._faiss.code_size))
+        return vectors[:, : self.dim]
 
     def put(self, slots: Rows, lists: Rows, codes: Codes) -> None:
         """Write entries, over those that lie in these slots or as new ones.
@@ -126,6 +125,7 @@ class Lists:
         """
         if not len(slots):
             return
+        codes = longer(codes, self._faiss.code_size)
         self._reach(slots)
         new = slots[self._where[slots] == ABSENT]
         if len(new):
@@ -136,6 +136,7 @@ class Lists:
         """Append new entries to one list, which takes the memory that they need and no more."""
         self._reach(slots)
         self._where[slots] = (number << LIST) + self._entries.list_size(number) + np.arange(len(slots))
+        codes = longer(codes, self._faiss.code_size)
         self._entries.add_entries(number, len(slots), faiss.swig_ptr(slots), faiss.swig_ptr(codes))
         self._faiss.ntotal += len(slots)
 
@@ -183,7 +184,11 @@ class Lists:
 
     def nearest_first(self, queries: Vectors) -> Rows:
         """All lists, the likeliest first, for each query; shape (queries, lists)."""
-        numbers: Rows = self._quantizer.search(queries, self.nlist)[1]
+        return self.likeliest(queries, self.nlist)
+
+    def likeliest(self, queries: Vectors, nprobe: int) -> Rows:
+        """The `nprobe` likeliest lists, the likeliest first, for each query; shape (queries, nprobe)."""
+        numbers: Rows = self._quantizer.search(longer(queries, self._faiss.d), nprobe)[1]
         return numbers
 
     def has(self, slots: Rows) -> npt.NDArray[np.bool_]:
@@ -194,16 +199,24 @@ class Lists:
 
     def vectors(self, slots: Rows) -> Vectors:
         """The vectors in these slots, in order, shape (n, dim); each holds one."""
-        found: Vectors = self._faiss.reconstruct_batch(slots)
-        return found
+        where = self._where[slots]
+        order = np.argsort(where, kind="stable")
+        runs = np.split(order, np.flatnonzero(np.diff(where[order] >> LIST)) + 1)
+        if len(slots) < RUN * len(runs):
+            found: Vectors = self._faiss.reconstruct_batch(slots)
+            return np.ascontiguousarray(found[:, : self.dim])
+        codes = np.empty((len(slots), self._width), np.uint8)
+        for rows in runs:
+            codes[rows] = self.entries(int(where[rows[0]] >> LIST))[1][where[rows] & (1 << LIST) - 1]
+        return np.ascontiguousarray(self.decoded(codes))
 
     def entries(self, number: int) -> tuple[Rows, Codes]:
         """Views on the slots and codes of a list: good until the next change."""
         size, width = self._entries.list_size(number), self._faiss.code_size
         if not size:
-            return np.empty(0, np.int64), np.empty((0, width), np.uint8)
-        codes = faiss.rev_swig_ptr(self._entries.get_codes(number), size * width)
-        return faiss.rev_swig_ptr(self._entries.get_ids(number), size), codes.reshape(size, width)
+            return np.empty(0, np.int64), np.empty((0, self._width), np.uint8)
+        codes = faiss.rev_swig_ptr(self._entries.get_codes(number), size * width).reshape(size, width)
+        return faiss.rev_swig_ptr(self._entries.get_ids(number), size), codes[:, : self._width]
 
     def held(self) -> Held:
         """All vectors; with one list of them and no codec a view, good until the next change."""
@@ -237,7 +250,7 @@ class Lists:
         """Other centroids for some lists, whose entries stay where they are; shape (numbers, dim); UsageError if mapped."""
         refuse_mapped(self.mapped, "other centroids")
         self._nearest.move(numbers, centroids)
-        memory(self._quantizer)[numbers] = centroids / self.scale
+        memory(self._quantizer)[numbers, : self.dim] = centroids / self.scale
 
     def _reach(self, slots: Rows) -> None:
         width = int(slots.max()) + 1
@@ -254,45 +267,24 @@ class Lists:
         self._where[before:] = ABSENT
 
 
-def selector(bits: Sequence[Codes], without: Rows | None = None) -> Any:
-    """What FAISS asks which slots to look at: those whose bit is set in all of `bits` and that are not in `without`."""
-    sels: list[Any] = [faiss.IDSelectorBitmap(one) for one in bits]  # type: ignore[call-arg, arg-type]  # as are arrays
-    if without is not None:
-        sels.append(faiss.IDSelectorNot(faiss.IDSelectorBatch(without)))
-    return reduce(faiss.IDSelectorAnd, sels) if sels else None
-
-
-def scanned(index: Any, queries: Vectors, depth: int, nprobe: int, sel: Any, keys: Rows | None) -> Scored:
-    """The best entries of some lists of a FAISS index; see `Lists.search`."""
-    scores, slots = np.empty((len(queries), depth), np.float32), np.empty((len(queries), depth), np.int64)
-    if keys is None:
-        params = _probing(nprobe) if sel is None else faiss.SearchParametersIVF(nprobe=nprobe, sel=sel)  # type: ignore[call-arg]
-        # Past FAISS's own wrapper, which checks once more what was checked, and takes as long as it takes to look into a list.
-        index.search_c(len(queries), faiss.swig_ptr(queries), depth, faiss.swig_ptr(scores), faiss.swig_ptr(slots), params)
-        return scores, slots
-    params = faiss.SearchParametersIVF(nprobe=nprobe, sel=sel)  # type: ignore[call-arg]  # missing in FAISS's stubs
-    given = [queries, depth, keys, np.zeros(keys.shape, np.float32), scores, slots]
-    pointers = [faiss.swig_ptr(one) if isinstance(one, np.ndarray) else one for one in given]
-    index.search_preassigned_c(len(queries), *pointers, False, params)
-    return scores, slots
-
-
-@cache
-def _probing(nprobe: int) -> Any:
-    """How many lists to look at, and nothing else; a search only reads it."""
-    return faiss.SearchParametersIVF(nprobe=nprobe)  # type: ignore[call-arg]  # missing in FAISS's stubs
+def quantizer(shape: Shape) -> Any:
+    """A FAISS index of centroids, in the order in which a query finds them."""
+    length = filled_up(shape.centroids.shape[1], shape.codec)
+    made = faiss.IndexFlatIP(length)
+    made.add(longer(shape.centroids / shape.scale, length))
+    return made
 
 
 def made(quantizer: Any, lists: int, shape: Shape) -> Any:
     """A FAISS index of so many empty lists."""
-    dim = shape.centroids.shape[1]
+    length = quantizer.d
     index: Any
     if shape.codec == "flat":
-        index = faiss.IndexIVFFlat(quantizer, dim, lists, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFFlat(quantizer, length, lists, faiss.METRIC_INNER_PRODUCT)
     else:
         kind = faiss.ScalarQuantizer.QT_fp16 if shape.codec == "fp16" else faiss.ScalarQuantizer.QT_8bit
-        index = faiss.IndexIVFScalarQuantizer(quantizer, dim, lists, kind, faiss.METRIC_INNER_PRODUCT, False)
-        faiss.copy_array_to_vector(shape.trained, index.sq.trained)
+        index = faiss.IndexIVFScalarQuantizer(quantizer, length, lists, kind, faiss.METRIC_INNER_PRODUCT, False)
+        faiss.copy_array_to_vector(learnt(shape.trained, shape.centroids.shape[1], length), index.sq.trained)
     # FAISS counts lists and centroids, and finds one centroid too few where there is a lobby, which has none.
     index.is_trained = True
     return index

@@ -1,5 +1,7 @@
 """How many lists a query has to look into: which lists hold its exact answers, and where these stand in its order of lists."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +21,7 @@ Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """The mean share of the exact answers that is found, and its standard error, in 1, 2, ... lists; shape (lists,) each."""
 
 
-def probes_for(sides: Sides, queries: Vectors, k: int, recall: float) -> tuple[int, float]:
+def probes_for(sides: Sides, queries: Vectors, k: int, recall: float, gone: Sequence[Rows] = ()) -> tuple[int, float]:
     """The fewest lists of which a search finds its share of the exact top k, and that share.
 
     The mean over the queries, less its standard error, must reach `recall`; if looking into every list does not do it, that is
@@ -27,31 +29,54 @@ def probes_for(sides: Sides, queries: Vectors, k: int, recall: float) -> tuple[i
 
     Args:
         queries: shape (n, dim).
+        gone: the slots that each must not be answered with: what a user has had is among what is found, so that of the k best
+            of the others fewer are; n of them, or nothing.
     """
     if not len(sides.live) or not len(queries):
         return 1, 1.0
-    mean, error = _curve(sides, queries, k)
+    mean, error = _curve(sides, queries, k, gone)
     enough = np.append(mean[:-1] - error[:-1] >= recall, True)
     fewest = int(np.argmax(enough))
     return fewest + 1, float(mean[fewest])
 
 
-def share_of(sides: Sides, queries: Vectors, k: int, probes: int) -> tuple[float, float]:
-    """The mean share of the exact top k that is found in so many lists, and its standard error; queries of shape (n, dim)."""
+def share_of(sides: Sides, queries: Vectors, k: int, probes: int, gone: Sequence[Rows] = ()) -> tuple[float, float]:
+    """The mean share of the exact top k that is found in so many lists, and its standard error; see `probes_for`."""
     if not len(sides.live) or not len(queries):
         return 1.0, 0.0
-    mean, error = _curve(sides, queries, k)
+    mean, error = _curve(sides, queries, k, gone)
     last = min(probes, len(mean)) - 1
     return float(mean[last]), float(error[last])
 
 
-def _curve(sides: Sides, queries: Vectors, k: int) -> Curve:
+def _curve(sides: Sides, queries: Vectors, k: int, gone: Sequence[Rows]) -> Curve:
     """An item that moves meanwhile counts where it was, where it is, in both or in neither; centroids have to stay."""
-    k = max(1, min(k, len(sides.live)))
+    hidden = _Hidden(gone)
+    k = max(1, min(k, len(sides.live) - max(map(len, gone), default=0)))
     best = _Best(_ranks(sides.live, queries), k)
-    for _, codes, numbers in blocks(sides, BLOCK):
-        best.add(queries @ sides.live.decoded(codes).T, numbers)
+    for slots, codes, numbers in blocks(sides, BLOCK):
+        scores = queries @ sides.live.decoded(codes).T
+        hidden.strike(scores, slots)
+        best.add(scores, numbers)
     return best.curve()
+
+
+class _Hidden:
+    """What queries must not be answered with; n sets of slots."""
+
+    def __init__(self, gone: Sequence[Rows]) -> None:
+        slots = np.concatenate([np.empty(0, np.int64), *gone])
+        order = np.argsort(slots, kind="stable")
+        self._slots, self._rows = slots[order], np.repeat(np.arange(len(gone)), [len(own) for own in gone])[order]
+
+    def strike(self, scores: Vectors, slots: Rows) -> None:
+        """Let it score less than anything, in scores of some slots; shape (n, slots)."""
+        if not len(self._slots) or not len(slots):
+            return
+        order = np.argsort(slots, kind="stable")
+        places = np.minimum(np.searchsorted(slots[order], self._slots), len(slots) - 1)
+        there = slots[order[places]] == self._slots
+        scores[self._rows[there], order[places[there]]] = -np.inf
 
 
 def _ranks(lists: Lists, queries: Vectors) -> npt.NDArray[np.int32]:

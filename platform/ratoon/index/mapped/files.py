@@ -1,6 +1,6 @@
 """The files that indexes are mapped from, made once per snapshot and machine.
 
-    <folder>/<SHA-256 of index.safetensors>.ivf          what FAISS maps
+    <folder>/<SHA-256 of index.safetensors>.<length of vectors>.ivf     what FAISS maps
             /<the same>.ivf.sha256                       the SHA-256 of that file, written last: without it the file is nothing
             /.lock                                       held while one is looked for, made or removed
 
@@ -19,6 +19,7 @@ from typing import Any
 import faiss
 
 from ratoon import durable
+from ratoon.domain.dial import filled_up
 from ratoon.index.mapped.fixed import Base, filled
 from ratoon.index.mapped.lists import MappedLists
 from ratoon.index.stored import Written
@@ -37,7 +38,9 @@ class MappedFiles:
 
     def laid(self, written: Written) -> MappedLists:
         """What was written, mapped from its file, which is made if it is missing or damaged; the latter is logged."""
-        path = self._folder / f"{durable.sha256(written.data)}.ivf"
+        # The length is FAISS's own: a file that was made with another one cannot be searched by today's queries.
+        length = filled_up(written.shape.centroids.shape[1], written.shape.codec)
+        path = self._folder / f"{durable.sha256(written.data)}.{length}.ivf"
         with self._alone():
             if not _whole(path):
                 _make(path, written)

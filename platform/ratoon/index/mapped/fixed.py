@@ -15,7 +15,9 @@ import numpy as np
 
 from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
-from ratoon.index.ivf.lists import Codes, Scored, Shape, made, scanned, selector
+from ratoon.index.ivf.eights import longer
+from ratoon.index.ivf.lists import Codes, Shape, made, quantizer
+from ratoon.index.ivf.scanning import Scored, scanned, selector
 
 
 class Base:
@@ -38,6 +40,7 @@ class Base:
         fcntl.flock(handle, fcntl.LOCK_SH)
         self._faiss = _opened(path)
         self._entries = self._faiss.invlists
+        self._width = shape.centroids.shape[1] * self._faiss.code_size // self._faiss.d
         self.sizes: Rows = np.array([self._entries.list_size(number) for number in range(len(shape.centroids))], np.int64)
         self._starts = np.cumsum(self.sizes) - self.sizes
         self._at = np.empty(len(self), np.int32)  # of the entry of each slot, counted from the first list's first
@@ -73,11 +76,11 @@ class Base:
         """Views on the slots and codes of a list, which cannot be written to; good as long as this is there."""
         size, width = int(self.sizes[number]), self._faiss.code_size
         if not size:
-            return np.empty(0, np.int64), np.empty((0, width), np.uint8)
+            return np.empty(0, np.int64), np.empty((0, self._width), np.uint8)
         slots = faiss.rev_swig_ptr(self._entries.get_ids(number), size)
         codes = faiss.rev_swig_ptr(self._entries.get_codes(number), size * width).reshape(size, width)
         slots.flags.writeable = codes.flags.writeable = False
-        return slots, codes
+        return slots, codes[:, : self._width]
 
     def place(self, slots: Rows) -> Rows:
         """The list of each of these slots; shape (n,)."""
@@ -88,7 +91,7 @@ class Base:
         """A copy of what is in these slots, in order; shape (n, bytes)."""
         lists = self.place(slots)
         codes: Codes = self._windows[self._begins[lists] + (self._at[slots] - self._starts[lists]) * self._faiss.code_size]
-        return codes
+        return codes[:, : self._width]
 
 
 def _opened(path: Path) -> Any:
@@ -97,13 +100,11 @@ def _opened(path: Path) -> Any:
 
 def filled(shape: Shape, lists: Rows, codes: Codes) -> Any:
     """A FAISS index to be written: the code of each slot, shape (n, bytes), in its list, shape (n,)."""
-    quantizer = faiss.IndexFlatIP(shape.centroids.shape[1])
-    quantizer.add(shape.centroids / shape.scale)
-    index = made(quantizer, len(shape.centroids), shape)
+    index = made(quantizer(shape), len(shape.centroids), shape)
     order = np.argsort(lists, kind="stable")
     for slots in np.split(order, np.searchsorted(lists[order], np.arange(1, len(shape.centroids)))):
         if len(slots):
-            own = codes[slots]
+            own = longer(codes[slots], index.code_size)
             index.invlists.add_entries(int(lists[slots[0]]), len(slots), faiss.swig_ptr(slots), faiss.swig_ptr(own))
     index.ntotal = len(lists)
     return index

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
-from ratoon.index.ivf.lists import Codes, Lists, Scored
+from ratoon.index.ivf.lists import Codes, Lists
+from ratoon.index.ivf.scanning import Scored
 from ratoon.index.mapped.fixed import Base
 
 FEW, SPARE = 0.25, 32
@@ -89,7 +90,7 @@ class MappedLists(Lists):
     ) -> Scored:
         """The best of the `nprobe` likeliest lists of each query; see `Lists.search`."""
         if keys is None:
-            keys = self._likeliest(queries, min(nprobe, self.nlist))
+            keys = self.likeliest(queries, min(nprobe, self.nlist))
         found, over = self._beneath(queries, depth, keys, without, only), min(depth, super().__len__())
         if over:
             found = _joined(found, super().search(queries, over, keys.shape[1], without, only, keys))
@@ -106,13 +107,6 @@ class MappedLists(Lists):
             if ((np.count_nonzero(shown, axis=1) >= depth) | (slots[:, -1] < 0)).all():
                 return np.where(shown, scores, NOTHING), np.where(shown, slots, -1)
         return self._base.search(queries, depth, keys, asked, without)
-
-    def _likeliest(self, queries: Vectors, nprobe: int) -> Rows:
-        """Looked up once for both; shape (queries, nprobe)."""
-        if self.nlist == 1:
-            return np.zeros((len(queries), 1), np.int64)
-        numbers: Rows = self._quantizer.search(queries, nprobe)[1]
-        return numbers
 
     def has(self, slots: Rows) -> npt.NDArray[np.bool_]:
         """Whether something lies in each slot; shape (n,)."""

@@ -21,6 +21,7 @@ from ratoon.domain.errors import RatoonError
 from ratoon.domain.event import Event
 from ratoon.domain.filters import parsed
 from ratoon.domain.inputs import inputs_of
+from ratoon.domain.matching import columns_of
 from ratoon.domain.predicate import FilterRefused, Predicate
 from ratoon.retrieve import retrieve
 from ratoon.serving import logs, rendering
@@ -88,6 +89,8 @@ class Retrieving:
                 return
             body = RetrieveRequest.model_validate_json(await body_of(receive))
             pinned = self._pinned(named(scope, body.surface))
+            if body.filter is not None:
+                await _prepared(_filter(body.filter), pinned.slot)
             if pinned.slot.index.waits:
                 told = await run_in_threadpool(self._answered, body, pinned, scope["state"])
             else:
@@ -109,6 +112,8 @@ class Retrieving:
             try:
                 name = named(request.scope, one.surface)
                 pinned[name] = pinned.get(name) or self._pinned(name)
+                if one.filter is not None:
+                    await _prepared(_filter(one.filter), pinned[name].slot)
                 results.append(self._answered(one, pinned[name], state))
             except RatoonError as error:
                 results.append(bytes(answer(request.scope, error).body))
@@ -250,6 +255,12 @@ class _Laps:
 
 def _plain(value: object) -> object:
     return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+async def _prepared(only: Predicate, slot: Slot) -> None:
+    """Wait for what a new filter matches, and let others be answered meanwhile."""
+    if columns_of(only) <= set(slot.schema.filters) and not slot.index.ready(only):
+        await run_in_threadpool(slot.index.prepare, only)
 
 
 def _filter(raw: object) -> Predicate:
