@@ -15,10 +15,11 @@ from safetensors.numpy import save
 
 from ratoon.domain.dial import Codec, Dial
 from ratoon.domain.errors import StoreError
+from ratoon.domain.places import Places
 from ratoon.domain.release import Metric
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.ivf.lists import Codes, Lists, Shape
-from ratoon.index.snapshots import FIX, ITEMS, part, read_items, refuse_unequal_rows, restored, write_items
+from ratoon.index.snapshots import FIX, ITEMS, part, placed, read_items, write_items
 from ratoon.ports import Files
 
 VECTORS = "index.safetensors"
@@ -91,9 +92,14 @@ def packed(dial: Dial, tensors: dict[str, Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """What a snapshot says, of items by row."""
+    """What a snapshot says, of items by row.
+
+    Attributes:
+        places: the row of each item.
+    """
 
     table: pa.Table
+    places: Places
     metric: Metric
     dial: Dial
     written: Written
@@ -109,8 +115,9 @@ def unpacked(files: Files) -> Told:
     data = part(files, VECTORS)
     dial, tensors = parsed(data)
     shape = Shape(tensors["centroids"], tensors["scale"], float(tensors["usual"][0]), dial.codec, tensors["trained"])
-    refuse_unequal_rows(table, len(tensors["vectors"]), VECTORS)
-    return Told(table, metric, dial, Written(shape, data, tensors["lists"].astype(np.int64), tensors["vectors"].view(np.uint8)))
+    places = placed(table, len(tensors["vectors"]), VECTORS)
+    written = Written(shape, data, tensors["lists"].astype(np.int64), tensors["vectors"].view(np.uint8))
+    return Told(table, places, metric, dial, written)
 
 
 def read(files: Files, laid: Callable[[Written], Lists] = Written.laid) -> Stored:
@@ -120,7 +127,7 @@ def read(files: Files, laid: Callable[[Written], Lists] = Written.laid) -> Store
         laid: where the vectors come to lie.
     """
     told = unpacked(files)
-    return Stored(restored(told.table), laid(told.written), told.metric, told.dial)
+    return Stored(Slots.told(told.places, told.table), laid(told.written), told.metric, told.dial)
 
 
 def parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
