@@ -11,7 +11,7 @@ from ratoon.domain.places import Places
 Slots = npt.NDArray[np.int64]
 """Shape (n,)."""
 
-NONE = pa.array([], pa.string())
+NONE = pa.nulls(0, pa.string())
 
 
 class Names:
