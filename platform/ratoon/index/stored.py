@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
-from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from ratoon.domain.dial import Codec, Dial
@@ -24,6 +23,9 @@ from ratoon.ports import Files
 
 VECTORS = "index.safetensors"
 DIAL = "dial"
+LENGTH = 8
+"""Bytes of the header's length."""
+
 KINDS: dict[Codec, type[np.generic]] = {"flat": np.float32, "fp16": np.float16, "sq8": np.uint8}
 
 
@@ -114,7 +116,9 @@ def unpacked(files: Files) -> Told:
     table, metric = read_items(files)
     data = part(files, VECTORS)
     dial, tensors = parsed(data)
-    shape = Shape(tensors["centroids"], tensors["scale"], float(tensors["usual"][0]), dial.codec, tensors["trained"])
+    # Copies: what is kept of the snapshot must not keep all of its bytes.
+    centroids, scale, trained = (tensors[name].copy() for name in ("centroids", "scale", "trained"))
+    shape = Shape(centroids, scale, float(tensors["usual"][0]), dial.codec, trained)
     places = placed(table, len(tensors["vectors"]), VECTORS)
     written = Written(shape, data, tensors["lists"].astype(np.int64), tensors["vectors"].view(np.uint8))
     return Told(table, places, metric, dial, written)
@@ -133,12 +137,12 @@ def read(files: Files, laid: Callable[[Written], Lists] = Written.laid) -> Store
 def parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
     """What `packed` wrote, the tensors as read-only views; StoreError if it is something else."""
     try:
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        dial = Dial(**json.loads(header["__metadata__"][DIAL]))
-        tensors = {name: _array(told) for name, told in deserialize(data)}  # type: ignore[no-untyped-call]
+        start = LENGTH + int.from_bytes(data[:LENGTH], "little")
+        header = json.loads(data[LENGTH:start])
+        dial = Dial(**json.loads(header.pop("__metadata__")[DIAL]))
+        tensors = {name: _array(data, start, told) for name, told in header.items()}
         fits = _fits(dial, tensors)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(VECTORS, expected="an index's safetensors file", found=str(error), fix=FIX) from error
     if not fits:
         told = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in sorted(tensors.items()))
@@ -146,9 +150,14 @@ def parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
     return dial, tensors
 
 
-def _array(told: Any) -> Any:
+def _array(data: bytes, start: int, told: Any) -> Any:
+    """A tensor; see `ratoon.towers.tensors` for the format. What the library gives is a copy, made while every thread waits."""
     kinds = {"F32": np.float32, "F64": np.float64, "F16": np.float16, "U8": np.uint8, "I32": np.int32}
-    return np.frombuffer(told["data"], kinds[told["dtype"]]).reshape(told["shape"])
+    kind, (first, last) = np.dtype(kinds[told["dtype"]]), told["data_offsets"]
+    count, rest = divmod(last - first, kind.itemsize)
+    if first < 0 or count < 0 or rest:
+        raise ValueError(f"{told['dtype']} from byte {first} to {last}")
+    return np.frombuffer(data, kind, count, start + first).reshape(told["shape"])
 
 
 def _fits(dial: Dial, tensors: dict[str, Any]) -> bool:

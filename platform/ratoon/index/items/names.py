@@ -123,6 +123,13 @@ class Numbers:
                 slots[place] = self._own.get(name, slots[place])
         return slots
 
+    def of(self, names: Sequence[str]) -> Slots:
+        """The slot of each id, in order; KeyError for one that has none."""
+        slots = self.look_up(names)
+        if len(missing := np.flatnonzero(slots < 0)):
+            raise KeyError(names[missing[0]])
+        return slots
+
     def add(self, slots: Mapping[str, int]) -> None:
         """Give slots to ids that have none."""
         self._own.update(slots)
@@ -131,6 +138,15 @@ class Numbers:
         """All slots that ids have, ascending."""
         own = np.fromiter(self._own.values(), np.int64, len(self._own))
         return np.sort(np.append(np.flatnonzero(~self._gone), own))
+
+    def packed(self) -> Slots:
+        """All slots: each in the place of its number, as far as there are ids, the others where slots are free."""
+        taken, count = self.slots(), len(self)
+        order = np.full(count, -1)
+        low = taken[taken < count]
+        order[low] = low
+        order[order < 0] = taken[taken >= count]
+        return order
 
     def copy(self) -> "Numbers":
         """The same, changed apart from these from now on."""

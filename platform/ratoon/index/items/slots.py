@@ -84,10 +84,7 @@ class Slots:
 
     def of(self, ids: Sequence[str]) -> Rows:
         """The slot of each id, in order; KeyError for an id that is not held."""
-        slots = self._slot.look_up(ids)
-        if len(missing := np.flatnonzero(slots < 0)):
-            raise KeyError(ids[missing[0]])
-        return slots
+        return self._slot.of(ids)
 
     def look_up(self, ids: Sequence[str]) -> Rows:
         """The slot of each id, in order; -1 for one that is not held."""
@@ -99,12 +96,7 @@ class Slots:
 
     def packed(self) -> Rows:
         """The slots of all items: each in the place of its number, as far as there are items, the others where slots are free."""
-        taken, count = self.taken(), len(self._slot)
-        order = np.full(count, -1)
-        low = taken[taken < count]
-        order[low] = low
-        order[order < 0] = taken[taken >= count]
-        return order
+        return self._slot.packed()
 
     def taken(self) -> Rows:
         """The slots of all items, ascending."""

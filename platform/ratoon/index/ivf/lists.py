@@ -141,7 +141,7 @@ class Lists:
 
     def load(self, slots: Rows, lists: Rows, codes: Codes) -> None:
         """Write many new entries at once; shape (n,), (n,) and (n, bytes)."""
-        self._reach(slots)
+        self.widen(int(slots.max(initial=-1)) + 1)
         order = np.argsort(lists, kind="stable")
         ends = np.searchsorted(lists[order], np.arange(self.nlist + 1))
         for number in np.flatnonzero(np.diff(ends)).tolist():
