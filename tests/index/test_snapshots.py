@@ -8,7 +8,7 @@ import pytest
 
 from ratoon.domain.errors import StoreError
 from ratoon.index.items.slots import Slots
-from ratoon.index.snapshots import ITEMS, read_items, placed, write_items
+from ratoon.index.snapshots import ITEMS, placed, read_items, write_items
 
 
 def parquet(table: pa.Table) -> dict[str, bytes]:

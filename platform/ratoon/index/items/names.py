@@ -59,6 +59,12 @@ class Names:
             names[place] = self._own[int(slots[place])]
         return names
 
+    def array(self, slots: Slots) -> pa.Array:
+        """The same in Arrow."""
+        if self._own:
+            return pa.array(self.take(slots), pa.string())
+        return self._told.take(pa.array(slots))
+
     def copy(self) -> "Names":
         """The same ids, changed apart from these from now on."""
         other = Names(self._told)
