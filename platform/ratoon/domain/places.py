@@ -48,7 +48,7 @@ class Places:
         self._starts = np.zeros((1 << width) + 1, np.int32)
         np.cumsum(counts, out=self._starts[1:])
         # One entry of a memoryview is read several times faster than one of an array.
-        self._one = int(self._shift), memoryview(self._starts), memoryview(self._hashes), memoryview(self._order)
+        self._one = int(self._shift), self._starts.data, self._hashes.data, self._order.data
 
     def __len__(self) -> int:
         """How many strings there are."""

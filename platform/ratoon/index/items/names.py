@@ -47,16 +47,16 @@ class Names:
         self._length += 1
 
     def take(self, slots: Slots) -> list[str]:
-        """The ids in some slots, in order."""
+        """The ids in some slots, in order; empty where there is none yet, as in what a device answers beyond the last."""
         if not len(self._told):
-            return [self._own[slot] for slot in slots.tolist()]
-        if not self._own:
+            return [self._own.get(slot, "") for slot in slots.tolist()]
+        if not self._own and slots.max(initial=0) < self._length:
             names: list[str] = self._told.take(pa.array(slots)).to_pylist()
             return names
         told = np.minimum(slots, len(self._told) - 1)
         names = self._told.take(pa.array(told)).to_pylist()
         for place in np.flatnonzero((told != slots) | self._written[told]).tolist():
-            names[place] = self._own[int(slots[place])]
+            names[place] = self._own.get(int(slots[place]), "")
         return names
 
     def array(self, slots: Slots) -> pa.Array:

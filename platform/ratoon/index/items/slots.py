@@ -199,7 +199,7 @@ class Slots:
             freed = {item: self._slot[item] for item in ids}
             for item, slot in freed.items():
                 del self._slot[item]
-                self.edits += 1
+                self.edits += 1  # before its columns are emptied: who reads them meanwhile looks again
                 for column in self._columns.values():
                     column[slot] = None
             self._cards.forget(freed)
@@ -239,12 +239,12 @@ class Slots:
 
         Whoever asks keeps slots from being reused until it has the answer.
         """
-        asked = list(ids)
+        asked, before = list(ids), self.edits
         slots, columns = self._slot.look_up(asked), dict(self._columns)
         there = np.maximum(slots, 0)
         told = zip(*(column.take(there) for column in columns.values()), strict=True) if len(self.ids) else iter(())
         rows = [dict(zip(columns, row, strict=True)) for row in told] or [dict[str, object]() for _ in asked]
-        still = (slots >= 0) & (self._slot.look_up(asked) == slots)
+        still = (slots >= 0) & ((self._slot.look_up(asked) == slots) if self.edits != before else True)
         return {item: row for item, row, held in zip(asked, rows, still.tolist(), strict=True) if held}
 
     def cards(self, ids: Sequence[str]) -> list[bytes | None]:

@@ -24,7 +24,7 @@ def differing(one: pa.Array, other: pa.Array) -> npt.NDArray[np.bool_]:
         bits = {pa.float64(): pa.int64(), pa.float32(): pa.int32(), pa.float16(): pa.int16()}.get(kind, kind)
         unequal = pc.not_equal(one.view(bits), other.view(bits))
         unsure = pc.or_(pc.fill_null(unequal, False), pc.xor(one.is_null(), other.is_null()))
-    found = unsure.to_numpy(zero_copy_only=False).copy()
+    found: npt.NDArray[np.bool_] = unsure.to_numpy(zero_copy_only=False).copy()
     rows = np.flatnonzero(found)
     pairs = zip(one.take(pa.array(rows)).to_pylist(), other.take(pa.array(rows)).to_pylist(), strict=True)
     found[rows] = [differ(*pair) for pair in pairs]
