@@ -8,7 +8,7 @@ import pytest
 
 from ratoon.domain.errors import StoreError
 from ratoon.index.items.slots import Slots
-from ratoon.index.snapshots import ITEMS, read_items, refuse_unequal_rows, write_items
+from ratoon.index.snapshots import ITEMS, placed, read_items, write_items
 
 
 def parquet(table: pa.Table) -> dict[str, bytes]:
@@ -42,4 +42,4 @@ def test_a_table_without_metric_or_ids_is_refused() -> None:
 def test_an_item_twice_is_refused() -> None:
     """As many vectors as rows do not help if a row is there twice."""
     with pytest.raises(StoreError, match=r"v: expected a vector for each of the 1 items in items.parquet, found 2 vectors"):
-        refuse_unequal_rows(pa.table({"item_id": ["a", "a"]}), 2, "v")
+        placed(pa.table({"item_id": ["a", "a"]}), 2, "v")

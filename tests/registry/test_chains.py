@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -235,11 +236,12 @@ def test_a_reader_goes_on_while_chains_are_folded(registry: FileRegistry, monkey
     made = [publish(registry, model(number)) for number in range(4)]
     chains = registry._shelf._chains
     replayed: Callable[..., bytes] = chains._replayed
-    forgotten: list[Release] = []
+    forgotten, once = list[Release](), Lock()
 
     def late(*arguments: object) -> bytes:
-        if not forgotten:
-            forgotten.extend(FileRegistry(registry._root.parent, "home").forget(made[1].id))
+        with once:  # files are read side by side
+            if not forgotten:
+                forgotten.extend(FileRegistry(registry._root.parent, "home").forget(made[1].id))
         return replayed(*arguments)
 
     monkeypatch.setattr(chains, "_replayed", late)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
-from ratoon import config, data
+from ratoon import config
 from ratoon.cli.screen import AsJson, bars, busy, show
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.wiring import House
@@ -20,10 +20,12 @@ app = typer.Typer(help="Real and synthetic data.", no_args_is_help=True)
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(data.PUBLISHED)}.")],
+    name: Annotated[str, typer.Argument(help="Its name; of a wrong one you hear which there are.")],
     as_json: AsJson = False,
 ) -> None:
     """Download a published data set into var/cache, checked by its hash."""
+    from ratoon import data  # here and below: it imports polars, for which a server that starts would wait
+
     with busy(f"fetching {name}"):
         folder = data.fetch(name, open_house().home / "cache")
     show({"folder": str(folder)}, as_json, str(folder))
@@ -56,6 +58,8 @@ def synth(
     as_json: AsJson = False,
 ) -> None:
     """Make up a drifting world in the generic layout."""
+    from ratoon import data
+
     if folder is not None and out is None:
         data.write_generic(folder, data.synth(users, items, events, seed))
         show({"folder": str(folder)}, as_json, f"{events} events in {folder}")
@@ -77,6 +81,8 @@ def open_house() -> House:
 
 def import_folder(house: House, folder: Path) -> dict[str, object]:
     """Append a folder's events to the log, all or none; what became of them."""
+    from ratoon import data
+
     quarantine = house.home / "quarantine" / f"{folder.resolve().name}.csv"
     begun = time.perf_counter()
     with bars() as shown:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon.domain.ngrams import hashed
+from ratoon.domain.places import AT_ONCE
 from ratoon.domain.schema import Feature, FeatureKind, TowerSchema
 
 Inputs = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
@@ -75,7 +76,11 @@ class Vocabulary:
 
 
 def _numbered(values: Sequence[str], first: int) -> dict[str, int]:
-    return dict(zip(values, range(first, first + len(values)), strict=True))
+    numbered: dict[str, int] = {}
+    for start in range(0, len(values), AT_ONCE):
+        part = values[start : start + AT_ONCE]
+        numbered.update(zip(part, range(first + start, first + start + len(part)), strict=True))
+    return numbered
 
 
 def _without(numbered: dict[str, int], values: Sequence[str], lost: Iterable[int]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Which FAISS is installed. Found out from package metadata alone, without importing it."""
 
+from collections.abc import Iterator
 from importlib import metadata
 
 from ratoon.domain.errors import StoreError, UsageError
@@ -11,12 +12,20 @@ KNOWN = ("faiss", "faiss-cpu", "faiss-gpu", "faiss-gpu-cu11", "faiss-gpu-cu12", 
 def faiss_distributions() -> dict[str, str]:
     """Every installed distribution that brings `faiss`: name -> version."""
     found: dict[str, str] = {}
-    for name in (*KNOWN, *metadata.packages_distributions().get("faiss", ())):
+    for name in (*KNOWN, *_bringing()):
         try:
             found[name.lower().replace("_", "-")] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _bringing() -> Iterator[str]:
+    """The names of distributions that list the files of `faiss`."""
+    # Not `packages_distributions`, which parses the list of every distribution: a fifth of the time that a server takes to start.
+    for distribution in metadata.distributions():
+        if "\nfaiss/" in f"\n{distribution.read_text('RECORD')}":
+            yield distribution.metadata["Name"]
 
 
 def refuse_two_faiss() -> None:

@@ -21,7 +21,7 @@ from ratoon.index.checks import accepted, queries_accepted, refuse_unequal, vect
 from ratoon.index.filters.current import Filters
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.shown import Shown, T
-from ratoon.index.snapshots import FIX, ITEMS, part, read_items, refuse_unequal_rows, restored, write_items
+from ratoon.index.snapshots import FIX, ITEMS, part, placed, read_items, write_items
 from ratoon.ports import Files
 
 VECTORS = "vectors.npy"
@@ -51,9 +51,9 @@ class ExactIndex(Shown):
             raise StoreError(
                 VECTORS, expected="float32, two dimensions", found=f"{vectors.dtype}, {vectors.ndim} dimensions", fix=FIX
             )
-        refuse_unequal_rows(table, len(vectors), VECTORS)
+        places = placed(table, len(vectors), VECTORS)
         index = cls(vectors.shape[1], metric)
-        index._open(restored(table), vectors)
+        index._open(Slots.told(places, table), vectors)
         return index
 
     def copy(self) -> "ExactIndex":

@@ -9,6 +9,7 @@ from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.ivf.layout import Layout
@@ -36,7 +37,7 @@ class Difference:
     """
 
     gone: list[str]
-    ids: list[str]
+    ids: pa.StringArray
     rows: Rows
     told: npt.NDArray[np.bool_]
     moved: npt.NDArray[np.bool_]
@@ -45,11 +46,11 @@ class Difference:
     @classmethod
     def of(cls, slots: Slots, layout: Layout, snapshot: Told) -> "Difference":
         """Between what lies in these slots and a snapshot of lists that are alike; others may read and change meanwhile."""
-        table, written = snapshot.table, snapshot.written
-        ids = table.column("item_id").to_pylist()
-        own, told = slots.look_up(ids), np.empty(len(ids), np.bool_)
+        table, ids, written = snapshot.table, snapshot.places.names, snapshot.written
+        own, told = np.empty(len(ids), np.int64), np.empty(len(ids), np.bool_)
         for first in range(0, len(ids), BATCH):
             some = slice(first, first + BATCH)
+            own[some] = slots.look_up(ids.slice(first, BATCH).to_pylist())
             with slots.lock:
                 told[some] = slots.unlike(own[some], table.slice(first, BATCH))
         with slots.lock:
@@ -63,7 +64,8 @@ class Difference:
 
     def named(self, rows: Rows) -> list[str]:
         """The items in some rows."""
-        return [self.ids[row] for row in rows.tolist()]
+        names: list[str] = self.ids.take(pa.array(rows)).to_pylist()
+        return names
 
     def batches(self) -> Iterator[Rows]:
         """The rows to write, a bounded number at a time."""

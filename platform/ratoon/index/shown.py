@@ -57,6 +57,13 @@ class Shown(ABC):
         with self._reading():
             return self._slots.cards(ids)
 
+    def listed(self, column: str) -> pa.Table:
+        """`item_id` and one column of all its items, in no order; KeyError if it has no such column."""
+        with self._reading(), self._slots.lock:
+            slots, kind = self._slots.taken(), self._slots.types[column]
+            values = self._slots.column(column).array(slots, kind)
+            return pa.table({"item_id": self._slots.ids.array(slots), column: values})
+
     def first(self, k: int, without: Container[str] = (), only: Predicate | None = None) -> list[str]:
         """Some k of its items, or what there is."""
         with self._reading():

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratoon.domain.errors import StoreError
+from ratoon.domain.places import Places
 from ratoon.domain.release import Metric
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.ports import Files
@@ -29,7 +30,8 @@ def read_items(files: Files) -> tuple[pa.Table, Metric]:
         StoreError: the file is missing, is no Parquet file, or is not an index's.
     """
     try:
-        table = pq.read_table(io.BytesIO(part(files, ITEMS)))
+        # Not `read_table`, which takes twice as long: it looks for folders of files, and imports what that takes.
+        table = pq.ParquetFile(pa.BufferReader(part(files, ITEMS))).read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise StoreError(ITEMS, expected="a Parquet file", found=str(error), fix=FIX) from error
     metric = (table.schema.metadata or {}).get(METRIC, b"").decode()
@@ -50,9 +52,14 @@ def part(files: Files, name: str) -> bytes:
     return files[name]
 
 
-def refuse_unequal_rows(table: pa.Table, vectors: int, name: str) -> None:
-    """Raise StoreError if `name`, a file of vectors, has more or fewer of them than there are items, or one occurs twice."""
-    items, rows = len(set(table.column("item_id").to_pylist())), table.num_rows
+def placed(table: pa.Table, vectors: int, name: str) -> Places:
+    """Where each item is.
+
+    Raises:
+        StoreError: `name`, a file of vectors, has more or fewer of them than there are items, or one occurs twice.
+    """
+    places = Places(table.column("item_id").combine_chunks())
+    items, rows = places.distinct(), table.num_rows
     if not items == rows == vectors:
         raise StoreError(
             name,
@@ -60,10 +67,4 @@ def refuse_unequal_rows(table: pa.Table, vectors: int, name: str) -> None:
             found=f"{vectors} vectors for {rows} rows",
             fix=FIX,
         )
-
-
-def restored(table: pa.Table) -> Slots:
-    """The slots that `table` describes, in its order."""
-    slots = Slots()
-    slots.put(table.column("item_id").to_pylist(), table)
-    return slots
+    return places

@@ -10,19 +10,22 @@ from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
-from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from ratoon.domain.dial import Codec, Dial
 from ratoon.domain.errors import StoreError
+from ratoon.domain.places import Places
 from ratoon.domain.release import Metric
 from ratoon.index.items.slots import Rows, Slots
 from ratoon.index.ivf.lists import Codes, Lists, Shape
-from ratoon.index.snapshots import FIX, ITEMS, part, read_items, refuse_unequal_rows, restored, write_items
+from ratoon.index.snapshots import FIX, ITEMS, part, placed, read_items, write_items
 from ratoon.ports import Files
 
 VECTORS = "index.safetensors"
 DIAL = "dial"
+LENGTH = 8
+"""Bytes of the header's length."""
+
 KINDS: dict[Codec, type[np.generic]] = {"flat": np.float32, "fp16": np.float16, "sq8": np.uint8}
 
 
@@ -91,9 +94,14 @@ def packed(dial: Dial, tensors: dict[str, Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """What a snapshot says, of items by row."""
+    """What a snapshot says, of items by row.
+
+    Attributes:
+        places: the row of each item.
+    """
 
     table: pa.Table
+    places: Places
     metric: Metric
     dial: Dial
     written: Written
@@ -108,9 +116,12 @@ def unpacked(files: Files) -> Told:
     table, metric = read_items(files)
     data = part(files, VECTORS)
     dial, tensors = parsed(data)
-    shape = Shape(tensors["centroids"], tensors["scale"], float(tensors["usual"][0]), dial.codec, tensors["trained"])
-    refuse_unequal_rows(table, len(tensors["vectors"]), VECTORS)
-    return Told(table, metric, dial, Written(shape, data, tensors["lists"].astype(np.int64), tensors["vectors"].view(np.uint8)))
+    # Copies: what is kept of the snapshot must not keep all of its bytes.
+    centroids, scale, trained = (tensors[name].copy() for name in ("centroids", "scale", "trained"))
+    shape = Shape(centroids, scale, float(tensors["usual"][0]), dial.codec, trained)
+    places = placed(table, len(tensors["vectors"]), VECTORS)
+    written = Written(shape, data, tensors["lists"].astype(np.int64), tensors["vectors"].view(np.uint8))
+    return Told(table, places, metric, dial, written)
 
 
 def read(files: Files, laid: Callable[[Written], Lists] = Written.laid) -> Stored:
@@ -120,18 +131,18 @@ def read(files: Files, laid: Callable[[Written], Lists] = Written.laid) -> Store
         laid: where the vectors come to lie.
     """
     told = unpacked(files)
-    return Stored(restored(told.table), laid(told.written), told.metric, told.dial)
+    return Stored(Slots.told(told.places, told.table), laid(told.written), told.metric, told.dial)
 
 
 def parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
     """What `packed` wrote, the tensors as read-only views; StoreError if it is something else."""
     try:
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        dial = Dial(**json.loads(header["__metadata__"][DIAL]))
-        tensors = {name: _array(told) for name, told in deserialize(data)}  # type: ignore[no-untyped-call]
+        start = LENGTH + int.from_bytes(data[:LENGTH], "little")
+        header = json.loads(data[LENGTH:start])
+        dial = Dial(**json.loads(header.pop("__metadata__")[DIAL]))
+        tensors = {name: _array(data, start, told) for name, told in header.items()}
         fits = _fits(dial, tensors)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(VECTORS, expected="an index's safetensors file", found=str(error), fix=FIX) from error
     if not fits:
         told = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in sorted(tensors.items()))
@@ -139,9 +150,14 @@ def parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
     return dial, tensors
 
 
-def _array(told: Any) -> Any:
+def _array(data: bytes, start: int, told: Any) -> Any:
+    """A tensor; see `ratoon.towers.tensors` for the format. What the library gives is a copy, made while every thread waits."""
     kinds = {"F32": np.float32, "F64": np.float64, "F16": np.float16, "U8": np.uint8, "I32": np.int32}
-    return np.frombuffer(told["data"], kinds[told["dtype"]]).reshape(told["shape"])
+    kind, (first, last) = np.dtype(kinds[told["dtype"]]), told["data_offsets"]
+    count, rest = divmod(last - first, kind.itemsize)
+    if first < 0 or count < 0 or rest:
+        raise ValueError(f"{told['dtype']} from byte {first} to {last}")
+    return np.frombuffer(data, kind, count, start + first).reshape(told["shape"])
 
 
 def _fits(dial: Dial, tensors: dict[str, Any]) -> bool:

@@ -131,6 +131,9 @@ class Index(Protocol):
         None for an item that it does not hold.
         """
 
+    def listed(self, column: str) -> pa.Table:
+        """`item_id` and one column of all its items, in no order; KeyError if it has no such column."""
+
     def first(self, k: int, without: Container[str] = (), only: Predicate | None = None) -> list[str]:
         """Some k of its items, or what there is, in an order of its own that changes of other items leave as it is.
 

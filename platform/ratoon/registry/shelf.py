@@ -7,7 +7,9 @@ written whole, before that parent is taken away; the bytes that are read stay th
 import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ratoon import durable
@@ -18,6 +20,9 @@ from ratoon.registry.chains import DELTA, LINK, Chains, sequence_of
 
 MANIFEST = "manifest.json"
 STAGING = ".staging-"
+READERS = 4
+"""Files of a release that are read and hashed at a time."""
+
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -71,7 +76,9 @@ class Shelf:
         Raises:
             StoreError: a file is missing or its bytes are not those that were published.
         """
-        return {name: self.file(release, name) for name in sorted(release.files)}
+        names = sorted(release.files)
+        with ThreadPoolExecutor(READERS) as pool:  # who hashes a file lets others run
+            return dict(zip(names, pool.map(partial(self.file, release), names), strict=True))
 
     def file(self, release: Release, name: str) -> bytes:
         """One of a release's files, its hash checked; StoreError like `read`."""

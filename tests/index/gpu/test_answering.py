@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -34,7 +35,7 @@ def filled(vectors: Vectors, codec: Codec = "fp16", device: str = "cpu") -> tupl
     matrix = Matrix(place, vectors.shape[1], codec)
     matrix.put(np.arange(len(vectors)), vectors)
     # Not in the order of slots.
-    return matrix, Names([f"{number * 7919 % len(vectors):06d}" for number in range(len(vectors))])
+    return matrix, Names(pa.array([f"{number * 7919 % len(vectors):06d}" for number in range(len(vectors))], pa.string()))
 
 
 def search(queries: Vectors, k: int, gone: list[Rows] | None = None, only: Matches | None = None) -> Search:

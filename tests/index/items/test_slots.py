@@ -1,13 +1,12 @@
 """Dense slots under any history."""
 
-from collections.abc import Iterable
-
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.domain.errors import DataError
+from ratoon.index.items.columns import Column
 from ratoon.index.items.slots import Slots
 
 NAMES = st.lists(st.sampled_from("abcdefgh"), unique=True)
@@ -72,12 +71,12 @@ def test_an_item_is_held_once_there_is_something_to_be_read_of_it() -> None:
     slots, seen = Slots(), list[object]()
     slots.put(["a"], pa.table({"item_id": ["a"], "n": [1]}))
 
-    class Watching(list[object]):
-        def extend(self, values: Iterable[object]) -> None:
+    class Watching(Column):
+        def grow(self, length: int) -> None:
             seen.append(slots.rows(["a", "b"]))
-            super().extend(values)
+            super().grow(length)
 
-    slots._columns = {name: Watching(column) for name, column in slots._columns.items()}
+    slots._columns = {name: Watching(pa.array(list(column)), len(column)) for name, column in slots._columns.items()}
     slots.put(["b"], pa.table({"item_id": ["b"], "n": [2]}))
     assert seen == [{"a": {"n": 1}}]
     assert slots.rows(["b"]) == {"b": {"n": 2}}

@@ -40,6 +40,15 @@ def test_what_is_gone_is_not_found_and_what_was_posted_is(world: World) -> None:
     assert found(titles, world, "title r1-i4") == []
 
 
+def test_letters_are_folded_and_not_only_made_small(world: World) -> None:
+    """A title with letters that become two when they are folded is found by either way of writing it."""
+    world.adopt()
+    assert world.live.slot is not None
+    world.live.slot.index.amend(pa.table({"item_id": ["r1-i4", "r1-i5"], "title": ["Die Straße", None]}))
+    titles = Titles()
+    assert found(titles, world, "STRASSE") == found(titles, world, "die straße") == ["r1-i4"]
+
+
 def test_a_new_release_brings_its_own_titles(world: World) -> None:
     """After adoption the titles of the release before are forgotten."""
     world.adopt()

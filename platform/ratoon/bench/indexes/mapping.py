@@ -18,7 +18,8 @@ from ratoon.domain.dial import IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.index import FaissIndexes
 from ratoon.index.faiss_cpu import FaissIndex
-from ratoon.index.snapshots import read_items, restored
+from ratoon.index.items.slots import Slots
+from ratoon.index.snapshots import placed, read_items
 from ratoon.ports import Files, Index
 
 WIDTH = 64
@@ -81,7 +82,8 @@ def _loaded(world: World, folder: Path, load: Load) -> dict[str, Any]:
 
 def _ids(folder: Path) -> float:
     """Private MiB of a process that holds the ids alone; that memory is used again for those that the index holds."""
-    slots = restored(read_items(_files(folder))[0])
+    table = read_items(_files(folder))[0]
+    slots = Slots.told(placed(table, table.num_rows, "items"), table)
     assert len(slots)
     return _memory()["private_mb"]
 

@@ -4,11 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +23,9 @@ from ratoon.domain.errors import StoreError
 READY_SECONDS = 120.0
 ALONE = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 """OpenMP's threads would spin on the cores that the server and the load share; they are told by the environment alone."""
+
+COMPILED = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "ratoon-bytecode")}
+"""Modules are compiled once, as whoever installs a server has them, even where this process must not write what it compiled."""
 
 UNLIMITED = "1000000/second"
 
@@ -116,7 +121,7 @@ def key_of(world: World) -> Mapping[str, str]:
 def _started(command: list[str], environment: Mapping[str, str], headers: Mapping[str, str]) -> Iterator[Server]:
     port = _free_port()
     begun = time.perf_counter()
-    shown = {**os.environ, **environment}
+    shown = {**os.environ, **COMPILED, **environment}
     process = subprocess.Popen([str(port) if word == "PORT" else word for word in command], env=shown)
     try:
         yield Server(f"http://127.0.0.1:{port}", process, _ready(process, port, begun), headers)

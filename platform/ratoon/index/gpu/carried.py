@@ -13,7 +13,7 @@ from ratoon.domain.release import Metric
 from ratoon.index.gpu.matrix import Matrix
 from ratoon.index.gpu.place import Place
 from ratoon.index.items.slots import Slots
-from ratoon.index.snapshots import ITEMS, part, read_items, refuse_unequal_rows, restored, write_items
+from ratoon.index.snapshots import ITEMS, part, placed, read_items, write_items
 from ratoon.index.stored import VECTORS, packed, parsed
 from ratoon.ports import Files
 
@@ -50,8 +50,8 @@ def read(files: Files, place: Place) -> tuple[Slots, Matrix, Metric]:
     table, metric = read_items(files)
     dial, tensors = parsed(part(files, VECTORS))
     vectors: npt.NDArray[Any] = tensors["vectors"]
-    refuse_unequal_rows(table, len(vectors), VECTORS)
-    slots = restored(table)
+    places = placed(table, len(vectors), VECTORS)
+    slots = Slots.told(places, table)
     if dial.codec == "sq8":
         least, span = np.split(tensors["trained"], 2)
         vectors = least + (vectors.astype(np.float32) + np.float32(0.5)) / np.float32(255) * span

@@ -1,17 +1,18 @@
 """Which item has which slot, and the columns that go with it. Knows nothing of vectors."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence, Set
-from itertools import repeat
+from collections.abc import Container, Iterable, Iterator, Sequence
 from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ratoon.domain.places import Places
 from ratoon.index.items.cards import Card, Cards
+from ratoon.index.items.columns import Column
 from ratoon.index.items.journal import Edit, Journal
-from ratoon.index.items.names import Names
-from ratoon.index.items.values import cast, differ
+from ratoon.index.items.names import Names, Numbers
+from ratoon.index.items.values import cast, differ, differing
 
 Rows = npt.NDArray[np.int64]
 """Slots, int64, shape (n,)."""
@@ -39,10 +40,21 @@ class Slots:
         self.journal = Journal()
         self.lock = Lock()
         self._cards = Cards()
-        self._slot: dict[str, int] = {}
+        self._slot = Numbers()
         self._free: list[int] = []
         self._types: dict[str, pa.DataType] = {}
-        self._columns: dict[str, list[object]] = {}
+        self._columns: dict[str, Column] = {}
+
+    @classmethod
+    def told(cls, places: Places, table: pa.Table) -> "Slots":
+        """Items in the slots of their rows.
+
+        Args:
+            places: of the column `item_id`, in which none occurs twice.
+        """
+        made = cls()
+        made._fill(places, table)
+        return made
 
     def __len__(self) -> int:
         """How many items there are."""
@@ -50,7 +62,7 @@ class Slots:
 
     def __iter__(self) -> Iterator[str]:
         """The items, in no order that means anything."""
-        return iter(list(self._slot))
+        return iter(self._slot)
 
     def __contains__(self, item_id: object) -> bool:
         """Whether this item has a slot."""
@@ -59,41 +71,36 @@ class Slots:
     def copy(self) -> "Slots":
         """The same items and columns, changed apart from these from now on."""
         other = Slots()
-        other.ids, other.edits, other._slot, other._types = self.ids.copy(), self.edits, dict(self._slot), dict(self._types)
+        other.ids, other.edits, other._slot, other._types = self.ids.copy(), self.edits, self._slot.copy(), dict(self._types)
         other._free = list(self._free)
-        other._columns = {name: list(column) for name, column in self._columns.items()}
+        other._columns = {name: column.copy() for name, column in self._columns.items()}
         other._cards = self._cards.copy()
         return other
 
     def find(self, ids: Iterable[str]) -> Rows:
         """The slots of those ids that are held, in order and without duplicates."""
-        once = ids if isinstance(ids, Set) else dict.fromkeys(ids)
-        return np.array([slot for slot in map(self._slot.get, once) if slot is not None], dtype=np.int64)
+        slots = self._slot.look_up(list(dict.fromkeys(ids)))
+        return slots[slots >= 0]
 
     def of(self, ids: Sequence[str]) -> Rows:
         """The slot of each id, in order; KeyError for an id that is not held."""
-        return np.array([self._slot[item] for item in ids], dtype=np.int64)
+        return self._slot.of(ids)
 
     def look_up(self, ids: Sequence[str]) -> Rows:
         """The slot of each id, in order; -1 for one that is not held."""
-        return np.fromiter(map(self._slot.get, ids, repeat(-1)), np.int64, len(ids))
+        return self._slot.look_up(ids)
 
     def by_id(self) -> Rows:
         """The slots of all items, in the order of their ids."""
-        return np.array([self._slot[item] for item in sorted(self._slot)], dtype=np.int64)
+        return self._slot.look_up(sorted(self._slot))
 
     def packed(self) -> Rows:
         """The slots of all items: each in the place of its number, as far as there are items, the others where slots are free."""
-        taken, count = self.taken(), len(self._slot)
-        order = np.full(count, -1)
-        low = taken[taken < count]
-        order[low] = low
-        order[order < 0] = taken[taken >= count]
-        return order
+        return self._slot.packed()
 
     def taken(self) -> Rows:
         """The slots of all items, ascending."""
-        return np.sort(np.fromiter(self._slot.values(), np.int64, len(self._slot)))
+        return self._slot.slots()
 
     def put(self, ids: Sequence[str], table: pa.Table) -> Rows:
         """Give each id a slot, its own if it has one, and set its columns; the set of columns becomes the table's.
@@ -116,7 +123,7 @@ class Slots:
             if not self._slot:
                 self.journal.forget()
                 self._types, self._columns = {}, {}
-            return self._put(ids, table) if len(self.ids) else self._filled(ids, table)
+            return self._put(ids, table) if len(self.ids) else self._fill(Places(pa.array(ids, pa.string())), table)
 
     def _put(self, ids: Sequence[str], table: pa.Table) -> Rows:
         types = self._types
@@ -125,15 +132,17 @@ class Slots:
             self.edits += 1
             self._cards.clear()
             self.journal.forget()
-        taken = {item: self._take(item) for item in ids if item not in self._slot}
-        slots = np.array([taken[item] if item in taken else self._slot[item] for item in ids], np.int64)
+        slots = self._slot.look_up(ids)
+        new = np.flatnonzero(slots < 0)
+        taken = {ids[place]: self._take(ids[place]) for place in new.tolist()}
+        slots[new] = list(taken.values())
         self.edits += bool(taken)
         self._cards.forget(taken.values())
         values = {name: table.column(name).to_pylist() for name in self._columns}
         for name, column in self._columns.items():
-            column.extend([None] * (len(self.ids) - len(column)))
-            self._write(name, slots.tolist(), values[name], blank=True)
-        self._slot.update(taken)  # now there is something to be read of each
+            column.grow(len(self.ids))
+            self._write(name, slots, values[name], blank=True)
+        self._slot.add(taken)  # now there is something to be read of each
         self.journal.note(Edit(slots, values), len(self.ids))
         return slots
 
@@ -154,15 +163,15 @@ class Slots:
             slots = self.look_up(ids)
             held = np.flatnonzero(slots >= 0).tolist()
             for name, new in said.items():
-                self._write(name, slots[held].tolist(), [new[place] for place in held])
-            now = {name: [column[slot] for slot in slots[held]] for name, column in self._columns.items()}
+                self._write(name, slots[held], [new[place] for place in held])
+            now = {name: column.take(slots[held]) for name, column in self._columns.items()}
             self.journal.note(Edit(slots[held], now), len(self.ids))
             return [ids[place] for place in held]
 
-    def _write(self, name: str, slots: Sequence[int], values: Sequence[object], *, blank: bool = False) -> None:
+    def _write(self, name: str, slots: Rows, values: Sequence[object], *, blank: bool = False) -> None:
         column = self._columns[name]
-        for slot, value in zip(slots, values, strict=True):
-            if (blank or value is not None) and differ(column[slot], value):
+        for slot, old, value in zip(slots.tolist(), column.take(slots), values, strict=True):
+            if (blank or value is not None) and differ(old, value):
                 column[slot] = value
                 self.edits += 1
                 self._cards.forget([slot])
@@ -177,13 +186,13 @@ class Slots:
             self.ids.append(item)
         return slot
 
-    def _filled(self, ids: Sequence[str], table: pa.Table) -> Rows:
-        """`put` where there was nothing yet: what a load does."""
-        self._columns = {name: table.column(name).to_pylist() for name in self._conformed(table)}
-        self.ids, self._slot = Names(ids), {item: slot for slot, item in enumerate(ids)}
+    def _fill(self, places: Places, table: pa.Table) -> Rows:
+        """`put` where there was nothing yet."""
+        self._columns = {name: Column.of(table.column(name)) for name in self._conformed(table)}
+        self.ids, self._slot = Names(places.names), Numbers(places)
         self._cards.await_all()
         self.edits += 1
-        return np.arange(len(ids), dtype=np.int64)
+        return np.arange(len(places), dtype=np.int64)
 
     def free(self, ids: Iterable[str]) -> Rows:
         """Take items away that are held; their slots, which no other item is given until they are handed to `reuse`."""
@@ -191,7 +200,7 @@ class Slots:
             freed = {item: self._slot[item] for item in ids}
             for item, slot in freed.items():
                 del self._slot[item]
-                self.edits += 1
+                self.edits += 1  # before its columns are emptied: who reads them meanwhile looks again
                 for column in self._columns.values():
                     column[slot] = None
             self._cards.forget(freed.values())
@@ -209,7 +218,7 @@ class Slots:
         """The type of each column."""
         return self._types
 
-    def column(self, name: str) -> Sequence[object]:
+    def column(self, name: str) -> Column:
         """A column's values by slot, which change unless `lock` is held."""
         return self._columns[name]
 
@@ -222,8 +231,9 @@ class Slots:
         """Of each row of a table of the same columns whether what is in its slot is told otherwise, or it has none (-1)."""
         unlike = slots < 0
         for name, column in self._columns.items():
-            pairs = ((column[slot], value) for slot, value in zip(slots.tolist(), table.column(name).to_pylist(), strict=True))
-            unlike |= np.fromiter((differ(one, other) for one, other in pairs), np.bool_, len(slots))
+            rows = np.flatnonzero(~unlike)
+            told = table.column(name).combine_chunks()
+            unlike[rows] = differing(column.array(slots[rows], self._types[name]), told.take(pa.array(rows)))
         return unlike
 
     def rows(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
@@ -231,17 +241,17 @@ class Slots:
 
         Whoever asks keeps slots from being reused until it has the answer.
         """
-        found, place, columns = dict[str, dict[str, object]](), self._slot.get, list(self._columns.items())
-        for item in ids:
-            if (slot := place(item)) is not None:
-                row = {name: column[slot] for name, column in columns}
-                if place(item) == slot:
-                    found[item] = row
-        return found
+        asked, before = list(ids), self.edits
+        slots, columns = self._slot.look_up(asked), dict(self._columns)
+        there = np.maximum(slots, 0)
+        told = zip(*(column.take(there) for column in columns.values()), strict=True) if len(self.ids) else iter(())
+        rows = [dict(zip(columns, row, strict=True)) for row in told] or [dict[str, object]() for _ in asked]
+        still = (slots >= 0) & ((self._slot.look_up(asked) == slots) if self.edits != before else True)
+        return {item: row for item, row, held in zip(asked, rows, still.tolist(), strict=True) if held}
 
     def values(self, slots: Rows) -> dict[str, list[object]]:
         """Every column's values in some slots, in order."""
-        return {name: [column[slot] for slot in slots.tolist()] for name, column in self._columns.items()}
+        return {name: column.take(slots) for name, column in self._columns.items()}
 
     def named(self, slots: Rows) -> list[str]:
         """The ids in some slots, in order, which are shown next; whoever asks keeps slots from being reused meanwhile."""
@@ -262,8 +272,9 @@ class Slots:
         slots = np.arange(len(self.ids)) if slots is None else np.sort(slots)
         for start in range(0, len(slots), AT_ONCE):
             part = slots[start : start + AT_ONCE]
-            held = (item for item, slot in zip(self.ids.take(part), part.tolist(), strict=True) if self._slot.get(item) == slot)
-            found += [item for item in held if item not in without]
+            items = self.ids.take(part)
+            held = (self._slot.look_up(items) == part).tolist()
+            found += [item for item, there in zip(items, held, strict=True) if there and item not in without]
             if len(found) >= k:
                 break
         return found[:k]
@@ -271,11 +282,11 @@ class Slots:
     def table(self, order: Rows) -> pa.Table:
         """`item_id` and every column of the items in some slots, columns in the order of their names."""
         names = sorted(self._columns)
-        arrays = [pa.array([self._columns[name][slot] for slot in order], self._types[name]) for name in names]
+        arrays = [self._columns[name].array(order, self._types[name]) for name in names]
         ids = pa.array(self.ids.take(order), pa.string())
         return pa.Table.from_arrays([ids, *arrays], names=["item_id", *names])
 
-    def _conformed(self, table: pa.Table) -> dict[str, list[object]]:
+    def _conformed(self, table: pa.Table) -> dict[str, Column]:
         types, columns = {}, {}
         for name, new in zip(table.schema.names, table.schema.types, strict=True):
             if name == "item_id":
@@ -283,8 +294,10 @@ class Slots:
             old = self._types.get(name, new)
             # A column without a value has no type of its own; it must not take away the type that is known.
             types[name] = old if pa.types.is_null(new) else new
-            held = self._columns.get(name, [None] * len(self.ids))
-            columns[name] = held if types[name] == old else cast(name, pa.array(held, old), types[name])
+            held = self._columns.get(name) or Column(pa.array([], types[name]), len(self.ids))
+            if types[name] != old:
+                held = Column(pa.array(cast(name, pa.array(list(held), old), types[name]), types[name]), len(held))
+            columns[name] = held
         self.edits += types != self._types
         self._types = types
         return columns

@@ -142,12 +142,12 @@ class Lists:
 
     def load(self, slots: Rows, lists: Rows, codes: Codes) -> None:
         """Write many new entries at once; shape (n,), (n,) and (n, bytes)."""
+        self.widen(int(slots.max(initial=-1)) + 1)
         order = np.argsort(lists, kind="stable")
-        slots, codes = slots[order], codes[order]
         ends = np.searchsorted(lists[order], np.arange(self.nlist + 1))
         for number in np.flatnonzero(np.diff(ends)).tolist():
-            part = slice(ends[number], ends[number + 1])
-            self.fill(number, slots[part], codes[part])
+            part = order[ends[number] : ends[number + 1]]  # list by list: all at once takes the memory of all once more
+            self.fill(number, slots[part], np.take(codes, part, axis=0))
 
     def reserve(self, sizes: Rows) -> None:
         """Take at once the memory for so many entries in each list, all of which are empty; shape (lists,)."""
