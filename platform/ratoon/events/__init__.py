@@ -1,5 +1,6 @@
 """The durable event log: nothing is acknowledged before it is on disk."""
 
 from ratoon.events.sqlite import SqliteEventLog
+from ratoon.events.turns import Limits
 
-__all__ = ["SqliteEventLog"]
+__all__ = ["Limits", "SqliteEventLog"]
