@@ -74,19 +74,19 @@ class Writer:
         Raises:
             Overloaded: the disk is nearly full.
         """
-        self._room()
-        whole = tickets[0].events if len(tickets) == 1 else pa.concat_tables([one.events for one in tickets])
+        self.room()
         with self._transaction() as db:
-            ids = self._ids.known(db)
-            kept = unknown(db, whole, ids)
-            logged = self.dated(db, whole if kept is None else whole.take(kept), tickets[0].backfill)
+            kept, logged = self.new(tickets)
             self.insert(db, logged)
             fault_point("events.before_commit")
         fault_point("events.after_commit")
-        places = np.arange(whole.num_rows) if kept is None else kept.to_numpy()
-        ends = np.searchsorted(places, np.cumsum([one.events.num_rows for one in tickets]))
-        for one, first, last in zip(tickets, (0, *ends[:-1]), ends, strict=True):
-            one.logged = logged.slice(first, last - first)
+        answer(tickets, kept, logged)
+
+    def new(self, tickets: Sequence[Ticket]) -> tuple[pa.Array | None, pa.Table]:
+        """Which of the batches' events are not in the log, None for all, and these as the log's next (LOG_SCHEMA)."""
+        whole = tickets[0].events if len(tickets) == 1 else pa.concat_tables([one.events for one in tickets])
+        kept = unknown(self.db, whole, self._ids.known(self.db))
+        return kept, self._dated(whole if kept is None else whole.take(kept), tickets[0].backfill)
 
     def insert(self, db: sqlite3.Connection, logged: pa.Table) -> None:
         """Put events of the log (LOG_SCHEMA), the next ones, into the tail, inside of a transaction."""
@@ -127,7 +127,7 @@ class Writer:
         with _loading(self.db) as empty:
             for events in batches:
                 kept = None if empty else unknown(self.db, events, self._ids.known(self.db))
-                rows = rows_of(self.dated(self.db, events if kept is None else events.take(kept), backfill=True))
+                rows = rows_of(self._dated(events if kept is None else events.take(kept), backfill=True))
                 self.db.executemany(_LOAD, rows)
                 sums.note(self.db, rows)
                 new += len(rows)
@@ -137,8 +137,9 @@ class Writer:
         self._mark.write(self._end(self.db)[0])
         return new
 
-    def dated(self, db: sqlite3.Connection, events: pa.Table, backfill: bool) -> pa.Table:
+    def _dated(self, events: pa.Table, backfill: bool) -> pa.Table:
         """The events as the next of the log (LOG_SCHEMA)."""
+        db = self.db
         end, previous = self._end(db)
         happened = events.column("event_timestamp").cast(pa.int64()).to_numpy()
         if backfill:
@@ -156,12 +157,17 @@ class Writer:
         first, last = self.db.execute(tail.ENDS).fetchone()
         return 0 if first is None else last - first + 1
 
+    def end(self) -> int:
+        """The newest offset; 0 when there is none."""
+        return self._end(self.db)[0]
+
     @staticmethod
     def _end(db: sqlite3.Connection) -> tuple[int, int]:
         """The newest offset and when it arrived."""
         return db.execute(END).fetchone() or (0, -1)
 
-    def _room(self) -> None:
+    def room(self) -> None:
+        """Raise Overloaded where there is none."""
         disk = os.statvfs(self._path.parent)
         free = disk.f_bavail * disk.f_frsize
         if free < self._spare:
@@ -178,6 +184,15 @@ class Writer:
                 found=f"{waiting:,}: they could not be sorted in",
                 fix="Look at the disk; `ratoon doctor` says what is wrong with the file.",
             )
+
+
+def answer(tickets: Sequence[Ticket], kept: pa.Array | None, logged: pa.Table) -> None:
+    """Fill in what was new of each batch; see `Writer.new`."""
+    ends = np.cumsum([one.events.num_rows for one in tickets])
+    if kept is not None:
+        ends = np.searchsorted(kept.to_numpy(), ends)
+    for one, first, last in zip(tickets, (0, *ends[:-1]), ends, strict=True):
+        one.logged = logged.slice(first, last - first)
 
 
 def unknown(db: sqlite3.Connection, events: pa.Table, tailed: set[str]) -> pa.Array | None:
