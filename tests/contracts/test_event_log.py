@@ -26,6 +26,7 @@ from tests.fakes.events import START, at, batch, event
 from tests.fakes.logs import LOGS, RECENT, STREAM, Clock, ClosableLog, Opener
 from tests.fakes.valkey import valkey
 
+
 @pytest.fixture(scope="module", autouse=True)
 def _stream() -> Iterator[None]:
     """A server that loses nothing, with a database for each log."""

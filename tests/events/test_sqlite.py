@@ -142,9 +142,12 @@ def test_check_counts_or_complains(log: SqliteEventLog, tmp_path: Path) -> None:
     for page in range(4096 * 8, len(whole), 4096):
         whole[page : page + 200] = b"\x5a" * 200
     path.write_bytes(whole)
-    with pytest.raises((StoreError, AssertionError), match=r"malformed|damaged: "):  # SQLite may notice before it is asked
+    try:  # SQLite may notice before it is asked
         with closing(SqliteEventLog(path, "log", lambda: START)) as damaged:
-            raise AssertionError(damaged.check())
+            found = damaged.check()
+    except StoreError as complaint:
+        found = str(complaint)
+    assert "malformed" in found or found.startswith("damaged: ")
 
 
 QUESTIONS: dict[str, Callable[[SqliteEventLog], object]] = {
@@ -182,7 +185,7 @@ def test_no_question_reads_the_whole_table(name: str, log: SqliteEventLog) -> No
     """Each question is answered from an index or a range of offsets, so that its cost follows its answer."""
     plans = [step for asked in planned(log, QUESTIONS[name]) for step in asked]
     assert plans
-    # What the file keeps of each item, the offsets that are asked for, what a part of the same question has found, and the newest.
+    # What the file keeps of each item, the offsets that are asked for, what a part of the question has found, and the newest.
     small = ("items", "told", "json_each", "odd", "late", "logged", "gone", "(", "tail")
     scanned = [step.removeprefix("SCAN ") for step in plans if step.startswith("SCAN") and "USING" not in step]
     # The newest row by the primary key, with LIMIT 1.

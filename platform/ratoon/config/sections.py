@@ -37,7 +37,7 @@ class Events(Section):
     )
     url: str = Field("", description="Of the server, Redis 7.2 or Valkey: redis://[user:password@]host:port/db or unix://path.")
     replicas: int = Field(0, ge=0, description="Of that server, that have an event on disk before it is acknowledged.")
-    may_lose: bool = Field(False, description="Take a server that is not set to lose nothing (appendonly, appendfsync, maxmemory).")
+    may_lose: bool = Field(False, description="Take a server that could lose what it acknowledged.")
     waiting: int = Field(100_000, ge=1, description="Most events that wait for the disk; more are refused, with a time to retry.")
     waiting_mb: int = Field(64, ge=1, description="The same in mebibytes.")
     spare_mb: int = Field(256, ge=0, description="With less of the disk free no events are taken.")

@@ -8,7 +8,21 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from ratoon.config.sections import Clock, Drift, Events, Exposures, Gate, Index, Paths, Plan, Section, Serving, Surface, Training, Trial
+from ratoon.config.sections import (
+    Clock,
+    Drift,
+    Events,
+    Exposures,
+    Gate,
+    Index,
+    Paths,
+    Plan,
+    Section,
+    Serving,
+    Surface,
+    Training,
+    Trial,
+)
 from ratoon.domain.errors import UsageError
 
 HOME, CONFIG, KEY = "RATOON_HOME", "RATOON_CONFIG", "RATOON_KEY"

@@ -44,8 +44,8 @@ SELECT json_group_array(item_id) FROM (SELECT item_id FROM (
     WHERE "offset" NOT IN (SELECT value FROM json_each(?2))
     GROUP BY item_id HAVING max("offset" * (kind = 'item')) >= max("offset" * (kind = 'remove'))
 ) ORDER BY item_id)"""
-"""The items alive at the offset ?1, as if nothing were at the offsets in the JSON list ?2: by the notes and the events since; where
-something in the notes does not count, the item's own events are read."""
+"""The items alive at the offset ?1, as if nothing were at the offsets in the JSON list ?2: by the notes and the events since.
+Where something in the notes does not count, the item's own events are read."""
 
 
 def noted(db: sqlite3.Connection) -> bool:

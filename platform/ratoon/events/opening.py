@@ -36,6 +36,4 @@ def open_log(path: Path, clock: Clock, wall: Callable[[], datetime], chosen: Cho
         return SqliteEventLog(path, clock, wall, limits=limits)
     from ratoon.events.streams import StreamEventLog
 
-    return StreamEventLog(
-        path, clock, wall, chosen.url, replicas=chosen.replicas, may_lose=chosen.may_lose, limits=limits
-    )
+    return StreamEventLog(path, clock, wall, chosen.url, replicas=chosen.replicas, may_lose=chosen.may_lose, limits=limits)

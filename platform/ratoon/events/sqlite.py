@@ -26,7 +26,7 @@ from ratoon.events.met import Met
 from ratoon.events.rows import table_of
 from ratoon.events.sums import WITHIN, verify
 from ratoon.events.tail import NAMES, Reader
-from ratoon.events.turns import LIMITS, Limits, Ticket, Turns
+from ratoon.events.turns import LIMITS, Limits, Ticket, Turns, fitting
 from ratoon.events.validate import validated
 from ratoon.events.writing import CHUNK, END, EPOCH, NEWEST, Writer, marks
 
@@ -78,7 +78,7 @@ class SqliteEventLog:
             self._writer = Writer(path, clock, wall, limits)
             self._reader = Reader(mapped(connect(path)))
         self._writing, self._reading = threading.Lock(), threading.Lock()
-        self._turns = Turns(self._write, limits.rows, limits.size)
+        self._turns = Turns(self._append, limits.rows, limits.size)
         self._popular: tuple[int, list[tuple[str, int]]] = (0, [])
         self._met = Met()
         self._alive: tuple[object, list[str]] = (None, [])
@@ -108,8 +108,12 @@ class SqliteEventLog:
             DataError: an event is invalid; names its place, field, what was expected and what was found.
             Overloaded: too much waits, or the disk is nearly full; nothing was stored.
         """
-        events = validated(events, self._wall() if self._clock == "wall" else None)
         return self._turns.do(Ticket(events, backfill))
+
+    def _append(self, tickets: Sequence[Ticket]) -> None:
+        # Here, and not in each caller's thread: to look at many costs little more than to look at one.
+        if fit := fitting(tickets, self._wall() if self._clock == "wall" else None):
+            self._write(fit)
 
     def _write(self, tickets: Sequence[Ticket]) -> None:
         with self._writing:
@@ -268,7 +272,7 @@ class SqliteEventLog:
         return sorted(recent.items(), key=lambda item: (-item[1], item[0]))
 
     def check(self) -> str:
-        """Say in one line whether the file is sound: `ok` and how many events, or the first complaint, SQLite's or a checksum's."""
+        """Say in one line whether the file is sound: `ok` and how many events, or the first complaint."""
         complaint = self._select("PRAGMA quick_check(1)")[0][0]
         end = self.end()
         try:

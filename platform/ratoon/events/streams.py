@@ -192,7 +192,7 @@ class StreamEventLog(SqliteEventLog):
         try:
             found: Any = self._client.config_get(*SAFE)
         except client.ResponseError as refused:
-            found = {name: f"unknown ({refused})" for name in SAFE}
+            found = dict.fromkeys(SAFE, f"unknown ({refused})")
         wrong = {name: found.get(name) for name, wanted in SAFE.items() if found.get(name) != wanted}
         if wrong:
             raise StoreError(

@@ -1,13 +1,17 @@
-"""Group commit: whoever comes while the disk syncs for others shares the next turn (Gray, Reuter 1993, Transaction Processing)."""
+"""Group commit: who comes while the disk syncs for others shares the next turn (Gray, Reuter 1993, Transaction Processing)."""
 
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 
-from ratoon.domain.errors import Overloaded
+from ratoon.domain.errors import DataError, Overloaded
+from ratoon.domain.event import EVENT_SCHEMA
+from ratoon.events.validate import validated
 
 ROWS = 20_000
 """Events of one turn, about; a batch is never split."""
@@ -37,7 +41,7 @@ class Ticket:
     """A batch that waits for its turn.
 
     Attributes:
-        events: EVENT_SCHEMA, validated.
+        events: EVENT_SCHEMA.
         backfill: see `SqliteEventLog.append`.
         logged: what was new of it, once it is on disk.
         wrong: why it is not.
@@ -106,3 +110,21 @@ class Turns:
             self._waiting_rows -= sum(one.events.num_rows for one in lot)
             self._waiting_size -= sum(one.size for one in lot)
             return lot
+
+
+def fitting(tickets: Sequence[Ticket], present: datetime | None) -> list[Ticket]:
+    """The batches that are right, with the columns of EVENT_SCHEMA; the others have in `wrong` why they are not.
+
+    Args:
+        present: see `validated`.
+    """
+    if len(tickets) > 1 and all(one.events.schema.equals(EVENT_SCHEMA) for one in tickets):
+        with suppress(DataError):  # whose it is comes out below
+            validated(pa.concat_tables([one.events for one in tickets]), present)
+            return list(tickets)
+    for one in tickets:
+        try:
+            one.events = validated(one.events, present)
+        except DataError as wrong:
+            one.wrong = wrong
+    return [one for one in tickets if one.wrong is None]
