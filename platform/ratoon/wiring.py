@@ -14,7 +14,7 @@ import numpy as np
 from ratoon.config import Settings, processes
 from ratoon.domain.drift import Drift, from_json
 from ratoon.domain.report import Stopwatch
-from ratoon.events import SqliteEventLog
+from ratoon.events import SqliteEventLog, open_log
 from ratoon.index import Choice, FaissIndexes, TensorIndexes, chosen, processor_for_mapped
 from ratoon.registry import FileRegistry
 from ratoon.towers import open_towers
@@ -61,8 +61,7 @@ class House:
     @cached_property
     def log(self) -> SqliteEventLog:
         """The event log."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        return SqliteEventLog(self.home / "events.sqlite", self.settings.clock.mode, lambda: datetime.now(UTC))
+        return open_log(self.home / "events.sqlite", self.settings.clock.mode, lambda: datetime.now(UTC), self.settings.events)
 
     @cached_property
     def accepted(self) -> "Accepted":

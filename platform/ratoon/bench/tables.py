@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults, features, gpu, indexes, refreshes, serving
+from ratoon.bench import faults, features, gpu, indexes, jobs, refreshes, serving
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
@@ -56,7 +56,7 @@ def loop_table() -> list[Row]:
 WIDE = 200
 """Columns of a table in a file or a pipe, which has no width to fit."""
 
-TABLES = ("loop", "features", "refresh", "index", "gpu", "serve")
+TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,10 @@ def run(
         rows = [asdict(row) for row in loop_table()]
         _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
         return
+    if name == "jobs":
+        measured_jobs = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
+        _show(measured_jobs["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", measured_jobs if as_json else None)
+        return
     if name == "index":
         found = indexes.kept() if stored else _indexed(index or indexes.Size(), stamp)
         measured = ", ".join(str(found.get(key, "")) for key in stamp)
@@ -132,6 +136,8 @@ def run(
 def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
     if name not in TABLES:
         raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
+    if name == "jobs" and stored:
+        raise UsageError("bench jobs", expected="a measurement", found="--stored", fix="Leave it out: it takes a minute.")
     if name == "loop" and (scale != 1 or only or stored):
         raise UsageError("bench loop", expected="no options", found="some", fix="They belong to the other tables.")
     if (name == "index" and (scale != 1 or only)) or (name == "serve" and scale != 1):

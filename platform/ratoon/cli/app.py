@@ -185,9 +185,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh, index, gpu or serve.")] = "loop",
-    scale: Annotated[float, typer.Option(help="features, refresh, gpu: a share of the sizes; the bars are for 1.")] = 1.0,
-    only: Annotated[str, typer.Option(help="features: one group of rows. serve: some, with commas.")] = "",
+    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh, index, gpu, serve or jobs.")] = "loop",
+    scale: Annotated[float, typer.Option(help="features, refresh, gpu, jobs: a share of the sizes; the bars are for 1.")] = 1.0,
+    only: Annotated[str, typer.Option(help="features: one group of rows. serve, jobs: some, with commas.")] = "",
     stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
     folder: Annotated[
         Path | None, typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks. serve: of worlds.")

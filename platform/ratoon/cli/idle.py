@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TRAINING_TOGETHER = "WORLD_SIZE"
 """torchrun's variable: processes that train together begin and end together."""
 
-_END = 'SELECT max("offset") FROM events'
+_END = 'SELECT max(ifnull((SELECT max("offset") FROM tail), 0), ifnull((SELECT max("offset") FROM events), 0))'
 
 
 def answered(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> bool:
@@ -49,7 +49,9 @@ def answered(words: Sequence[str], environment: Mapping[str, str] = os.environ) 
 
 
 def sight(house: "House", surface: str) -> idle.Sight | None:
-    """All that decides whether a refresh finds anything new; None while there is nothing to look at yet."""
+    """All that decides whether a refresh finds anything new; None while there is nothing to look at yet, or it is elsewhere."""
+    if house.settings.events.store != "sqlite":
+        return None
     try:
         return idle.look(_patterns(house, surface), [(str(house.home / "events.sqlite"), _END)])
     except (OSError, sqlite3.Error):  # a file went while it was looked at

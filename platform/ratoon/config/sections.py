@@ -29,6 +29,26 @@ class Paths(Section):
     feature_repo: Path = Field(Path("feature_repo"), description="The Feast repository.")
 
 
+class Events(Section):
+    """The event log: where an event is acknowledged."""
+
+    store: Literal["sqlite", "redis"] = Field(
+        "sqlite", description="`sqlite`: the home's file; `redis`: a stream that several servers share, each with a copy of it."
+    )
+    url: str = Field("", description="Of the server, Redis 7.2 or Valkey: redis://[user:password@]host:port/db or unix://path.")
+    replicas: int = Field(0, ge=0, description="Of that server, that have an event on disk before it is acknowledged.")
+    may_lose: bool = Field(False, description="Take a server that could lose what it acknowledged.")
+    waiting: int = Field(100_000, ge=1, description="Most events that wait for the disk; more are refused, with a time to retry.")
+    waiting_mb: int = Field(64, ge=1, description="The same in mebibytes.")
+    spare_mb: int = Field(256, ge=0, description="With less of the disk free no events are taken.")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.store == "redis" and not self.url:
+            raise ValueError("url: the server's is asked, with store = redis")
+        return self
+
+
 class Clock(Section):
     """What time it is."""
 

@@ -13,6 +13,7 @@ from ratoon.config.retention import Retention
 from ratoon.config.sections import (
     Clock,
     Drift,
+    Events,
     Exposures,
     Gate,
     Index,
@@ -37,6 +38,7 @@ class Settings(Section):
 
     paths: Paths = Paths()
     clock: Clock = Clock()
+    events: Events = Events()
     training: Training = Training()
     gate: Gate = Gate()
     plan: Plan = Plan()

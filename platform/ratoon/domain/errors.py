@@ -5,7 +5,8 @@ RatoonError
 ├── GateRefused       exit 3   a candidate release is worse than what is served
 ├── DataError         exit 4   the data cannot be used as it is
 └── StoreError        exit 5   a file, a database or a library under us failed
-    └── Conflict               somebody else published first
+    ├── Conflict               somebody else published first
+    └── Overloaded             too much waits already, or the disk is nearly full; nothing was taken
 """
 
 from typing import ClassVar
@@ -54,3 +55,7 @@ class StoreError(RatoonError):
 
 class Conflict(StoreError):
     """A compare-and-swap lost: the current release is no longer the expected one."""
+
+
+class Overloaded(StoreError):
+    """No more can be taken now; what was refused left nothing behind, and may be sent again later."""

@@ -1,5 +1,7 @@
 """The durable event log: nothing is acknowledged before it is on disk."""
 
+from ratoon.events.opening import open_log
 from ratoon.events.sqlite import SqliteEventLog
+from ratoon.events.turns import Limits
 
-__all__ = ["SqliteEventLog"]
+__all__ = ["Limits", "SqliteEventLog", "open_log"]

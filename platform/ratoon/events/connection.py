@@ -1,4 +1,4 @@
-"""SQLite as the log needs it: write-ahead log, every commit synced, the table and its indexes."""
+"""SQLite as the log needs it: write-ahead log, every commit synced, the tables and their indexes."""
 
 import sqlite3
 import time
@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ratoon.domain.errors import DataError, StoreError
+from ratoon.domain.errors import StoreError
 from ratoon.events.items import note_all, noted
+from ratoon.events.sums import SUMS
 
-FORMAT = 1
-"""Written into the file (`user_version`); a file with another number is not touched."""
+FORMAT = 2
+"""Written into the file (`user_version`); a file with a greater number is not touched. In format 1 there was no tail."""
 BUSY_MS = 10_000
 """How long to wait for another process that is writing."""
 MAPPED = 2**40
 """Bytes of the file that may be mapped: all of it; SQLite takes as many as it was built for, 2 GiB."""
-LOADING_KIB = 256 * 1024
-"""Page cache while much is appended."""
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS events (
+COLUMNS = """
     "offset" INTEGER PRIMARY KEY,
     event_id TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -32,8 +30,9 @@ CREATE TABLE IF NOT EXISTS events (
     features TEXT,
     request_id TEXT,
     created_timestamp INTEGER NOT NULL
-);
 """
+"""Of `events`, and of `tail`, where events wait for their indexes."""
+_TABLES = (f"CREATE TABLE IF NOT EXISTS events ({COLUMNS})", f"CREATE TABLE tail ({COLUMNS})", *SUMS)
 INDEXES = {
     "by_id": "UNIQUE INDEX by_id ON events (event_id)",
     "of_user": 'INDEX of_user ON events (user_id, "offset", kind, item_id) WHERE user_id IS NOT NULL',
@@ -105,19 +104,20 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
     _write_ahead(db)
     db.execute("PRAGMA synchronous = FULL")  # in WAL mode: sync at each commit, so that acknowledged means durable
     found = db.execute("PRAGMA user_version").fetchone()[0]
-    if found not in (0, FORMAT):
+    if found > FORMAT:
         raise StoreError(
             str(path),
             expected=f"event log format {FORMAT}",
             found=f"format {found}",
             fix="Use the version of Ratoon that wrote it, or move the file away.",
         )
-    if found == 0 or not noted(db) or _missing(db):
+    if found < FORMAT or not noted(db) or _missing(db):
         with db:
             db.execute("BEGIN IMMEDIATE")
             # Another process may have made the tables while this one waited for its turn.
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                db.execute(_TABLE)
+            if db.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
+                for table in _TABLES:
+                    db.execute(table)
                 db.execute(f"PRAGMA user_version = {FORMAT}")
             for index in _missing(db):
                 db.execute(f"CREATE {index}")
@@ -129,35 +129,3 @@ def _missing(db: sqlite3.Connection) -> list[str]:
     """The indexes that the file has not got: files of earlier days lack some."""
     known = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
     return [index for name, index in INDEXES.items() if name not in known]
-
-
-@contextmanager
-def loading(db: sqlite3.Connection) -> Iterator[bool]:
-    """One transaction that appends much; whether the log was empty is what the body gets.
-
-    Ids come in no order, so every batch would write most of the pages of their index again: into an empty log rows go
-    without indexes, which are built, sorted, after the last.
-
-    Raises:
-        DataError: two events of the body have one id.
-    """
-    cache = db.execute("PRAGMA cache_size").fetchone()[0]
-    db.execute(f"PRAGMA cache_size = -{LOADING_KIB}")
-    try:
-        with db:
-            db.execute("BEGIN IMMEDIATE")
-            empty = db.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
-            for name in INDEXES if empty else ():
-                db.execute(f"DROP INDEX IF EXISTS {name}")
-            yield empty
-            for index in INDEXES.values() if empty else ():
-                db.execute(f"CREATE {index}")
-    except sqlite3.IntegrityError as error:
-        raise DataError(
-            "events.event_id",
-            expected="another id for each event",
-            found=str(error),
-            fix="Correct the ids and load again; nothing was stored.",
-        ) from error
-    finally:
-        db.execute(f"PRAGMA cache_size = {cache}")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ratoon.durable import fault_point
+from ratoon.events import tail
 from ratoon.events.connection import connect, failures
 
 FORGOTTEN = "forgotten"
@@ -25,6 +26,9 @@ INSERT INTO events ("offset", event_id, kind, event_timestamp, created_timestamp
 SELECT "offset" + 1, '{FORGOTTEN}:' || ("offset" + 1), '{FORGOTTEN}',
     (SELECT max(event_timestamp) FROM events), max(created_timestamp + 1, ?)
 FROM events ORDER BY "offset" DESC LIMIT 1"""
+_OF_USER = """
+SELECT "offset", event_id FROM events WHERE user_id = ?1 UNION ALL SELECT "offset", event_id FROM tail WHERE user_id = ?1
+ORDER BY "offset" """
 
 
 def events_of(path: Path, user_id: str) -> list[tuple[int, str]]:
@@ -32,7 +36,7 @@ def events_of(path: Path, user_id: str) -> list[tuple[int, str]]:
     if not path.exists():
         return []
     with closing(connect(path)) as db, failures(path):
-        found = db.execute('SELECT "offset", event_id FROM events WHERE user_id = ? ORDER BY "offset"', (user_id,))
+        found = db.execute(_OF_USER, (user_id,))
         return [(int(offset), str(event_id)) for offset, event_id in found]
 
 
@@ -55,6 +59,7 @@ def forget(path: Path, user_id: str, now: datetime) -> int:
 def _emptied(db: sqlite3.Connection, user_id: str, arrival: int) -> int:
     with db:
         db.execute("BEGIN IMMEDIATE")
+        tail.settle(db)
         gone = db.execute(_EMPTIED, (user_id,)).rowcount
         if gone:
             db.execute(_TOLD, (arrival,))

@@ -5,13 +5,13 @@ import json
 from ratoon.domain.labels import Types
 
 SEEN = """
-SELECT item_id FROM events
+SELECT item_id, "offset" FROM logged
 WHERE user_id = ? AND "offset" > ? AND "offset" < ? AND kind = 'interaction' {types} ORDER BY "offset" """
 SEEN_BY = """
-SELECT user_id, "offset", item_id FROM events WHERE user_id IN ({ids}) AND "offset" < ? AND kind = 'interaction' {types}
+SELECT user_id, "offset", item_id FROM logged WHERE user_id IN ({ids}) AND "offset" < ? AND kind = 'interaction' {types}
 ORDER BY user_id, "offset" """
 RECENT = """
-SELECT "offset", user_id, item_id FROM events WHERE kind = 'interaction' AND "offset" <= ? {events} {types}
+SELECT "offset", user_id, item_id FROM logged WHERE kind = 'interaction' AND "offset" <= ? {events} {types}
 ORDER BY "offset" DESC LIMIT ?"""
 
 FORGOT = """SELECT max("offset") FROM events WHERE kind = 'forgotten'"""

@@ -1,12 +1,9 @@
-"""What the log's events say of each item, noted in the log's file every so often.
+"""What the log's events say of each item, noted in the log's file whenever the tail is settled.
 
 A catalogue is then read from as many rows as there are items, and not from as many as there were events.
 """
 
 import sqlite3
-
-NOTE_EVERY = 1_024
-"""Events after which `items` is brought up to date: few enough to be looked at one by one by whoever asks."""
 
 _OF_ITEMS = """SELECT item_id, max("offset" * (kind = 'item')), max("offset" * (kind = 'remove'))
 FROM events WHERE kind != 'user' AND {which} GROUP BY item_id"""
@@ -28,19 +25,27 @@ ON CONFLICT (item_id) DO UPDATE SET posted = max(posted, excluded.posted), remov
 )
 
 # As one JSON text: a row each for tens of thousands of items takes four times as long.
-CATALOGUE = """
+_SAID = """
+    SELECT item_id, kind, "offset" FROM main.events WHERE {which} AND "offset" <= ?1 AND kind != 'user'
+    UNION ALL SELECT item_id, kind, "offset" FROM newest WHERE {which} AND "offset" <= ?1 AND kind != 'user'"""
+CATALOGUE = f"""
 WITH odd AS (
-    SELECT item_id FROM events WHERE "offset" > min(?1, (SELECT upto FROM told)) AND item_id IS NOT NULL
-    UNION SELECT item_id FROM events WHERE "offset" IN (SELECT value FROM json_each(?2)) AND item_id IS NOT NULL
+    SELECT item_id FROM main.events WHERE "offset" > ?1 AND "offset" <= (SELECT upto FROM told) AND item_id IS NOT NULL
+    UNION SELECT item_id FROM logged WHERE "offset" IN (SELECT value FROM json_each(?2)) AND item_id IS NOT NULL
+), late AS MATERIALIZED (
+    SELECT item_id, max("offset" * (kind = 'item')) AS posted, max("offset" * (kind = 'remove')) AS removed
+    FROM ({_SAID.format(which='"offset" > (SELECT upto FROM told) AND item_id IS NOT NULL')}) GROUP BY item_id
 )
-SELECT json_group_array(item_id) FROM (
-    SELECT item_id FROM items WHERE posted >= removed AND item_id NOT IN odd UNION ALL
-    SELECT item_id FROM events
-    WHERE item_id IN odd AND kind != 'user' AND "offset" <= ?1 AND "offset" NOT IN (SELECT value FROM json_each(?2))
-    GROUP BY item_id HAVING max("offset" * (kind = 'item')) >= max("offset" * (kind = 'remove')) ORDER BY item_id
-)"""
-"""The items alive at the offset ?1, as if nothing were at the offsets in the JSON list ?2; those of which more was said since it
-was noted are looked up."""
+SELECT json_group_array(item_id) FROM (SELECT item_id FROM (
+    SELECT item_id FROM items WHERE posted >= removed AND item_id NOT IN odd AND item_id NOT IN (SELECT item_id FROM late)
+    UNION ALL SELECT late.item_id FROM late LEFT JOIN items USING (item_id)
+    WHERE late.item_id NOT IN odd AND max(late.posted, ifnull(items.posted, 0)) >= max(late.removed, ifnull(items.removed, 0))
+    UNION ALL SELECT item_id FROM ({_SAID.format(which="item_id IN odd")})
+    WHERE "offset" NOT IN (SELECT value FROM json_each(?2))
+    GROUP BY item_id HAVING max("offset" * (kind = 'item')) >= max("offset" * (kind = 'remove'))
+) ORDER BY item_id)"""
+"""The items alive at the offset ?1, as if nothing were at the offsets in the JSON list ?2: by the notes and the events since.
+Where something in the notes does not count, the item's own events are read."""
 
 
 def noted(db: sqlite3.Connection) -> bool:
@@ -55,7 +60,6 @@ def note_all(db: sqlite3.Connection) -> None:
 
 
 def note(db: sqlite3.Connection) -> None:
-    """Bring the notes up to date, inside of a transaction that has appended, if that is worth it."""
-    (behind,) = db.execute('SELECT ifnull(max("offset"), 0) - (SELECT upto FROM told) FROM events').fetchone()
-    for statement in _NOTE if behind >= NOTE_EVERY else ():
+    """Bring the notes up to date, inside of a transaction that has added to `events`."""
+    for statement in _NOTE:
         db.execute(statement)

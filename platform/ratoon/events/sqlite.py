@@ -6,49 +6,51 @@ import threading
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ratoon.domain.event import LOG_SCHEMA, TIME
+from ratoon.domain.errors import StoreError
+from ratoon.domain.event import LOG_SCHEMA
 from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
-from ratoon.durable import fault_point
-from ratoon.events.arrival import Clock, arrivals
-from ratoon.events.connection import connect, failures, loading, mapped
+from ratoon.events.arrival import Clock
+from ratoon.events.connection import connect, failures, mapped
 from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types
-from ratoon.events.items import CATALOGUE, note
+from ratoon.events.items import CATALOGUE
 from ratoon.events.met import Met
-from ratoon.events.rows import rows_of, table_of
+from ratoon.events.rows import table_of
+from ratoon.events.sums import WITHIN, verify
+from ratoon.events.tail import NAMES, Reader
+from ratoon.events.turns import LIMITS, Limits, Ticket, Turns, fitting
 from ratoon.events.validate import validated
+from ratoon.events.writing import CHUNK, END, EPOCH, NEWEST, Writer, marks
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_COLUMNS = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
-_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(LOG_SCHEMA.names))})"
-_READ = f'SELECT {_COLUMNS} FROM events WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
-_HISTORY = f"""SELECT {_COLUMNS} FROM events WHERE "offset" > ? AND "offset" <= ? AND {{key}} IN ({{ids}})
+_READ = f'SELECT {NAMES} FROM logged WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
+_HISTORY = f"""SELECT {NAMES} FROM logged WHERE "offset" > ? AND "offset" <= ? AND {{key}} IN ({{ids}})
 ORDER BY {{key}}, event_timestamp, event_id"""
-_END = 'SELECT "offset", created_timestamp FROM events ORDER BY "offset" DESC LIMIT 1'
-_NEWEST = "SELECT max(event_timestamp) FROM events"
+_NEWEST = NEWEST.format(tail="newest")
 _OLDER = f"""
-SELECT {_COLUMNS} FROM events WHERE (event_timestamp, "offset") < (?, ?) ORDER BY event_timestamp DESC, "offset" DESC LIMIT ?"""
+SELECT {NAMES} FROM logged WHERE (event_timestamp, "offset") < (?, ?) ORDER BY event_timestamp DESC, "offset" DESC LIMIT ?"""
 _REMOVED = """
-SELECT DISTINCT item_id FROM events AS gone WHERE kind = 'remove' AND "offset" > ? {gone} AND NOT EXISTS (
-    SELECT 1 FROM events AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
+SELECT DISTINCT item_id FROM logged AS gone WHERE kind = 'remove' AND "offset" > ? {gone} AND NOT EXISTS (
+    SELECT 1 FROM logged AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
 ) ORDER BY item_id"""
 _POSTED = """
-SELECT item_id, max(kind = 'remove') FROM events WHERE kind IN ('item', 'remove') AND "offset" > ? {events} GROUP BY item_id
+SELECT item_id, max(kind = 'remove') FROM logged WHERE kind IN ('item', 'remove') AND "offset" > ? {events} GROUP BY item_id
 HAVING max("offset" * (kind = 'item')) > max("offset" * (kind = 'remove')) ORDER BY item_id"""
 
 _ALL = 2**63 - 1
 _TIME, _OFFSET = (LOG_SCHEMA.names.index(name) for name in ("event_timestamp", "offset"))
 _WIDEST = 4_096
-_CHUNK = 900  # older SQLite takes at most 999 parameters
+_PAGE = 50_000
+_SUMMED = """
+SELECT coalesce((SELECT max(upto) FROM sums WHERE upto <= ?1 AND upto > ?2), (SELECT min(upto) FROM sums WHERE upto > ?2), ?3)"""
+"""Where a page of events ends that no sum lies across."""
 
 
 class SqliteEventLog:
@@ -61,16 +63,22 @@ class SqliteEventLog:
         clock: whose now dates arrivals, see `arrival.Clock`.
         wall: the machine's clock, in UTC.
         recent: `popular` counts over this many newest interactions.
+        limits: what may wait.
 
     Raises:
         StoreError: from any method, when SQLite cannot do its work.
     """
 
-    def __init__(self, path: Path, clock: Clock, wall: Callable[[], datetime], recent: int = 5_000) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, wall: Callable[[], datetime], recent: int = 5_000, limits: Limits = LIMITS
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._clock, self._wall, self._recent = path, clock, wall, recent
-        self._writer, self._reader = mapped(connect(path)), mapped(connect(path))
+        self._path, self._clock, self._wall, self._recent, self._limits = path, clock, wall, recent, limits
+        with failures(path):
+            self._writer = Writer(path, clock, wall, limits)
+            self._reader = Reader(mapped(connect(path)))
         self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._turns = Turns(self._append, limits.rows, limits.size)
         self._popular: tuple[int, list[tuple[str, int]]] = (0, [])
         self._met = Met()
         self._alive: tuple[object, list[str]] = (None, [])
@@ -89,7 +97,8 @@ class SqliteEventLog:
     def append(self, events: pa.Table, backfill: bool = False) -> pa.Table:
         """Make `events` (EVENT_SCHEMA) durable, all or none; return those that were new (LOG_SCHEMA).
 
-        An event whose id is already in the log, or earlier in the batch, is passed over.
+        An event whose id is already in the log, or earlier in the batch, is passed over. Threads that append at once share
+        a commit, each with its own answer.
 
         Args:
             events: n events.
@@ -97,17 +106,22 @@ class SqliteEventLog:
 
         Raises:
             DataError: an event is invalid; names its place, field, what was expected and what was found.
+            Overloaded: too much waits, or the disk is nearly full; nothing was stored.
         """
-        events = validated(events, self._wall() if self._clock == "wall" else None)
-        with self._writing, failures(self._path):
-            with self._writer as db:
-                db.execute("BEGIN IMMEDIATE")
-                logged = self._dated(db, _unknown(db, events), backfill)
-                db.executemany(_INSERT, rows_of(logged))
-                note(db)
-                fault_point("events.before_commit")
-            fault_point("events.after_commit")
-        return logged
+        return self._turns.do(Ticket(events, backfill))
+
+    def _append(self, tickets: Sequence[Ticket]) -> None:
+        # Here, and not in each caller's thread: to look at many costs little more than to look at one.
+        if fit := fitting(tickets, self._wall() if self._clock == "wall" else None):
+            self._write(fit)
+
+    def _write(self, tickets: Sequence[Ticket]) -> None:
+        with self._writing:
+            with failures(self._path):
+                self._writer.write(tickets)
+            # They are acknowledged whatever becomes of this: if it fails it is tried again with the next ones.
+            with suppress(sqlite3.Error):
+                self._writer.settle(self._limits.settle_every)
 
     def load(self, batches: Iterable[pa.Table]) -> int:
         """Make history durable, all of it or none, a batch at a time in memory; return how many events were new.
@@ -121,52 +135,43 @@ class SqliteEventLog:
         Raises:
             DataError: an event is invalid, or an id stands twice.
         """
-        new = 0
+        present = self._wall() if self._clock == "wall" else None
         with self._writing, failures(self._path):
-            db = self._writer
-            with loading(db) as empty:
-                for batch in batches:
-                    events = validated(batch, self._wall() if self._clock == "wall" else None)
-                    logged = self._dated(db, events if empty else _unknown(db, events), backfill=True)
-                    db.executemany(_INSERT, rows_of(logged))
-                    new += logged.num_rows
-                note(db)
-                fault_point("events.before_commit")
-            fault_point("events.after_commit")
-        return new
+            return self._writer.load(validated(batch, present) for batch in batches)
+
+    def settle(self) -> None:
+        """Sort everything in: from then on the table `events` of the file has all events, until more come."""
+        with self._writing, failures(self._path):
+            self._writer.settle(1)
 
     def unknown(self, events: pa.Table) -> pa.Table:
         """Those of `events` whose ids are not in the log, each id once."""
-        with self._reading, failures(self._path):
-            return _unknown(self._reader, events)
+        places = {event_id: place for place, event_id in reversed(list(enumerate(events.column("event_id").to_pylist())))}
+        for event_id in self.known(list(places)).column("event_id").to_pylist():
+            places.pop(event_id)
+        return events.take(pa.array(sorted(places.values()), pa.int64()))
 
     def known(self, event_ids: Sequence[str]) -> pa.Table:
         """The events with these ids that it has (LOG_SCHEMA), in no order."""
-        chunks = [event_ids[start : start + _CHUNK] for start in range(0, len(event_ids), _CHUNK)]
-        found = (self._select(f"SELECT {_COLUMNS} FROM events WHERE event_id IN ({_marks(chunk)})", *chunk) for chunk in chunks)
+        chunks = [event_ids[start : start + CHUNK] for start in range(0, len(event_ids), CHUNK)]
+        found = (self._select(f"SELECT {NAMES} FROM logged WHERE event_id IN ({marks(chunk)})", *chunk) for chunk in chunks)
         return table_of([row for rows in found for row in rows])
 
-    def _dated(self, db: sqlite3.Connection, events: pa.Table, backfill: bool) -> pa.Table:
-        end, previous = db.execute(_END).fetchone() or (0, -1)
-        happened = events.column("event_timestamp").cast(pa.int64()).to_numpy()
-        if backfill:
-            present = 0
-        elif self._clock == "log":
-            present = db.execute(_NEWEST).fetchone()[0] or 0
-        else:
-            present = (self._wall() - EPOCH) // timedelta(microseconds=1)
-        created = arrivals(happened, previous, present, clock=self._clock, backfill=backfill)
-        offsets = np.arange(end + 1, end + 1 + len(created))
-        columns = [*events.columns, pa.array(created).cast(TIME), pa.array(offsets)]
-        return pa.Table.from_arrays(columns, schema=LOG_SCHEMA)
-
     def read(self, after: int, upto: int | None = None) -> pa.Table:
-        """Acknowledged events with after < offset <= upto, by offset (LOG_SCHEMA)."""
-        return table_of(self._select(_READ, after, _ALL if upto is None else upto))
+        """Acknowledged events with after < offset <= upto, by offset (LOG_SCHEMA).
+
+        Raises:
+            StoreError: they are not what was acknowledged: the file is damaged.
+        """
+        last = _ALL if upto is None else upto
+        with self._reading, failures(self._path):
+            rows, sums = self._reader.select((_READ, (after, last)), (WITHIN, (after, last, after)))
+        verify(self._path, rows, sums)
+        return table_of(rows)
 
     def end(self) -> int:
         """The newest acknowledged offset; 0 when there is none."""
-        rows = self._select(_END)
+        rows = self._select(END)
         return int(rows[0][0]) if rows else 0
 
     def now(self, accepted: Callable[[pa.Table], pa.Table] | None = None) -> datetime:
@@ -195,8 +200,8 @@ class SqliteEventLog:
     def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None, after: int = 0) -> pa.Table:
         """All events of these users or items with after < offset <= upto, by (entity id, event_timestamp, event_id)."""
         last, wanted = _ALL if upto is None else upto, sorted(set(ids))
-        chunks = [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
-        found = (self._select(_HISTORY.format(key=f"{entity}_id", ids=_marks(chunk)), after, last, *chunk) for chunk in chunks)
+        chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+        found = (self._select(_HISTORY.format(key=f"{entity}_id", ids=marks(chunk)), after, last, *chunk) for chunk in chunks)
         return table_of([row for rows in found for row in rows])
 
     def seen(self, user_id: str, before: int | None = None, types: Types = None) -> list[str]:
@@ -211,7 +216,7 @@ class SqliteEventLog:
     def _seen_after(self, user_id: str, types: Types, after: int, before: int = _ALL) -> list[str]:
         counting, names = of_types(types, "+type")
         rows = self._select(SEEN.format(types=counting), user_id, after, before, *names)
-        return list(dict.fromkeys([item for (item,) in rows]))
+        return list(dict.fromkeys([item for item, _ in rows]))
 
     def seen_by(self, users: Sequence[str], before: Sequence[int], types: Types = None) -> list[list[str]]:
         """What `seen` says of each user and the offset beside it, in order; each user's events are read once."""
@@ -219,9 +224,9 @@ class SqliteEventLog:
         wanted, last = sorted(set(users)), max(before, default=0)
         offsets: dict[str, list[int]] = {user: [] for user in wanted}
         items: dict[str, list[str]] = {user: [] for user in wanted}
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = wanted[start : start + _CHUNK]
-            for user, offset, item in self._select(SEEN_BY.format(ids=_marks(chunk), types=counting), *chunk, last, *names):
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            for user, offset, item in self._select(SEEN_BY.format(ids=marks(chunk), types=counting), *chunk, last, *names):
                 offsets[user].append(offset)
                 items[user].append(item)
         asked = zip(users, before, strict=True)
@@ -247,12 +252,12 @@ class SqliteEventLog:
 
     def posted(self, after: int, without: Sequence[int] = ()) -> list[tuple[str, bool]]:
         """The items posted above `after` and not removed since, sorted, and whether removed above it too; see `catalogue`."""
-        apart, offsets = _apart("events", without)
+        apart, offsets = _apart("logged", without)
         return [(str(item), bool(gone)) for item, gone in self._select(_POSTED.format(events=apart), after, *offsets)]
 
     def recent(self, upto: int, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[int, str, str]]:
         """Offset, user and item of the newest `count` interactions of these types at offsets <= `upto`; see `catalogue`."""
-        (apart, offsets), (counting, names) = _apart("events", without), of_types(types)
+        (apart, offsets), (counting, names) = _apart("logged", without), of_types(types)
         newest = self._select(RECENT.format(events=apart, types=counting), upto, *offsets, *names, count)
         return [(int(offset), str(user), str(item)) for offset, user, item in reversed(newest)]
 
@@ -274,30 +279,24 @@ class SqliteEventLog:
         return sorted(recent.items(), key=lambda item: (-item[1], item[0]))
 
     def check(self) -> str:
-        """Say in one line whether the file is sound: `ok` and how many events, or SQLite's first complaint."""
+        """Say in one line whether the file is sound: `ok` and how many events, or the first complaint."""
         complaint = self._select("PRAGMA quick_check(1)")[0][0]
-        return f"ok, {self.end()} events" if complaint == "ok" else f"damaged: {complaint}"
+        end = self.end()
+        try:
+            reached = 0 if complaint == "ok" else end
+            while reached < end:
+                upto = int(self._select(_SUMMED, reached + _PAGE, reached, end)[0][0])
+                self.read(reached, upto)
+                reached = upto
+        except StoreError as damaged:
+            complaint = str(damaged)
+        return f"ok, {end} events" if complaint == "ok" else f"damaged: {complaint}"
 
     def _select(self, statement: str, *parameters: str | int) -> list[tuple[Any, ...]]:
         with self._reading, failures(self._path):
-            return self._reader.execute(statement, parameters).fetchall()
-
-
-def _unknown(db: sqlite3.Connection, events: pa.Table) -> pa.Table:
-    """The events whose ids are neither in the log nor earlier in the batch."""
-    ids = events.column("event_id").to_pylist()
-    first = {event_id: place for place, event_id in reversed(list(enumerate(ids)))}
-    for start in range(0, len(ids), _CHUNK):
-        chunk = ids[start : start + _CHUNK]
-        for (event_id,) in db.execute(f"SELECT event_id FROM events WHERE event_id IN ({_marks(chunk)})", chunk):
-            first.pop(event_id)
-    return events if len(first) == len(ids) else events.take(pa.array(sorted(first.values()), pa.int64()))
+            return self._reader.select((statement, parameters))[0]
 
 
 def _apart(table: str, offsets: Sequence[int]) -> tuple[str, list[str]]:
     """The condition that leaves these offsets out, and its parameters; as JSON, since they may be very many."""
     return (f'AND {table}."offset" NOT IN (SELECT value FROM json_each(?))', [json.dumps(list(offsets))]) if offsets else ("", [])
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

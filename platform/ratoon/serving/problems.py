@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from ratoon.domain.errors import Conflict, DataError, RatoonError, StoreError, UsageError
+from ratoon.domain.errors import Conflict, DataError, Overloaded, RatoonError, StoreError, UsageError
 from ratoon.domain.inputs import Unfit
 from ratoon.domain.predicate import FilterRefused
 from ratoon.domain.query import UnknownItems
@@ -162,6 +162,7 @@ _KINDS: tuple[tuple[type[RatoonError], int, str], ...] = (
     (DataError, 422, "invalid"),
     (UsageError, 400, "usage"),
     (NotReady, 503, "not_ready"),
+    (Overloaded, 503, "overloaded"),
     (TooLate, 504, "too_late"),
 )
 """The first that an error is says which problem it is; what is none of them is not the caller's."""
