@@ -125,7 +125,7 @@ class StreamEventLog(SqliteEventLog):
                 asked.xadd(NAME, entry, id=f"{logged.column('offset')[0].as_py()}-0")
             if not whole:
                 asked.incr(f"{NAME}:asked")
-            asked.execute_command("WAITAOF", 0 if self._may_lose else 1, self._replicas, WAIT_MS)
+            asked.execute_command("WAITAOF", 0 if self._may_lose else 1, self._replicas, WAIT_MS)  # type: ignore[no-untyped-call]
             *added, (local, replicas) = _raised(asked.execute(raise_on_error=False)) or (None, (1, self._replicas))
         if added == [None]:
             return False

@@ -60,6 +60,7 @@ class Writer:
         self.db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self.db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._ids = tail.Ids()
+        self._written: object = None
         self._mark = Mark(path.with_name(f"{path.name}-end"))
         self._mark.check(path, lambda: self._end(self.db)[0])
 
@@ -99,7 +100,7 @@ class Writer:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One commit, after which the events of the body are on disk."""
-        self._written: object = None
+        self._written = None
         with self.db as db:
             db.execute("BEGIN IMMEDIATE")
             yield db
