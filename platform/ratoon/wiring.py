@@ -231,7 +231,7 @@ class House:
         """What refuses features that the repository as it is applied now does not have; before one is applied, nothing."""
         from ratoon.features.folds import derive
 
-        return partial(derive.check, views=self._applied() or ())
+        return partial(derive.check, views=self.applied() or ())
 
     @property
     def posted_items(self) -> "PostedItems":

@@ -1,6 +1,7 @@
 """The questions about interactions: what users have had, and what is popular."""
 
 import json
+from collections.abc import Sequence
 
 from ratoon.domain.labels import Types
 
@@ -24,3 +25,8 @@ def of_types(types: Types, column: str = "type") -> tuple[str, list[str]]:
         column: `+type` keeps SQLite from going by the index of types, where that of users is the shorter way.
     """
     return (f"AND {column} IN (SELECT value FROM json_each(?))", [json.dumps(list(types))]) if types is not None else ("", [])
+
+
+def without_offsets(table: str, offsets: Sequence[int]) -> tuple[str, list[str]]:
+    """The condition that leaves these offsets out, and its parameters; as JSON, since they may be very many."""
+    return (f'AND {table}."offset" NOT IN (SELECT value FROM json_each(?))', [json.dumps(list(offsets))]) if offsets else ("", [])

@@ -20,7 +20,7 @@ from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.events.arrival import Clock
 from ratoon.events.connection import connect, failures, mapped
-from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types
+from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types, without_offsets
 from ratoon.events.items import CATALOGUE
 from ratoon.events.met import Met
 from ratoon.events.rows import table_of
@@ -247,17 +247,17 @@ class SqliteEventLog:
 
     def removed(self, after: int, without: Sequence[int] = ()) -> list[str]:
         """The items removed at offsets above `after` and not posted again since, sorted; see `catalogue` for `without`."""
-        (gone, offsets), (back, _) = _apart("gone", without), _apart("back", without)
+        (gone, offsets), (back, _) = without_offsets("gone", without), without_offsets("back", without)
         return [str(row[0]) for row in self._select(_REMOVED.format(gone=gone, back=back), after, *offsets, *offsets)]
 
     def posted(self, after: int, without: Sequence[int] = ()) -> list[tuple[str, bool]]:
         """The items posted above `after` and not removed since, sorted, and whether removed above it too; see `catalogue`."""
-        apart, offsets = _apart("logged", without)
+        apart, offsets = without_offsets("logged", without)
         return [(str(item), bool(gone)) for item, gone in self._select(_POSTED.format(events=apart), after, *offsets)]
 
     def recent(self, upto: int, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[int, str, str]]:
         """Offset, user and item of the newest `count` interactions of these types at offsets <= `upto`; see `catalogue`."""
-        (apart, offsets), (counting, names) = _apart("logged", without), of_types(types)
+        (apart, offsets), (counting, names) = without_offsets("logged", without), of_types(types)
         newest = self._select(RECENT.format(events=apart, types=counting), upto, *offsets, *names, count)
         return [(int(offset), str(user), str(item)) for offset, user, item in reversed(newest)]
 
@@ -295,8 +295,3 @@ class SqliteEventLog:
     def _select(self, statement: str, *parameters: str | int) -> list[tuple[Any, ...]]:
         with self._reading, failures(self._path):
             return self._reader.select((statement, parameters))[0]
-
-
-def _apart(table: str, offsets: Sequence[int]) -> tuple[str, list[str]]:
-    """The condition that leaves these offsets out, and its parameters; as JSON, since they may be very many."""
-    return (f'AND {table}."offset" NOT IN (SELECT value FROM json_each(?))', [json.dumps(list(offsets))]) if offsets else ("", [])

@@ -16,6 +16,7 @@ from pathlib import Path
 from ratoon import durable
 from ratoon.domain.errors import StoreError, UsageError
 from ratoon.domain.retention import surplus
+from ratoon.events.writing import END
 from ratoon.keeping import manifest
 from ratoon.keeping.manifest import Copied, Manifest
 from ratoon.keeping.objects import Objects
@@ -134,7 +135,8 @@ def _files(root: Path, start: Path) -> Iterator[Path]:
 
 def _position(log: Path) -> int:
     with closing(sqlite3.connect(f"file:{log}?mode=ro&immutable=1", uri=True)) as db:
-        return int(db.execute('SELECT ifnull(max("offset"), 0) FROM events').fetchone()[0])
+        newest = db.execute(END).fetchone()
+        return int(newest[0]) if newest else 0
 
 
 def _without(house: House) -> tuple[str, ...]:

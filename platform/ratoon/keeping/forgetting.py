@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ratoon import durable
+from ratoon.domain.errors import UsageError
 from ratoon.events import forgetting as log
 from ratoon.features import forgetting as features
 from ratoon.keeping.erasing import erase, holds
@@ -62,9 +63,17 @@ def forget(house: House, user_id: str, shown: Shown, now: datetime, *, dry_run: 
     """Delete what a home holds of a user.
 
     Raises:
+        UsageError: the log is shared with other servers.
         Conflict: a refresh is at work, which would write what it has read.
         StoreError: a store cannot be written; run again, it is completed.
     """
+    if house.settings.events.store != "sqlite":
+        raise UsageError(
+            "events.store",
+            expected="sqlite: of a log that servers share, a person cannot be taken out yet",
+            found=house.settings.events.store,
+            fix="Trim the stream yourself, and forget them in each server's home with the store set to sqlite.",
+        )
     home, folder = house.home, house.home / "features"
     events, needle = home / "events.sqlite", user_id.encode()
     done: dict[str, int | None] = {}

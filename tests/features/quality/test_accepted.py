@@ -118,9 +118,9 @@ def test_an_event_is_judged_once_for_all_views(log: SqliteEventLog, tmp_path: Pa
     log.append(batch(*clicks("bot", 8, 1.0, type="click")))
     other, asked = replace(server, types=("click",)), list[str]()
     assert server.popular(1) == [("i1", 5)]
-    log._reader.set_trace_callback(asked.append)
+    log._reader._db.set_trace_callback(asked.append)
     assert other.popular(1) == [("i1", 5)]
-    log._reader.set_trace_callback(None)
+    log._reader._db.set_trace_callback(None)
     assert [said for said in asked if '"offset" > 0' in said] == []
     assert [said for said in asked if '"offset" > 8' in said]
 

@@ -31,6 +31,7 @@ class Slots:
         ids: by slot; that of a free slot means nothing.
         edits: goes up whenever an id, a column or a value becomes another one.
         journal: what became of columns lately.
+        types: the type of each column.
         lock: held while columns change.
     """
 
@@ -42,7 +43,7 @@ class Slots:
         self._cards = Cards()
         self._slot = Numbers()
         self._free: list[int] = []
-        self._types: dict[str, pa.DataType] = {}
+        self.types: dict[str, pa.DataType] = {}
         self._columns: dict[str, Column] = {}
 
     @classmethod
@@ -71,7 +72,7 @@ class Slots:
     def copy(self) -> "Slots":
         """The same items and columns, changed apart from these from now on."""
         other = Slots()
-        other.ids, other.edits, other._slot, other._types = self.ids.copy(), self.edits, self._slot.copy(), dict(self._types)
+        other.ids, other.edits, other._slot, other.types = self.ids.copy(), self.edits, self._slot.copy(), dict(self.types)
         other._free = list(self._free)
         other._columns = {name: column.copy() for name, column in self._columns.items()}
         other._cards = self._cards.copy()
@@ -122,13 +123,13 @@ class Slots:
         with self.lock:
             if not self._slot:
                 self.journal.forget()
-                self._types, self._columns = {}, {}
+                self.types, self._columns = {}, {}
             return self._put(ids, table) if len(self.ids) else self._fill(Places(pa.array(ids, pa.string())), table)
 
     def _put(self, ids: Sequence[str], table: pa.Table) -> Rows:
-        types = self._types
+        types = self.types
         self._columns = self._conformed(table)
-        if self._types != types:
+        if self.types != types:
             self.edits += 1
             self._cards.clear()
             self.journal.forget()
@@ -157,7 +158,7 @@ class Slots:
         """
         with self.lock:
             said = {
-                name: cast(name, table.column(name), self._types[name]) for name in table.column_names if name in self._columns
+                name: cast(name, table.column(name), self.types[name]) for name in table.column_names if name in self._columns
             }
             ids = table.column("item_id").to_pylist()
             slots = self.look_up(ids)
@@ -213,11 +214,6 @@ class Slots:
         self._cards.lately.forget()
         self._free.extend(slots.tolist())
 
-    @property
-    def types(self) -> dict[str, pa.DataType]:
-        """The type of each column."""
-        return self._types
-
     def column(self, name: str) -> Column:
         """A column's values by slot, which change unless `lock` is held."""
         return self._columns[name]
@@ -225,7 +221,7 @@ class Slots:
     def has_columns(self, table: pa.Table) -> bool:
         """Whether a table has these columns, of these types, and no others."""
         types = dict(zip(table.schema.names, table.schema.types, strict=True))
-        return types.pop("item_id", None) is not None and types == self._types
+        return types.pop("item_id", None) is not None and types == self.types
 
     def unlike(self, slots: Rows, table: pa.Table) -> npt.NDArray[np.bool_]:
         """Of each row of a table of the same columns whether what is in its slot is told otherwise, or it has none (-1)."""
@@ -233,7 +229,7 @@ class Slots:
         for name, column in self._columns.items():
             rows = np.flatnonzero(~unlike)
             told = table.column(name).combine_chunks()
-            unlike[rows] = differing(column.array(slots[rows], self._types[name]), told.take(pa.array(rows)))
+            unlike[rows] = differing(column.array(slots[rows], self.types[name]), told.take(pa.array(rows)))
         return unlike
 
     def rows(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
@@ -282,7 +278,7 @@ class Slots:
     def table(self, order: Rows) -> pa.Table:
         """`item_id` and every column of the items in some slots, columns in the order of their names."""
         names = sorted(self._columns)
-        arrays = [self._columns[name].array(order, self._types[name]) for name in names]
+        arrays = [self._columns[name].array(order, self.types[name]) for name in names]
         ids = pa.array(self.ids.take(order), pa.string())
         return pa.Table.from_arrays([ids, *arrays], names=["item_id", *names])
 
@@ -291,13 +287,13 @@ class Slots:
         for name, new in zip(table.schema.names, table.schema.types, strict=True):
             if name == "item_id":
                 continue
-            old = self._types.get(name, new)
+            old = self.types.get(name, new)
             # A column without a value has no type of its own; it must not take away the type that is known.
             types[name] = old if pa.types.is_null(new) else new
             held = self._columns.get(name) or Column(pa.array([], types[name]), len(self.ids))
             if types[name] != old:
                 held = Column(pa.array(cast(name, pa.array(list(held), old), types[name]), types[name]), len(held))
             columns[name] = held
-        self.edits += types != self._types
-        self._types = types
+        self.edits += types != self.types
+        self.types = types
         return columns
