@@ -207,7 +207,8 @@ class Lists:
             return np.ascontiguousarray(found[:, : self.dim])
         codes = np.empty((len(slots), self._width), np.uint8)
         for rows in runs:
-            codes[rows] = self.entries(int(where[rows[0]] >> LIST))[1][where[rows] & (1 << LIST) - 1]
+            # Where others lie beneath, `where` counts these alone.
+            codes[rows] = Lists.entries(self, int(where[rows[0]] >> LIST))[1][where[rows] & (1 << LIST) - 1]
         return np.ascontiguousarray(self.decoded(codes))
 
     def entries(self, number: int) -> tuple[Rows, Codes]:
