@@ -135,9 +135,11 @@ def holder(ledger: Path, lock: str) -> Iterator[None]:
     process = subprocess.Popen([*says(text), str(ledger)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"held\n"
-    yield
-    process.kill()
-    process.communicate()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_killed_worker_is_replaced(tmp_path: Path, start: Start) -> None:
