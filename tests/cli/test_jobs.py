@@ -94,7 +94,7 @@ def test_every_job_is_explained(home: Path) -> None:
 def test_a_paused_job_rests_even_without_a_ledger(home: Path) -> None:
     """Pausing stops --slot and says why, a deleted ledger does not undo it, and resuming does."""
     said("jobs", "pause", "learn", "--reason", "the disk is full")
-    said("jobs", "history")
+    said("jobs", "run", "learn")
     (home / "jobs.sqlite").unlink()
     assert said("jobs", "run", "learn", "--slot") == {"ran": False, "why": "paused: the disk is full"}
     said("jobs", "resume", "learn")

@@ -27,6 +27,11 @@ timeout = "6 h"
 backoff = "5 min"
 jitter = "30 min"
 
+[jobs.copy]
+do = "backup"
+folder = "/mnt/copies"
+cron = "0 4 * * *"
+
 [alerts]
 webhook = "https://example.org/a"
 refusals = 5
@@ -42,13 +47,14 @@ def written(folder: Path, text: str) -> Path:
 def test_jobs_are_read(tmp_path: Path) -> None:
     """Spans are seconds, and what is not said has its default."""
     settings = load(written(tmp_path, GOOD), environment={})
-    learn, look, anew = settings.jobs.values()
+    learn, look, anew, copy = settings.jobs.values()
     assert learn.when == When(rows=1000, age="1 h", drift=0.25)
     assert learn.when is not None
     assert learn.when.age == 3600.0
     assert (learn.retries, learn.surface, learn.catch_up, learn.overlap) == (5, "default", "last", "skip")
     assert (look.cron, look.catch_up, look.overlap) == ("15 */6 * * 1-5", "all", "wait")
     assert (anew.every, anew.misfire, anew.timeout, anew.backoff, anew.jitter) == (604_800, 43_200, 21_600, 300, 1_800)
+    assert (copy.folder, look.folder) == ("/mnt/copies", "")
     assert settings.alerts == Alerts(webhook="https://example.org/a", refusals=5, freshness="10 min")
 
 
@@ -85,12 +91,20 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     do = "refresh"
     every = "1 h"
     colour = "red"
+    [jobs.h]
+    do = "backup"
+    folder = "copies"
+    every = "1 d"
+    [jobs.i]
+    do = "gc"
+    folder = "/copies"
+    every = "1 d"
     """
     with pytest.raises(UsageError) as caught:
         load(written(tmp_path, text), environment={})
     for said in (
         "training.dim:",
-        "jobs.a.do: Input should be 'materialize', 'refresh', 'full', 'drift' or 'parity'",
+        "jobs.a.do: Input should be 'materialize', 'refresh', 'full', 'drift', 'parity', 'gc' or 'backup'",
         "jobs.a.every: Value error, a span such as `12 h`, `5 min` or `20 s` is asked",
         "jobs.b.cron: Value error, five fields of cron that come true some day are asked: Bad minute",
         "jobs.b.timeout: Value error, a span longer than nothing is asked",
@@ -98,6 +112,8 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         "jobs.d: Value error, exactly one of every, cron and when is asked, not every and cron",
         "jobs.e: Value error, when: only refresh and full take waiting events away; give `materialize` every or cron",
         "jobs.f.when: Value error, at least one of rows, age and drift is asked",
+        "jobs.h: Value error, folder: `backup` asks for an absolute path",
+        "jobs.i: Value error, folder: only `backup` has one, not `gc`",
         "jobs.g.colour: Extra inputs are not permitted",
     ):
         assert said in str(caught.value)

@@ -18,8 +18,8 @@ def read(folder: Path, text: str) -> Retention:
 
 def test_spans_and_numbers(tmp_path: Path) -> None:
     """What is written is what those who clear get; what is not written has its default."""
-    policy = read(tmp_path, 'releases = 3\nexposures = "36 h"')
-    assert (policy.releases, policy.exposures, policy.checkpoints) == (3, timedelta(hours=36), timedelta(days=7))
+    policy = read(tmp_path, 'releases = 3\ncheckpoints = "36 h"')
+    assert (policy.releases, policy.checkpoints, policy.unfinished) == (3, timedelta(hours=36), timedelta(days=1))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_spans_and_numbers(tmp_path: Path) -> None:
     [
         ("releases = 0", r"retention\.releases: .* greater than or equal to 1"),
         ("runs = 201", r"retention\.runs: .* less than or equal to 200"),
-        ("exposures = 90", r"retention\.exposures: .*a span such as `30 d`"),
+        ("checkpoints = 90", r"retention\.checkpoints: .*a span such as `30 d`"),
         ('unfinished = "40000 d"', r"retention\.unfinished: .*of at most 36500 d"),
     ],
 )

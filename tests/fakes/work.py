@@ -78,7 +78,7 @@ def book(folder: Path, jobs: Mapping[str, Job], program: Sequence[str], lease: f
 
 def worker(of: Book, alerts: Alerts | None = None, **more: Any) -> Worker:
     """A worker whose messages go nowhere."""
-    return Worker(of, alerts or Alerts(), Herald(of.ledger, lambda _: True), **more)
+    return Worker(of, alerts or Alerts(), Herald(of.notes, lambda _: True), **more)
 
 
 def work_here(folder: Path, every: str, lease: float, ahead: float, grace: float) -> None:

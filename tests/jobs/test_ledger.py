@@ -81,7 +81,7 @@ def test_a_damaged_ledger_says_what_to_do(ledger: Ledger) -> None:
     """A file that is no database is an error that tells to delete it."""
     ledger.path.parent.mkdir()
     ledger.path.write_bytes(b"not a database" * 100)
-    with pytest.raises(StoreError, match=r"found file is not a database. Delete it: it is a record for people"):
+    with pytest.raises(StoreError, match=r"found file is not a database. End whoever holds it, or delete it"):
         ledger.newest(1)
 
 

@@ -3,7 +3,10 @@
 import logging
 import os
 import signal
+import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -52,6 +55,19 @@ def signalled(process: BaseProcess, number: signal.Signals) -> None:
     os.kill(process.pid, number)
 
 
+def stopped(process: BaseProcess, ledger: Path) -> None:
+    """Stop a process while it does not hold the ledger: what becomes of one that does is another test."""
+    while True:
+        signalled(process, signal.SIGSTOP)
+        with closing(sqlite3.connect(ledger, timeout=1.0, isolation_level=None)) as db:
+            try:
+                db.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                signalled(process, signal.SIGCONT)
+            else:
+                return
+
+
 def began(folder: Path) -> int:
     return len((folder / "began").read_text()) if (folder / "began").exists() else 0
 
@@ -73,7 +89,7 @@ def test_a_paused_worker_that_wakes_up_has_no_second_effect(tmp_path: Path, star
     (tmp_path / "wait").touch()
     first = start(every="1 h", lease=1.0)
     until(lambda: began(tmp_path) == 1)
-    signalled(first, signal.SIGSTOP)
+    stopped(first, tmp_path / "jobs.sqlite")
     (tmp_path / "wait").unlink()
     (tmp_path / "events").write_text("2")
     second = start(every="1 h", lease=1.0)
@@ -89,6 +105,41 @@ def test_a_paused_worker_that_wakes_up_has_no_second_effect(tmp_path: Path, star
     assert (good.status, late.status) == ("ok", "failed")
     assert "went on after its lease had run out" in late.reason
     assert "Something else was published first" in late.stderr
+
+
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_locked_ledger_stops_no_job(tmp_path: Path, lock: str, caplog: pytest.LogCaptureFixture) -> None:
+    """While another process holds it all the time, against reading even, a slot is run once, and it is said that unclaimed."""
+    (tmp_path / "events").write_text("1")
+    of = book(tmp_path, {"learn": job(cron="0 0 1 1 *", misfire="400 d")}, publisher(tmp_path))
+    runs = worker(of)
+    thread = Thread(target=runs.run)
+    with holder(tmp_path / "jobs.sqlite", lock), caplog.at_level(logging.INFO, "ratoon.jobs"):
+        thread.start()
+        until(lambda: "job learn: run 0 published" in caplog.text and "jobs run all the same" in caplog.text)
+        before = of.now()
+        until(lambda: of.now() - before > timedelta(seconds=3))  # several looks
+        runs.stopping.set()
+        thread.join()
+        assert effects(tmp_path) == [1]
+        assert began(tmp_path) == 1
+    assert "job learn: runs without a claim: the ledger of runs cannot be" in caplog.text
+    assert "database is locked" in of.decided("learn").reason
+
+
+@contextmanager
+def holder(ledger: Path, lock: str) -> Iterator[None]:
+    """Another process has the ledger's lock."""
+    text = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None)"
+    text += f"; db.execute('BEGIN {lock}'); print('held', flush=True); sys.stdin.read()"
+    process = subprocess.Popen([*says(text), str(ledger)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    try:
+        yield
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_killed_worker_is_replaced(tmp_path: Path, start: Start) -> None:

@@ -18,17 +18,17 @@ from tests.registry.releases import content, published, release
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-KEEP = Retention(releases=3, runs=2, exposures=90 * DAY, checkpoints=7 * DAY, unfinished=DAY, backups=1)
+KEEP = Retention(releases=3, runs=2, checkpoints=7 * DAY, unfinished=DAY, backups=1)
 
 
 class Nothing:
-    """An exposure log that remembers what it was asked to prune."""
+    """An exposure log that remembers how long it was asked to keep."""
 
     def __init__(self) -> None:
-        self.before: list[datetime] = []
+        self.kept: list[float] = []
 
-    def prune(self, before: datetime) -> int:
-        self.before.append(before)
+    def expire(self, keep: float) -> int:
+        self.kept.append(keep)
         return 0
 
 
@@ -116,7 +116,7 @@ def aged(path: Path, days: float) -> Path:
 
 
 def test_files_of_the_dead_go_when_they_are_old(empty: House) -> None:
-    """Unfinished files and checkpoints of their age go, younger ones and all else stay; exposures are pruned by the policy."""
+    """Unfinished files and checkpoints of their age go, younger ones and all else stay; exposures as `[exposures] keep` says."""
     old = aged(empty.home / "features" / "v" / ".part-1.parquet.7.new", 1.5)
     young = aged(empty.home / "features" / "v" / ".part-2.parquet.7.new", 0.5)
     part = aged(empty.home / "features" / "v" / "part-1.parquet", 100)
@@ -129,7 +129,15 @@ def test_files_of_the_dead_go_when_they_are_old(empty: House) -> None:
         ("checkpoint", checkpoint.relative_to(empty.home).as_posix(), 3),
     }
     assert (old.exists(), checkpoint.exists(), young.exists(), part.exists()) == (False, False, True, True)
-    assert shown.before == [NOW - KEEP.exposures]
+    assert shown.kept == [90 * 86_400.0]
+
+
+def test_what_was_shown_stays_where_it_never_goes(tmp_path: Path) -> None:
+    """`[exposures] keep` is the one setting of it, for `ratoon gc`, too: with `never` nothing is asked to go."""
+    (tmp_path / "ratoon.toml").write_text('[exposures]\nkeep = "never"\n')
+    shown = Nothing()
+    clear(House(config.load(tmp_path / "ratoon.toml", environment={})), KEEP, shown, NOW)
+    assert shown.kept == []
 
 
 def test_a_refresh_at_work_keeps_what_is_its_own(empty: House) -> None:

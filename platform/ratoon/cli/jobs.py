@@ -140,6 +140,8 @@ def history(
 def why(name: Name, as_json: AsJson = False) -> None:
     """Why a job runs now or does not, what it waits for, and what became of its last runs."""
     book = _book()
+    book.job(name)
+    book.notes.probe()
     decision, past = book.decided(name), book.past(name)[:5]
     said = {"job": name, "due": decision.slot is not None, "why": decision.reason, "next": decision.next}
     missed = [one.at for one in decision.missed]

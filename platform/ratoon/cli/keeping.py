@@ -67,7 +67,7 @@ def gc(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete what [retention] no longer keeps; never what is served, compared with on trial, or needed by either."""
+    """Delete what [retention] and [exposures] no longer keep; never what is served, on trial, or needed by either."""
     from ratoon.keeping.clearing import clear
     from ratoon.serving.exposures import FILE, StoredExposures
 

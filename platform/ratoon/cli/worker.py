@@ -34,7 +34,7 @@ def worker(
         raise UsageError("[jobs]", expected="at least one job", found="none", fix="Add one to ratoon.toml as [jobs.NAME].")
     book = opened(house, lambda: datetime.now(UTC), lease)
     alerts = house.settings.alerts
-    runs = Worker(book, alerts, Herald(book.ledger, webhook(alerts.webhook)), grace, at_once)
+    runs = Worker(book, alerts, Herald(book.notes, webhook(alerts.webhook)), grace, at_once)
     for number in (SIGTERM, SIGINT):
         signal(number, lambda *_: runs.stopping.set())
     logging.getLogger("ratoon.jobs").info("jobs: %s", ", ".join(house.settings.jobs))

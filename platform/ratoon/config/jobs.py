@@ -1,6 +1,7 @@
 """The sections [jobs.NAME] and [alerts] of ratoon.toml: what runs by itself, when, and who hears of it when it does not."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from cronsim import CronSim, CronSimError
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from ratoon.config.sections import Section
 from ratoon.domain.duration import seconds
 
-Operation = Literal["materialize", "refresh", "full", "drift", "parity"]
+Operation = Literal["materialize", "refresh", "full", "drift", "parity", "gc", "backup"]
 """What a job can do; how each is run stands in `ratoon.jobs.operations`."""
 
 FOLLOWING: tuple[Operation, ...] = ("refresh", "full")
@@ -64,6 +65,7 @@ class Job(Section):
 
     do: Operation = Field(description="What is done.")
     surface: str = Field("default", description="For which surface; what is one for all surfaces ignores it.")
+    folder: str = Field("", description="The folder of backups that a `backup` adds to: an absolute path, outside of paths.home.")
     every: Period | None = Field(None, description="Once in each such span since 1970, as `10 min`.")
     cron: Cron | None = Field(None, description="At these times, in UTC.")
     when: When | None = Field(None, description="As soon as data ask for it.")
@@ -82,6 +84,14 @@ class Job(Section):
     )
     backoff: Period = Field(10.0, description="How long before the first of these; twice as long before each further one.")
     jitter: Span = Field(0.0, description="Up to so long later, the same for all who ask, so that not everything starts at once.")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.do == "backup" and not Path(self.folder).is_absolute():
+            raise ValueError("folder: `backup` asks for an absolute path, for it is run from wherever the worker is")
+        if self.do != "backup" and self.folder:
+            raise ValueError(f"folder: only `backup` has one, not `{self.do}`")
+        return self
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:

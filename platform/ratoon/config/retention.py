@@ -1,4 +1,4 @@
-"""The section of ratoon.toml that says what is kept, and how long."""
+"""The section of ratoon.toml that says what is kept, and how long. What was shown has a section of its own, `exposures`."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -30,7 +30,6 @@ class Retention(Section):
 
     releases: int = Field(20, ge=1, description="Newest releases of a surface, the served one among them.")
     runs: int = Field(200, ge=1, le=200, description="Newest records of what refreshes did.")
-    exposures: Span = Field(timedelta(days=90), description="How long what was shown is kept.")
     checkpoints: Span = Field(timedelta(days=7), description="How long the checkpoint of a training that died is kept.")
     unfinished: Span = Field(timedelta(days=1), description="How long a file is kept that was never finished.")
     backups: int = Field(14, ge=1, description="Newest backups in a folder.")

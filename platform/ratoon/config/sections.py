@@ -234,7 +234,7 @@ class Exposures(Section):
     share: float = Field(0.1, ge=0, le=1, description="Of all answers, that is logged; 0: none.")
     salt: str = Field("", description="Of the hash that decides which those are; the same for all servers.")
     keep: Annotated[float | None, BeforeValidator(_span)] = Field(
-        90 * 86_400.0, description="Age beyond the newest at which servers delete them, as `90 d`; `never`."
+        90 * 86_400.0, description="Age beyond the newest at which servers and `ratoon gc` delete them, as `90 d`; `never`."
     )
 
 

@@ -16,7 +16,6 @@ class Retention:
     Attributes:
         releases: how many of a surface's newest, the served one among them; at least 1.
         runs: how many records of what refreshes did.
-        exposures: how long what was shown is kept.
         checkpoints: how long the checkpoint of a training that died waits to be gone on from.
         unfinished: how long a file that was never finished is left alone: whoever writes it may still live.
         backups: how many of the newest backups in one folder.
@@ -24,7 +23,6 @@ class Retention:
 
     releases: int
     runs: int
-    exposures: timedelta
     checkpoints: timedelta
     unfinished: timedelta
     backups: int

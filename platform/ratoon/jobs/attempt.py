@@ -11,9 +11,8 @@ from time import monotonic
 
 from ratoon.config import Job
 from ratoon.domain.duration import duration
-from ratoon.domain.errors import StoreError
 from ratoon.jobs.child import PROGRAM, Child, Ended
-from ratoon.jobs.ledger import Ledger
+from ratoon.jobs.notes import Notes
 from ratoon.jobs.operations import OPERATIONS, Result
 from ratoon.jobs.run import BY_CODE, Run, Status, Trigger
 from ratoon.jobs.slots import Slot
@@ -41,7 +40,7 @@ class Attempt:
         program: what is run with the operation's arguments.
 
     Raises:
-        Conflict: somebody else runs it; see `Ledger.claim`.
+        Conflict: somebody else runs it; see `Notes.claim`.
     """
 
     def __init__(
@@ -51,18 +50,18 @@ class Attempt:
         slot: Slot,
         trigger: Trigger,
         attempt: int,
-        ledger: Ledger,
+        notes: Notes,
         now: Callable[[], datetime],
         kept: Callable[[str, Result], Kept] = lambda _surface, _result: Kept(),
         program: Sequence[str] = PROGRAM,
     ) -> None:
-        self.job, self._ledger, self._now, self._kept = job, ledger, now, kept
+        self.job, self._notes, self._now, self._kept = job, notes, now, kept
         operation, owner, at = OPERATIONS[job.do], f"{socket.gethostname()}:{os.getpid()}", now()
         wanted = Run(
             *(0, name, job.do, job.surface, operation.lane_of(job), slot.key, trigger, slot.at, slot.since),
             *(attempt, "running", owner, at, at, version("ratoon")),
         )
-        self.run = ledger.claim(wanted, at)
+        self.run = notes.claim(wanted, at)
         self._child = Child(operation.command(job), program)
         self._beaten, self._asked, self._ending = monotonic(), 0.0, ""
 
@@ -70,9 +69,9 @@ class Attempt:
         """Look after it; the run once it has ended."""
         if ended := self._child.poll():
             return self._finished(ended)
-        if monotonic() - self._beaten >= self._ledger.lease.total_seconds() / 3:
+        if monotonic() - self._beaten >= self._notes.lease / 3:
             self._beaten = monotonic()
-            self._alive()
+            self.run = self._notes.beat(self.run, self._now())
         if not self._ending and self._child.seconds > self.job.timeout:
             self._end("timeout")
         if self._ending and monotonic() - self._asked > GRACE:
@@ -83,12 +82,6 @@ class Attempt:
         """Ask it to end, because whoever looks after it has to; nothing if it was asked already."""
         if not self._ending:
             self._end("stopped")
-
-    def _alive(self) -> None:
-        try:
-            self.run = self._ledger.beat(self.run, self._now())
-        except StoreError:
-            return  # a ledger that cannot be written to stops no run
 
     def _end(self, why: Status) -> None:
         self._ending, self._asked = why, monotonic()
@@ -121,7 +114,7 @@ class Attempt:
             stderr=ended.complained,
             figures=result.figures,
         )
-        return self._ledger.finish(run)
+        return self._notes.finish(run)
 
     def _result(self, ended: Ended) -> tuple[Result, str]:
         """What it said, and why that could not be read; what ends badly need not have said anything."""

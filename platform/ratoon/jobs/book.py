@@ -1,9 +1,9 @@
 """The jobs that ratoon.toml names, with their past and present: what a worker and a person ask alike."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from time import sleep
 
 from ratoon.config import Job
@@ -14,6 +14,7 @@ from ratoon.jobs.backlog import kept, waiting
 from ratoon.jobs.child import PROGRAM
 from ratoon.jobs.due import Decision, Waiting, decide
 from ratoon.jobs.ledger import Ledger
+from ratoon.jobs.notes import Notes
 from ratoon.jobs.operations import Result
 from ratoon.jobs.pauses import Pauses
 from ratoon.jobs.run import Run
@@ -31,6 +32,7 @@ class Book:
 
     Attributes:
         jobs: by name.
+        ledger: for people to read.
         waiting: what waits for a surface, given all jobs' newest runs.
         paused: why a job rests; empty if it does not.
         now: the machine's clock, UTC.
@@ -45,6 +47,11 @@ class Book:
     kept: Callable[[str, Result], Kept] = lambda _surface, _result: Kept()
     program: Sequence[str] = PROGRAM
 
+    @cached_property
+    def notes(self) -> Notes:
+        """The ledger for whoever runs jobs, which a ledger that cannot be used does not stop."""
+        return Notes(self.ledger)
+
     def job(self, name: str) -> Job:
         """A job by its name; UsageError if there is none."""
         if name not in self.jobs:
@@ -58,19 +65,20 @@ class Book:
 
     def past(self, name: str) -> list[Run]:
         """A job's newest runs that its schedule or data asked for, newest first."""
-        return [run for run in self.ledger.of_job(name) if run.trigger != "hand"]
+        return [run for run in self.notes.of_job(name) if run.trigger != "hand"]
 
     def decided(self, name: str) -> Decision:
         """What is to be done with a job now, and why."""
         job = self.job(name)
-        here = self.waiting(job.surface, self.ledger.newest(RECENT)) if job.when else None
-        return decide(name, job, self.past(name), here, self.now(), self.paused(name))
+        here = self.waiting(job.surface, self.notes.newest(RECENT)) if job.when else None
+        decision = decide(name, job, self.past(name), here, self.now(), self.paused(name))
+        return replace(decision, reason=f"{decision.reason}; {doubt}") if (doubt := self.notes.trouble) else decision
 
     def begun(self, name: str, decision: Decision) -> Attempt:
         """Run the slot of a decision; Conflict if somebody else does."""
         assert decision.slot is not None
-        tried = [run.attempt for run in self.ledger.of_job(name) if run.slot == decision.slot.key]
-        given = (self.ledger, self.now, self.kept, self.program)
+        tried = [run.attempt for run in self.notes.of_job(name) if run.slot == decision.slot.key]
+        given = (self.notes, self.now, self.kept, self.program)
         return Attempt(name, self.job(name), decision.slot, decision.trigger, max(tried, default=0) + 1, *given)
 
     def to_completion(self, name: str, decision: Decision, wait: Callable[[float], object]) -> Run:

@@ -2,6 +2,7 @@
 
 A lease in it saves work: two workers do not run one slot twice while both are well. It is no fence; that is the registry's
 compare-and-swap. Each call opens the file anew, so that one deleted under a worker is made again and not written to in vain.
+Reading waits for nobody who has only begun to write; whoever needs more than that asks `ratoon.jobs.notes`.
 """
 
 import json
@@ -12,7 +13,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, create_engine, event, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy import delete as delete_from
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -22,8 +37,8 @@ from ratoon.jobs.run import Run
 
 KEPT = 10_000
 """Runs that are kept, the newest ones: of a few hundred bytes each."""
-BUSY_SECONDS = 10.0
-"""How long to wait for another process that is writing."""
+BUSY_SECONDS = 2.0
+"""How long to wait for another process that is writing. Short, for one that was stopped while it wrote writes no more."""
 
 _META = MetaData()
 _KINDS: Mapping[Any, Any] = {int: Integer, float: Float}
@@ -105,23 +120,20 @@ class Ledger:
 
     def of_job(self, job: str, count: int = 50) -> list[Run]:
         """A job's newest runs, newest first."""
-        with self._writing() as db:
-            return _read(db, select(RUNS).where(RUNS.c.job == job).order_by(RUNS.c.id.desc()).limit(count))
+        return self._runs(select(RUNS).where(RUNS.c.job == job).order_by(RUNS.c.id.desc()).limit(count))
 
     def newest(self, count: int) -> list[Run]:
         """The newest runs of all jobs, newest first."""
-        with self._writing() as db:
-            return _read(db, select(RUNS).order_by(RUNS.c.id.desc()).limit(count))
+        return self._runs(select(RUNS).order_by(RUNS.c.id.desc()).limit(count))
 
     def get(self, run_id: int) -> Run | None:
         """A run by its id."""
-        with self._writing() as db:
-            return next(iter(_read(db, select(RUNS).where(RUNS.c.id == run_id))), None)
+        return next(iter(self._runs(select(RUNS).where(RUNS.c.id == run_id))), None)
 
     def alarms(self) -> dict[str, tuple[str, datetime, bool]]:
         """What is wrong now: key -> what is said of it, since when, and whether the webhook took it."""
-        with self._writing() as db:
-            rows = db.execute(select(ALARMS)).all()
+        with self._reading() as db:
+            rows = db.execute(select(ALARMS)).all() if db else []
         return {row.key: (row.text, datetime.fromisoformat(row.since), bool(row.told)) for row in rows}
 
     def alarm(self, key: str, text: str, since: datetime, *, told: bool) -> None:
@@ -135,19 +147,42 @@ class Ledger:
         with self._writing() as db:
             db.execute(delete_from(ALARMS).where(ALARMS.c.key == key))
 
+    def writable(self) -> None:
+        """Nothing, if it can be written to now."""
+        with self._writing():
+            return
+
+    def _runs(self, query: Any) -> list[Run]:
+        with self._reading() as db:
+            return _read(db, query) if db else []
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection | None]:
+        """None where nothing has been written yet."""
+        if not self.path.exists():
+            yield None
+            return
+        with self._failures(), self._engine.execution_options(reads=True).begin() as db:
+            yield db if inspect(db).has_table(ALARMS.name) else None
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with self._failures():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._engine.begin() as db:
                 _META.create_all(db)
                 yield db
-        except DBAPIError as error:
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, OSError) as error:
             raise StoreError(
                 str(self.path),
                 expected="a ledger of runs that can be read and written",
-                found=str(error.orig),
-                fix="Delete it: it is a record for people, and is made again.",
+                found=str(error.orig if isinstance(error, DBAPIError) else error),
+                fix="End whoever holds it, or delete it: it is a record for people, and is made again.",
             ) from error
 
 
@@ -157,8 +192,8 @@ def _by_hand(connection: Any, _: Any) -> None:
 
 
 def _at_once(connection: Connection) -> None:
-    """With the lock for writing: what is read decides what is written."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """With the lock for writing, unless nothing is written: what is read decides what is written."""
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads") else "BEGIN IMMEDIATE")
 
 
 def _taken(wanted: Run, other: Run) -> Conflict:

@@ -33,7 +33,7 @@ class Operation:
     """How one operation is run.
 
     Attributes:
-        arguments: of `ratoon`, without --json; `{surface}` is filled in.
+        arguments: of `ratoon`, without --json; `{surface}` and `{folder}` are filled in.
         lane: runs of one lane never overlap, whatever job they belong to; `{surface}` is filled in.
         read: what its JSON says.
     """
@@ -44,7 +44,7 @@ class Operation:
 
     def command(self, job: Job) -> list[str]:
         """The arguments of `ratoon` for a job."""
-        return [*(word.format(surface=job.surface) for word in self.arguments), "--json"]
+        return [*(word.format(surface=job.surface, folder=job.folder) for word in self.arguments), "--json"]
 
     def lane_of(self, job: Job) -> str:
         """The lane that a job runs in."""
@@ -82,11 +82,29 @@ def _compared(said: Any) -> Result:
     return Result("blocked" if differ else "ok", f"{said['values']} values compared, {differ} differ", rows=said["values"])
 
 
+def _cleared(said: Any) -> Result:
+    cleared = said["cleared"]
+    gone = sum(one["size"] for one in cleared)
+    told = [f"{len(cleared)} things are gone, {gone} bytes", *(f"left alone: {one}" for one in said["skipped"])]
+    return Result("ok" if cleared else "skipped", "; ".join(told), rows=len(cleared), figures={"bytes": gone})
+
+
+def _copied(said: Any) -> Result:
+    number, size = said["number"], said["bytes"]
+    told = [
+        f"backup {number}, {size} bytes, the log up to offset {said['position']}",
+        *(f"without {one}" for one in said["without"]),
+    ]
+    return Result("ok", "; ".join(told), rows=said["files"], figures={"number": number, "bytes": size})
+
+
 OPERATIONS: Mapping[str, Operation] = {
     "materialize": Operation(("materialize",), "online store", _materialized),
     "refresh": Operation(("refresh", "--surface", "{surface}"), "releases of {surface}", _refreshed),
     "full": Operation(("refresh", "--surface", "{surface}", "--scope", "full"), "releases of {surface}", _refreshed),
     "drift": Operation(("drift", "--surface", "{surface}"), "drift of {surface}", _drifted),
     "parity": Operation(("parity",), "parity", _compared),
+    "gc": Operation(("gc",), "upkeep", _cleared),
+    "backup": Operation(("backup", "{folder}"), "upkeep", _copied),
 }
 """Everything that can stand under `do`. A new one takes a line here and its name in `config.Operation`."""

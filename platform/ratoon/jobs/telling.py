@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
-
-from ratoon.jobs.ledger import Ledger
 
 TRIES, FIRST_PAUSE, PATIENCE = 3, 0.5, 5.0
 """How often a message is sent until it is left to the next look; the seconds before the second try; of one try."""
@@ -19,6 +18,19 @@ logger = logging.getLogger("ratoon.jobs")
 
 Post = Callable[[Mapping[str, str]], bool]
 """Sends one message; whether it arrived."""
+
+
+class Alarms(Protocol):
+    """What is known to be wrong; see `Ledger` and `Notes`."""
+
+    def alarms(self) -> dict[str, tuple[str, datetime, bool]]:
+        """Key -> what is said of it, since when, and whether the webhook took it."""
+
+    def alarm(self, key: str, text: str, since: datetime, *, told: bool) -> None:
+        """Write down that something is wrong."""
+
+    def recovered(self, key: str) -> None:
+        """Write down that it is not wrong any more."""
 
 
 def webhook(url: str) -> Post:
@@ -64,7 +76,7 @@ class Herald:
     next look. With the ledger gone, what is still wrong is told once more.
     """
 
-    ledger: Ledger
+    ledger: Alarms
     post: Post
     _sending: dict[str, tuple[str, Future[bool]]] = field(default_factory=dict, init=False)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "alerts"), init=False)

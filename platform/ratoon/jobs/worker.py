@@ -56,16 +56,19 @@ class Worker:
         """Start what is due and there is room for, and tell what is wrong."""
         wrong: dict[str, str] = {}
         try:
-            known = self.book.ledger.alarms()
+            known = self.book.notes.alarms()
             for name, job in self.book.jobs.items():
                 decision = self.book.decided(name)
                 past = self.book.past(name)
                 wrong |= alarms.of_job(name, job, past, decision, alarms.known_missing(name, known))
                 if decision.slot and name not in self._running and len(self._running) < self.most:
                     self._begin(name, decision)
-            runs = self.book.ledger.newest(RECENT)
+            runs = self.book.notes.newest(RECENT)
             for surface in {job.surface for job in self.book.jobs.values()}:
                 wrong |= alarms.of_surface(surface, self.alerts, runs, self.book.waiting(surface, runs))
+            self.book.notes.settle()
+            if trouble := self.book.notes.trouble:
+                wrong["ledger"] = f"{trouble}: jobs run all the same, without a claim"
             self.herald.look(wrong, self.book.now())
         except RatoonError as error:  # a store that is down comes back; those of the jobs that are under way go on
             logger.error("%s", error, extra={"alert": "worker"})
@@ -83,7 +86,7 @@ class Worker:
             try:
                 ended = attempt.step()
             except RatoonError as error:
-                logger.error("job %s: what became of run %s could not be written down: %s", name, attempt.run.id, error)
+                logger.error("job %s: what became of run %s could not be found out: %s", name, attempt.run.id, error)
                 del self._running[name]
                 continue
             if ended:
@@ -109,3 +112,4 @@ class Worker:
             self.stopping.wait(0)
             Event().wait(STEP)
         self.herald.close()
+        self.book.notes.settle()

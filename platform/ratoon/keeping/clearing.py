@@ -21,8 +21,8 @@ from ratoon.wiring import House
 class Shown(Protocol):
     """The log of what was shown."""
 
-    def prune(self, before: datetime) -> int:
-        """Delete what was shown before a moment; how many."""
+    def expire(self, keep: float) -> int:
+        """Delete what is by more than so many seconds older than the newest; how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ def clear(house: House, policy: Retention, shown: Shown, now: datetime, *, dry_r
     """Let go of what the policy no longer keeps.
 
     Args:
-        now: the machine's clock: ages of files are by it. Exposures are pruned by it too; a dry run does not count them.
+        now: the machine's clock: ages of files are by it. What was shown goes as servers let it go, by `[exposures] keep`; a dry
+            run does not count it.
 
     Raises:
         StoreError: something cannot be read or deleted; what is gone by then is gone.
@@ -73,7 +74,8 @@ def clear(house: House, policy: Retention, shown: Shown, now: datetime, *, dry_r
             skipped.append(f"runs and checkpoint of surface {surface!r}: {busy.found}")
     cleared += _unfinished(house.home, now - policy.unfinished, dry_run)
     cleared += _mapped(house, dry_run)
-    if not dry_run and (gone := shown.prune(now - policy.exposures)):
+    keep = house.settings.exposures.keep
+    if keep is not None and not dry_run and (gone := shown.expire(keep)):
         cleared.append(Cleared("exposures", str(gone), 0))
     return Clearing(dry_run, tuple(cleared), tuple(skipped))
 

@@ -76,8 +76,21 @@ def test_what_is_old_goes(tmp_path: Path) -> None:
     assert log.began("default") == after(2)
 
 
+def test_what_is_older_than_the_newest_goes(tmp_path: Path) -> None:
+    """`expire` counts ages from the newest there is, as servers do, so that a log of old data is not emptied."""
+    log = logged(tmp_path / "log", answer("r1"), answer("r2", 1, surface="home"), answer("r3", 2), answer("r4", 3))
+    assert log.expire((after(3) - after(1)).total_seconds()) == 1
+    assert [[one.request_id for one in log.read(name)] for name in ("default", "home")] == [["r3", "r4"], ["r2"]]
+
+
 def test_before_anything_was_logged(tmp_path: Path) -> None:
     """Without a file there is nothing, and none is made."""
     log = StoredExposures(tmp_path / "log")
-    assert (list(log.read("default")), log.began("default"), log.forget("u"), log.prune(START)) == ([], None, 0, 0)
+    assert (list(log.read("default")), log.began("default"), log.forget("u"), log.prune(START), log.expire(1.0)) == (
+        [],
+        None,
+        0,
+        0,
+        0,
+    )
     assert list(tmp_path.iterdir()) == []

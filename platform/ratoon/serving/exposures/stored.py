@@ -64,6 +64,15 @@ class StoredExposures:
         """Delete what was shown before a moment; how many exposures."""
         return self._delete("time < ?", micros(before))
 
+    def expire(self, keep: float) -> int:
+        """Delete what is by more than so many seconds older than the newest, as servers do; how many exposures.
+
+        By the newest and not the present, since servers may be set to the time of old data.
+        """
+        with self._open() as db:
+            newest = db.execute("SELECT max(time) FROM exposures").fetchone()[0] if db else None
+        return 0 if newest is None else self._delete("time < ?", newest - round(keep * 1e6))
+
     def _delete(self, which: str, value: str | int) -> int:
         with self._open() as db:
             if db is None:

@@ -1,0 +1,53 @@
+"""What upkeep is run as, and what is kept of what its commands really print."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ratoon.cli.app import app
+from ratoon.jobs.operations import OPERATIONS, Result
+from tests.fakes.work import job
+
+
+def result(do: str, **settings: str) -> Result:
+    done = CliRunner().invoke(app, OPERATIONS[do].command(job(do=do, **settings)))
+    assert done.exit_code == 0, done.output
+    return OPERATIONS[do].read(json.loads(done.stdout))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home with one old file that was never finished."""
+    (tmp_path / "ratoon.toml").write_text('[paths]\nhome = "var"\n[retention]\nunfinished = "0 s"\n')
+    (tmp_path / "feature_repo").mkdir()
+    left = tmp_path / "var" / "features" / ".part-1.parquet.7.new"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"abc")
+    monkeypatch.setenv("RATOON_CONFIG", str(tmp_path / "ratoon.toml"))
+    monkeypatch.delenv("RATOON_HOME", raising=False)
+    return tmp_path
+
+
+def test_what_is_cleared_is_counted(home: Path) -> None:
+    """The run of a `gc` says how much is gone; one that finds nothing is skipped."""
+    assert home.is_dir()
+    first = result("gc")
+    assert (first.verdict, first.reason, first.rows, first.figures) == ("ok", "1 things are gone, 3 bytes", 1, {"bytes": 3})
+    assert result("gc").verdict == "skipped"
+
+
+def test_a_backup_goes_where_the_job_says(home: Path) -> None:
+    """Braces and spaces in the folder's name are part of it; the run says which backup it made."""
+    folder = home / "all {surface} copies"
+    made = result("backup", folder=str(folder))
+    assert (made.verdict, made.figures["number"]) == ("ok", 1)
+    assert made.reason.startswith("backup 1, ")
+    assert folder.is_dir()
+
+
+def test_upkeep_is_one_lane() -> None:
+    """A home is not cleared while it is copied, nor copied twice at once."""
+    lanes = {OPERATIONS[do].lane_of(one) for do, one in (("gc", job(do="gc")), ("backup", job(do="backup", folder="/copies")))}
+    assert len(lanes) == 1
