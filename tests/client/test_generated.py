@@ -121,6 +121,8 @@ def test_items(ask: Asking, world: World) -> None:
     assert ask.change_item("new", {"title": "Newer"}, idempotency_key="k").offset == world.log.end()
     assert ask.item("new").item["title"] == "Newer"
     assert ask.remove_item("new").offset == world.log.end()
+    assert ask.add_items([{"item_id": "a"}, {"item_id": "b", "features": {"worth": 5.0}}]).accepted == 2
+    assert world.log.end() == 5
     with pytest.raises(NotFound, match="Expected an item that is served, found 'new'"):
         ask.item("new")
     with pytest.raises(NotFound):

@@ -18,10 +18,11 @@ def described() -> dict[str, Any]:
 def test_every_operation_is_a_method(described: dict[str, Any]) -> None:
     """Each path outside surfaces is a method, pages aside; what writes under a key, or changes nothing, can be sent again."""
     found = {one.name: one for one in operations(described)}
-    assert {f"{one.group}.{one.name}" for one in found.values()} == set(METHODS.values())
+    assert {f"{one.group}.{one.name}" for one in found.values()} == {*METHODS.values(), "changing.add_items"}
     assert {name for name, one in found.items() if not one.repeatable} == {"activate", "refresh", "promote_trial", "end_trial"}
-    assert {name for name, one in found.items() if one.keyed} == {"events", "add_item", "change_item"}
+    assert {name for name, one in found.items() if one.keyed} == {"events", "add_item", "add_items", "change_item"}
     assert (found["events"].body_name, found["events"].several) == ("EventBody", "events")
+    assert (found["add_item"].several, found["add_items"].several) == (None, "items")
     assert found["similar"].placed == ("item_id",)
     assert list(found["similar"].query) == ["k"]
 

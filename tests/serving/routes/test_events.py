@@ -133,7 +133,8 @@ def test_an_event_that_does_not_fit_is_pointed_at(world: World, ask: Ask, body: 
 def test_a_posted_item_is_served_at_once(world: World, ask: Ask) -> None:
     """A new item with features is in the next answer, told apart by its source, and the acknowledgement says so."""
     body = {"item_id": "new", "features": {"worth": 9.5, "title": "New"}}
-    assert ask("POST", "/v1/items", json=body).json() == {"item_id": "new", "offset": 1, "retrievable": "now"}
+    told = {"item_id": "new", "offset": 1, "retrievable": "now", "accepted": 1, "duplicates": 0}
+    assert ask("POST", "/v1/items", json=body).json() == told
     first, second = ask("POST", "/v1/retrieve", json={"user_id": "known", "k": 2}).json()["candidates"]
     assert (first["item_id"], first["source"]) == ("r1-i0", "index")
     assert second == {"item_id": "new", "score": 9.5, "rank": 2, "item": {"title": "New"}, "source": "features"}
@@ -186,7 +187,7 @@ def test_an_item_that_cannot_be_embedded_is_acknowledged(tmp_path: Path, caplog:
 def test_an_item_without_features_waits_for_a_refresh(world: World, ask: Ask) -> None:
     """An item is acknowledged with its offset and when it can be retrieved, and its features are in the log."""
     answer = ask("POST", "/v1/items", json={"item_id": "new/1", "features": {"genres": ["a"]}})
-    expected = {"item_id": "new/1", "offset": 1, "retrievable": "after the next refresh"}
+    expected = {"item_id": "new/1", "offset": 1, "retrievable": "after the next refresh", "accepted": 1, "duplicates": 0}
     assert (answer.status_code, answer.json()) == (202, expected)
     (row,) = world.log.read(0).to_pylist()
     assert (row["kind"], row["item_id"], row["features"], row["user_id"]) == ("item", "new/1", '{"genres": ["a"]}', None)

@@ -71,6 +71,55 @@ def test_an_idempotency_key_counts_once(world: World, ask: Ask, path: str, body:
     assert ask("POST", path, json=body, headers={"Idempotency-Key": "k" * 201}).status_code == 422
 
 
+def test_many_items_are_served_at_once(world: World, ask: Ask) -> None:
+    """All of a list are in the next answer, the later of two that name one item counts, and the key counts once."""
+    items = [{"item_id": f"n{n}", "features": {"worth": 100 + n, "title": "x" * 40}} for n in range(450)]
+    body = {"items": [*items, {"item_id": "n0", "features": {"worth": 1_000}}]}
+    told = {"item_id": "n0", "offset": 451, "retrievable": "now", "accepted": 451, "duplicates": 0}
+    key = {"Idempotency-Key": "k"}
+    assert ask("POST", "/v1/items", json=body, headers=key).json() == told
+    assert ask("POST", "/v1/items", json=body, headers=key).json() == told | {"accepted": 0, "duplicates": 451}
+    assert ids(ask("POST", "/v1/retrieve", json=KNOWN | {"k": 3})) == ["n0", "n449", "n448"]
+    assert world.log.end() == 451
+
+
+@pytest.mark.parametrize("place", [3, 320])
+@pytest.mark.parametrize(
+    ("wrong", "status", "field"),
+    [
+        ({"item_id": "i", "features": {"genres": 1}, "title": "x"}, 422, "/title"),
+        ({"item_id": ""}, 422, "/item_id"),
+        ({"features": {}}, 422, "/item_id"),
+        ({"item_id": "i", "features": {"a": "x" * 70_000}}, 409, "/features"),
+        ({"item_id": "i", "event_timestamp": "2026-03-01T00:06:00Z"}, 409, "/event_timestamp"),
+        ("i", 422, ""),
+    ],
+)
+def test_one_wrong_item_of_many_is_pointed_at(world: World, ask: Ask, place: int, wrong: Any, status: int, field: str) -> None:
+    """The error leads to the item and its field, behind the first lot that is read too, and none of the list is stored."""
+    items = [{"item_id": f"n{n}", "features": {"worth": 1, "title": "x" * 40}} for n in range(place + 2)]
+    answer = ask("POST", "/v1/items", json={"items": [*items[:place], wrong, *items[place + 1 :]]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (status, f"#/items/{place}{field}"), answer.text
+    assert world.log.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"items": []}, "#/items"),
+        ({"items": [{"item_id": "i"}] * 5_001}, "#/items"),
+        ({"items": None}, "#/items"),
+        ({"items": [{"item_id": "i"}], "item_id": "i"}, "#/item_id"),
+        ([{"item_id": "i"}], "#"),
+    ],
+)
+def test_a_list_of_items_that_is_none(world: World, ask: Ask, body: Any, pointer: str) -> None:
+    """None, too many, no list, one and many at once: a 422 that says where, and nothing is stored."""
+    answer = ask("POST", "/v1/items", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert world.log.end() == 0
+
+
 def test_a_surface_in_the_path_is_the_events_own(world: World, ask: Ask) -> None:
     """An event that names no surface happened on that of the path."""
     ask("POST", "/v1/surfaces/default/events", json={"user_id": "u", "item_id": "i"})

@@ -47,6 +47,18 @@ class EventBody(TypedDict, total=False):
     """The surface on which it happened."""
 
 
+class ItemRequest(TypedDict, total=False):
+    """An item that is new or has changed."""
+
+    item_id: Required[str]
+
+    features: Mapping[str, Json]
+    """Feature name to value, at most 64 kB as JSON."""
+
+    event_timestamp: datetime | str | None
+    """Since when this is so; now if absent."""
+
+
 class SessionEvent(TypedDict, total=False):
     """Something the user has just done, which the log does not have yet."""
 

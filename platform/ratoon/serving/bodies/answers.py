@@ -83,14 +83,16 @@ class EventsAnswer(BaseModel):
 
 
 class ItemAnswer(BaseModel):
-    """The item is on disk."""
+    """The item is on disk, or all that came in one body are."""
 
-    item_id: str
-    offset: int = Field(description="Its position in the log.")
+    item_id: str = Field(description="The item; of several the last.")
+    offset: int = Field(description="The log's position at which all of them are in it.")
     retrievable: Literal["now", "after the next refresh"] = Field(
         description="`now`: in the answers of every surface, a new item by its features (`source` of the candidate), a known one "
         "with its new columns; what the towers learn of new features is there from the next refresh on."
     )
+    accepted: int = Field(description="How many were new.")
+    duplicates: int = Field(description="How many had come before under the same idempotency key.")
 
 
 class ItemState(BaseModel):

@@ -11,7 +11,7 @@ MOST_EVENTS = 5_000
 MOST_REQUESTS = 64
 """In one batch."""
 ONE, MANY = "{one}", "{many}"
-"""Tags of the two bodies of `POST /v1/events`; in braces so that a path to a wrong field can leave them out."""
+"""Tags of the two bodies, for one thing and for many; in braces so that a path to a wrong field can leave them out."""
 
 USERS = frozenset({"user_id", "user_features"})
 WHOM = USERS | {"item_ids", "vector"}
@@ -160,6 +160,19 @@ class ItemRequest(Body):
     item_id: Id
     features: Features = Field({}, description="Feature name to value, at most 64 kB as JSON.")
     event_timestamp: Moment | None = Field(None, description="Since when this is so; now if absent.")
+
+
+class ItemsBody(Body):
+    """Several items, taken all or none."""
+
+    items: list[ItemRequest] = Field(min_length=1, max_length=MOST_EVENTS)
+
+
+def _item_form(body: object) -> str:
+    return MANY if (isinstance(body, dict) and "items" in body) or isinstance(body, ItemsBody) else ONE
+
+
+ItemsRequest = Annotated[Annotated[ItemRequest, Tag(ONE)] | Annotated[ItemsBody, Tag(MANY)], Discriminator(_item_form)]
 
 
 class ActivateRequest(Body):

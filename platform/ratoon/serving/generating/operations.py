@@ -1,7 +1,7 @@
 """What can be called, read from an OpenAPI document."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +33,9 @@ METHODS = {
     ("get", "/metrics"): "operating.metrics",
 }
 """In which group and how the client calls what the API has. The names are its own: a handler may be renamed, these may not."""
+
+MANY = {"add_item": "add_items"}
+"""Methods that take one thing by its fields, and the method beside each that takes many in a list."""
 
 REPEATABLE = {"retrieve", "retrieve_batch"}
 """What is posted and changes nothing. Beside it, whatever is no POST and what goes under an idempotency key can be repeated."""
@@ -100,7 +103,9 @@ def operations(document: Mapping[str, Any]) -> list[Operation]:
     if differ := sorted(map(" ".join, found.keys() ^ METHODS.keys())):
         fix = "Name it in METHODS of ratoon.serving.generating.operations."
         raise UsageError("the OpenAPI document", expected="the operations that have names", found=", ".join(differ), fix=fix)
-    return [_operation(document["components"]["schemas"], name, *key, found[key]) for key, name in METHODS.items()]
+    schemas = document["components"]["schemas"]
+    made = [_operation(schemas, name, *key, found[key]) for key, name in METHODS.items()]
+    return [one for each in made for one in _apart(each)]
 
 
 def reached(schemas: Mapping[str, Schema], names: Iterable[str]) -> list[str]:
@@ -144,6 +149,12 @@ def _operation(schemas: Mapping[str, Schema], name: str, method: str, path: str,
         answer=None if told is None else named(told["schema"]) or UNNAMED[name],
         statuses=tuple(int(status) for status in said["responses"] if int(status) >= HTTPStatus.BAD_REQUEST),
     )
+
+
+def _apart(operation: Operation) -> list[Operation]:
+    if operation.name not in MANY:
+        return [operation]
+    return [replace(operation, several=None), replace(operation, name=MANY[operation.name])]
 
 
 def _body(schemas: Mapping[str, Schema], said: Mapping[str, Any]) -> tuple[str | None, str | None]:

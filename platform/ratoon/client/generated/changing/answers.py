@@ -36,21 +36,34 @@ class EventsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ItemAnswer:
-    """The item is on disk."""
+    """The item is on disk, or all that came in one body are."""
 
     item_id: str
+    """The item; of several the last."""
 
     offset: int
-    """Its position in the log."""
+    """The log's position at which all of them are in it."""
 
     retrievable: Literal["now", "after the next refresh"]
     """`now`: in the answers of every surface, a new item by its features (`source` of the candidate), a known one with
     its new columns; what the towers learn of new features is there from the next refresh on."""
 
+    accepted: int
+    """How many were new."""
+
+    duplicates: int
+    """How many had come before under the same idempotency key."""
+
     @classmethod
     def read(cls, raw: Mapping[str, Json]) -> Self:
         """From the JSON of the API."""
-        return cls(item_id=raw["item_id"], offset=raw["offset"], retrievable=raw["retrievable"])
+        return cls(
+            item_id=raw["item_id"],
+            offset=raw["offset"],
+            retrievable=raw["retrievable"],
+            accepted=raw["accepted"],
+            duplicates=raw["duplicates"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

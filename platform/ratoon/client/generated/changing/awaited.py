@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Unpack
 
 from ratoon.client.call import Call, Json, OnSurface, made_id, said, segment
-from ratoon.client.generated.bodies import EventBody
+from ratoon.client.generated.bodies import EventBody, ItemRequest
 from ratoon.client.generated.changing.answers import EventsAnswer, ItemAnswer, ItemState, RemovalAnswer, UserAnswer
 from ratoon.client.sending import AsyncSending
 
@@ -49,9 +49,11 @@ class AsyncChanging(AsyncSending):
         idempotency_key: str | None = None,
         **options: Unpack[OnSurface],
     ) -> ItemAnswer:
-        """Add or change an item.
+        """Add or change items.
 
-        Add an item, or change its features; a new one is retrievable by its features from now on.
+        Add one item or up to 5,000, or change their features, all or none.
+
+        New ones are retrievable by their features from now on.
 
         Args:
             features: Feature name to value, at most 64 kB as JSON.
@@ -67,6 +69,30 @@ class AsyncChanging(AsyncSending):
                 ItemAnswer.read,
                 True,
                 body=said(item_id=item_id, features=features, event_timestamp=event_timestamp),
+                idempotency_key=idempotency_key or made_id(),
+            ),
+            options,
+        )
+
+    async def add_items(
+        self, items: ItemRequest | Sequence[ItemRequest], *, idempotency_key: str | None = None, **options: Unpack[OnSurface]
+    ) -> ItemAnswer:
+        """Add or change items.
+
+        Add one item or up to 5,000, or change their features, all or none.
+
+        New ones are retrievable by their features from now on.
+
+        Raises:
+            Conflict, Invalid, NotFound, TooManyRequests, Unavailable: see `ratoon.client.errors`.
+        """
+        return await self._send(
+            Call(
+                "POST",
+                "/v1/items",
+                ItemAnswer.read,
+                True,
+                body=items if isinstance(items, Mapping) else {"items": list(items)},
                 idempotency_key=idempotency_key or made_id(),
             ),
             options,
