@@ -27,7 +27,7 @@ from ratoon.client.errors import (
     Unreadable,
 )
 from ratoon.client.filters import Column, Condition, where
-from ratoon.client.generated.bodies import EventBody, Filter, RetrieveRequest, SessionEvent
+from ratoon.client.generated.bodies import EventBody, Filter, ItemRequest, RetrieveRequest, SessionEvent
 from ratoon.client.generated.changing.answers import EventsAnswer, ItemAnswer, ItemState, RemovalAnswer, UserAnswer, UserView
 from ratoon.client.generated.operating.answers import ReleaseAnswer, ReleasesAnswer, RunAnswer, Seen, ServedAnswer, TrialAnswer
 from ratoon.client.generated.retrieving.answers import BatchAnswer, Explained, RetrieveAnswer, RetrievedItem, Took
@@ -51,6 +51,7 @@ __all__ = [
     "Forbidden",
     "Invalid",
     "ItemAnswer",
+    "ItemRequest",
     "ItemState",
     "NotFound",
     "OnSurface",
