@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.serving.around.pressure import AGAIN, FEW, MOST, TURN_SECONDS, Pressure, prebuilt
+from ratoon.serving.around.pressure import AGAIN, FEW, MOST, REFUSAL_SECONDS, TURN_SECONDS, Pressure, prebuilt
 from ratoon.serving.problems import RETRY_SECONDS
 
 MANY = FEW + 1
@@ -109,8 +109,8 @@ def test_who_would_wait_too_long_is_refused() -> None:
 
 
 def test_who_does_not_wait_is_told_little_by_little() -> None:
-    """While requests wait, three of those who ask on too soon are told for each that is begun; who waited is told at once."""
-    loop = Loop(0.1)
+    """While requests wait, those who ask on too soon are told in a share of the time that is taken; who waited is told at once."""
+    loop = Loop(0.0003)
     pressure, counted = made(loop)
     told = list[int]()
     for number in range(4):
@@ -124,7 +124,7 @@ def test_who_does_not_wait_is_told_little_by_little() -> None:
         loop.turn()
         seen.append((len(loop.begun), len(told) - 1))
     assert told == [-1, *range(20)]
-    assert all(late <= AGAIN * begun for begun, late in seen[:-1])
+    assert all(late * REFUSAL_SECONDS <= AGAIN * begun * loop.seconds + 1e-9 for begun, late in seen[:-1])
     assert seen[-1] == (4, 20)
 
 
@@ -135,11 +135,11 @@ def test_nobody_waits_for_a_refusal_longer_than_it_says() -> None:
     told = list[int]()
     for number in range(40):
         pressure.take(loop, loop.begins(number))
-    for number in range(60):
+    for number in range(600):
         pressure.refuse("queue", loop.now, lambda number=number: told.append(number))  # type: ignore[misc]
-    while len(told) < 60:
+    while len(told) < 600:
         loop.turn()
-    assert len(loop.begun) * AGAIN < 60
+    assert len(loop.begun) * AGAIN * pressure.each / REFUSAL_SECONDS < 300
 
 
 @dataclass

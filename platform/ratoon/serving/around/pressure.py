@@ -11,7 +11,7 @@ the bound in time counts: 10 ms are 33 requests of 0.3 ms.
 
 A refusal costs a twentieth of a request, so ten times as many requests as can be answered leave half of the answers. Whoever
 waits as a refusal says is told at once the next time. Whoever asks on before is told later: so many refusals of that kind are
-said for each request that is begun, and a client that waits for an answer asks nothing meanwhile.
+said as fit into a share of the time that requests take, and a client that waits for an answer asks nothing meanwhile.
 """
 
 import json
@@ -36,9 +36,11 @@ CODE, DETAIL = "overloaded", "More is asked of this server than it can answer in
 TURN_SECONDS = 0.002
 """Of one turn of the event loop. Reading sockets costs a system call a turn: one for each request is a tenth of its time."""
 
-AGAIN = 3
-"""Refusals of clients that do not wait, for each request that is begun. One costs some 15 us with its system calls, a request
-300: those who ask on at once, against what they were told, take a seventh of the time, however many they are."""
+AGAIN = 0.125
+"""The share of the time that requests take which refusals of clients that do not wait may take beside it: those who ask on at
+once, against what they were told, take a ninth of the time, however many they are."""
+REFUSAL_SECONDS = 0.000015
+"""What one costs, with its system calls."""
 
 _FIRST = 0.0003
 """Seconds that a request is taken to need before one was seen."""
@@ -116,7 +118,7 @@ class Pressure:
         self._last, self._begun = now, 0
         while self._waiting and self._begun * self.each < TURN_SECONDS:
             self._begun += self._waiting.popleft()()
-        self._spare = AGAIN * self._begun
+        self._spare = max(self._begun, round(AGAIN * self._begun * self.each / REFUSAL_SECONDS))
         while self._held and (self._spare or not self._begun or now - self._held[0][0] >= RETRY_SECONDS):
             self._spare = max(0, self._spare - 1)
             self._held.popleft()[1]()
