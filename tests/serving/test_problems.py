@@ -24,7 +24,7 @@ JSON = {"Content-Type": "application/json"}
         ("POST", "/v1/events", '{"user_id": "u", "item_id": "i", "value": NaN}', 422, "invalid"),
         ("POST", "/v1/events", '{"user_id": "u", "item_id": "i", "features": {"a": NaN}}', 409, "unfit"),
         ("POST", "/v1/events", '{"user_id": "u", "item_id": "i", "features": {"a": "\\ud800"}}', 400, "malformed_body"),
-        ("POST", "/v1/items", '{"item_id": "i", "features": {"\\ud800": 1}}', 422, "invalid"),
+        ("POST", "/v1/items", '{"item_id": "i", "features": {"\\ud800": 1}}', 400, "malformed_body"),
         ("GET", "/v1/releases/current?surface=", "", 422, "invalid"),
     ],
 )

@@ -109,7 +109,7 @@ def test_who_would_wait_too_long_is_refused() -> None:
 
 
 def test_who_does_not_wait_is_told_little_by_little() -> None:
-    """While requests wait, those who ask on too soon are told in a share of the time that is taken; who waited is told at once."""
+    """While requests wait, who asks on too soon is told in a share of the time that is taken; who waited is told at once."""
     loop = Loop(0.0003)
     pressure, counted = made(loop)
     told = list[int]()
