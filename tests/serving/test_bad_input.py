@@ -49,6 +49,7 @@ def deep(levels: int) -> Any:
         ('{"user_id": "u", "k": ' + "9" * 5_000 + "}", 400, "malformed_body"),
         ('{"vector": [NaN, 1]}', 422, "invalid"),
         ('{"vector": [1e400, 1]}', 422, "invalid"),
+        ('{"vector": [1e39, 1]}', 422, "invalid"),
         ('{"vector": [1, 2, 3]}', 409, "unfit"),
         ('{"user_id": "u", "vector": [1, 2]}', 422, "invalid"),
         ('{"user_features": {"mood": 1}}', 409, "unfit"),

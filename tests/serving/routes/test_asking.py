@@ -156,7 +156,7 @@ def test_every_path_is_there_under_its_surface(ask: Ask, method: str, path: str,
     assert code == "unknown_surface"
     if path == "retrieve":
         differs = ask(method, "/v1/surfaces/default/retrieve", json=KNOWN | {"surface": "other"})
-        assert (differs.status_code, differs.json()["errors"][0]["pointer"]) == (422, "#/surface")
+        assert (differs.status_code, differs.json()["errors"][0]["pointer"]) == (409, "#/surface")
 
 
 class Falling:

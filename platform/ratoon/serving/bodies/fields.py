@@ -49,7 +49,8 @@ _Milliseconds = Annotated[int, Field(ge=1, le=60_000)]
 Milliseconds = Annotated[_Milliseconds, BeforeValidator(_number, json_schema_input_type=_Milliseconds)]
 Strength = Annotated[float, BeforeValidator(_number, json_schema_input_type=float), Field(allow_inf_nan=False)]
 Features = dict[Annotated[str, Field(min_length=1, max_length=256)], JsonValue]
-Dimensions = Annotated[list[Annotated[float, Strict(), Field(allow_inf_nan=False)]], Field(min_length=1, max_length=4_096)]
+_Dimension = Annotated[float, Strict(), Field(allow_inf_nan=False, ge=-1e15, le=1e15)]  # float32 ends at 3e38, its squares do too
+Dimensions = Annotated[list[_Dimension], Field(min_length=1, max_length=4_096)]
 
 
 def _said(value: object) -> object:

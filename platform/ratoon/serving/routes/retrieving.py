@@ -30,7 +30,7 @@ from ratoon.serving.bodies.fields import Id
 from ratoon.serving.bodies.requests import BatchRequest, RetrieveRequest
 from ratoon.serving.exposures import exposed
 from ratoon.serving.metrics import Metrics
-from ratoon.serving.problems import Invalid, OtherRelease, TooLate, answer, documented, is_json, unsupported
+from ratoon.serving.problems import Invalid, Misfit, OtherRelease, TooLate, answer, documented, is_json, unsupported
 from ratoon.serving.rooms import Rooms, Surface
 from ratoon.serving.routes.direct import Direct, body_of
 from ratoon.serving.routes.surfaces import asked, named, placed_on, slot_of, surface_of
@@ -88,7 +88,7 @@ class Retrieving:
                 await unsupported(scope)(scope, receive, send)
                 return
             body = RetrieveRequest.model_validate_json(await body_of(receive))
-            pinned = self._pinned(named(scope, body.surface))
+            pinned = self._pinned(named(scope, body.surface, Misfit))
             if body.filter is not None:
                 await _prepared(_filter(body.filter), pinned.slot)
             if pinned.slot.index.waits:
@@ -110,7 +110,7 @@ class Retrieving:
             own = f"{request.scope['state']['request_id']}.{place}"
             state = {**request.scope["state"], "began": perf_counter(), "request_id": own}
             try:
-                name = named(request.scope, one.surface)
+                name = named(request.scope, one.surface, Misfit)
                 pinned[name] = pinned.get(name) or self._pinned(name)
                 if one.filter is not None:
                     await _prepared(_filter(one.filter), pinned[name].slot)

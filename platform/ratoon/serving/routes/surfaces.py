@@ -18,16 +18,16 @@ def asked(request: Request, surface: Annotated[Id | None, Query(description="The
     return named(request.scope, surface)
 
 
-def named(scope: Any, said: str | None) -> str:
+def named(scope: Any, said: str | None, refusal: type[Invalid] = Invalid) -> str:
     """The surface in the path of the request, or the one it says, or the default one.
 
     Raises:
-        Invalid: both, and they differ.
+        Invalid: both, and they differ; or what else shall be raised then.
     """
     placed: str | None = scope["state"].get("surface")
     if placed is not None and said is not None and said != placed:
         wrong = UsageError("surface", expected=repr(placed), found=repr(said), fix="Leave it out: the path says it.")
-        raise Invalid(wrong, "#/surface")
+        raise refusal(wrong, "#/surface")
     return said or placed or DEFAULT
 
 
