@@ -119,6 +119,8 @@ def test_a_batch_answers_each_in_its_place(ask: Ask) -> None:
     bodies: list[dict[str, list[Any]]] = [{"requests": []}, {"requests": [KNOWN] * 65}, {"requests": [KNOWN, {}]}]
     for body in bodies:
         assert ask("POST", "/v1/retrieve/batch", json=body).status_code == 422
+    malformed = ask("POST", "/v1/retrieve/batch", json={"requests": [KNOWN, KNOWN | {"filter": {"all": [{}]}}]})
+    assert (malformed.status_code, malformed.json()["errors"][0]["pointer"][:20]) == (422, "#/requests/1/filter/")
 
 
 def test_more_like_an_item(ask: Ask) -> None:

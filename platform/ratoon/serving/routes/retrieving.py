@@ -103,17 +103,20 @@ class Retrieving:
         await send({"type": "http.response.body", "body": told})
 
     async def batch(self, body: BatchRequest, request: Request) -> Response:
-        """Answer several questions in order, all of a surface from one release; what is wrong with one is told in its place."""
+        """Answer several questions in order, all of a surface from one release; what one asks in vain is told in its place."""
         placed_on(self._rooms, request.scope)
+        filters = [
+            None if one.filter is None else _filter(one.filter, f"requests/{place}/") for place, one in enumerate(body.requests)
+        ]
         results, pinned = list[bytes](), dict[str, Pinned]()
-        for place, one in enumerate(body.requests):
+        for place, (one, only) in enumerate(zip(body.requests, filters, strict=True)):
             own = f"{request.scope['state']['request_id']}.{place}"
             state = {**request.scope["state"], "began": perf_counter(), "request_id": own}
             try:
                 name = named(request.scope, one.surface, Misfit)
                 pinned[name] = pinned.get(name) or self._pinned(name)
-                if one.filter is not None:
-                    await _prepared(_filter(one.filter), pinned[name].slot)
+                if only is not None:
+                    await _prepared(only, pinned[name].slot)
                 results.append(self._answered(one, pinned[name], state))
             except RatoonError as error:
                 results.append(bytes(answer(request.scope, error).body))
@@ -263,11 +266,11 @@ async def _prepared(only: Predicate, slot: Slot) -> None:
         await run_in_threadpool(slot.index.prepare, only)
 
 
-def _filter(raw: object) -> Predicate:
+def _filter(raw: object, within: str = "") -> Predicate:
     try:
         return parsed(raw)
     except FilterRefused as wrong:
-        raise Invalid(wrong, f"#/{wrong.field}") from wrong
+        raise Invalid(wrong, f"#/{within}{wrong.field}") from wrong
 
 
 def _refuse_other(slot: Slot, wanted: str | None) -> None:

@@ -90,7 +90,7 @@ class AsyncRetrieving(AsyncSending):
     async def retrieve_batch(self, requests: Sequence[RetrieveRequest], **options: Unpack[OnSurface]) -> BatchAnswer:
         """Several questions at once.
 
-        Answer several questions in order, all of a surface from one release; what is wrong with one is told in its
+        Answer several questions in order, all of a surface from one release; what one asks in vain is told in its
         place.
 
         Raises:
