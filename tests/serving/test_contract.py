@@ -13,6 +13,7 @@ import pytest
 from ratoon.serving import create_app
 from ratoon.serving.keys import Audit, KeyFile, KeyRing, Rates
 from ratoon.serving.rooms import Keys
+from tests.fakes import contract_hooks
 from tests.fakes.serving_world import whole
 from tests.serving.test_run import listening
 
@@ -42,7 +43,9 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def cases(url: str, *options: str) -> int:
     """Run schemathesis; how many cases it made, of which none failed."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--no-color", "--wait-for-schema", "30"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    command.append("--suppress-health-check=too_slow")  # that is about making cases, on a machine that does other things too
+    known = os.environ | {"SCHEMATHESIS_HOOKS": contract_hooks.__name__}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, env=known)
     told = "\n".join(line[:500] for line in done.stdout.splitlines())  # one body may have a megabyte
     assert done.returncode == 0, told[-20_000:] + done.stderr
     made = re.search(r"([\d,]+) generated", done.stdout)

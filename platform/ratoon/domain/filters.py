@@ -25,7 +25,7 @@ from ratoon.domain.predicate import (
 )
 from ratoon.domain.said import shown
 
-DEPTH, CONDITIONS, VALUES = 8, 256, 1_000
+DEPTH, CONDITIONS, VALUES = 8, 64, 1_000
 """The most levels of a filter, conditions in it, and values of one `in`."""
 
 _FORM = "one of all, any and not, or a column with one of eq, in, has, exists, or with ge, le or both"

@@ -20,6 +20,7 @@ from ratoon.serving.opening import Among, open_app, prepare_all
 from ratoon.serving.processes.certificates import Certificate
 from ratoon.serving.processes.terms import Terms
 from ratoon.serving.run import Started, serve, serve_by_workers
+from ratoon.serving.spared import spare_pandas
 from ratoon.serving.tracing import exporter
 from ratoon.wiring import House
 
@@ -37,6 +38,7 @@ def serve_home(
     Raises:
         UsageError: it must not or cannot listen there.
     """
+    spare_pandas()
     wanted = settings.serving.model_copy(update={"host": host, "port": port, "workers": workers})
     settings = settings.model_copy(update={"serving": wanted})
     logs.configure(wanted.log_level, None if wanted.log_format == "auto" else wanted.log_format == "json")
