@@ -78,6 +78,24 @@ def numbers(store: RowStore, view: str, *users: str, layout: Layout = LAYOUT) ->
     return list(found.arrow("number").to_pylist())
 
 
+def test_others_writes_are_told(opener: Opener) -> None:
+    """A store that says whether rows were written says it of what others write and delete, and not of what it does itself."""
+    own, other = opener("shop"), opener("shop")
+    own.prepare(["a"])
+    said = own.written()
+    own.write([batch("a", ("u1", 1, 1, 11))])
+    assert own.written() == said
+    if said is None:
+        return
+    other.write([batch("a", ("u1", 2, 2, 12))])
+    after = own.written()
+    assert after != said
+    assert numbers(own, "a", "u1") == [12]
+    assert own.written() == after
+    other.forget(text_keys("user_id", ["u1"]))
+    assert own.written() != after
+
+
 def test_what_is_written_is_read(store: RowStore) -> None:
     """All views come in one read, in the order of the ids, the same id twice and unknown ids included."""
     store.write([batch("a", ("u1", 1, 1, 11), ("u2", 1, 1, 12)), batch("b", ("u2", 1, 1, 22))])

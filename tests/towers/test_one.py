@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from safetensors.torch import load
 
+from ratoon.domain.inputs import Inputs
 from ratoon.ports import Files
 from ratoon.towers import open_towers
 from ratoon.training.forward import embed
@@ -73,6 +74,19 @@ def test_a_vector_may_be_an_array(files: Files) -> None:
     for dtype in (np.float32, np.float64):
         assert np.array_equal(towers.user({"taste": np.array([0.25, -1.5], dtype)}), expected)
     assert not np.array_equal(towers.user({}), expected)
+
+
+def test_what_was_made_of_inputs_is_not_made_again(files: Files) -> None:
+    """Inputs that are handed out again have the vector that they had; other towers make their own of them."""
+    plain = open_towers(files)
+    heavy = plain.weighed(np.array([0.5, -2.0], np.float32))
+    kept = Inputs({"user_id": "u0", "age": 7.0})
+    vector = plain.user(kept)
+    assert plain.user(kept) is vector
+    assert np.array_equal(vector, plain.user(dict(kept)))
+    assert np.array_equal(heavy.user(kept), heavy.user(dict(kept)))
+    with pytest.raises(ValueError, match="read-only"):
+        vector[0, 0] = 1.0
 
 
 def test_a_user_is_a_row_of_a_batch(files: Files) -> None:

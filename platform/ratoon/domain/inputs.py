@@ -1,8 +1,9 @@
-"""What a caller says of a user, as inputs of the user tower."""
+"""Inputs of the user tower: those that are stored of a user, and those that a caller says."""
 
 import math
 from collections.abc import Mapping, Sequence
 
+from ratoon.domain.embedding import Vectors
 from ratoon.domain.errors import UsageError
 from ratoon.domain.said import moment_of, shown
 from ratoon.domain.schema import Feature, FeatureKind
@@ -20,6 +21,20 @@ _EXPECTED: dict[FeatureKind, str] = {
     "history": f"a list of at most {LONGEST} strings",
     "attention": f"a list of at most {LONGEST} strings",
 }
+
+
+class Inputs(dict[str, object]):
+    """Values by feature name that are handed out again and again as long as they hold, and never changed.
+
+    Attributes:
+        made: the vector that a tower made of them, and what only that tower has; so that it does not make it again.
+    """
+
+    __slots__ = ("made",)
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        super().__init__(values)
+        self.made: tuple[object, Vectors] | None = None
 
 
 class Unfit(UsageError):

@@ -4,7 +4,6 @@ import json
 import sqlite3
 import threading
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -23,12 +22,13 @@ from ratoon.events.connection import connect, failures, mapped
 from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types, without_offsets
 from ratoon.events.items import CATALOGUE
 from ratoon.events.met import Met
+from ratoon.events.popular import Popular
 from ratoon.events.rows import table_of
 from ratoon.events.sums import WITHIN, verify
 from ratoon.events.tail import NAMES, Reader
 from ratoon.events.turns import LIMITS, Limits, Ticket, Turns, fitting
 from ratoon.events.validate import validated
-from ratoon.events.writing import CHUNK, END, EPOCH, NEWEST, Writer, marks
+from ratoon.events.writing import CHUNK, EPOCH, NEWEST, Writer, marks
 
 _READ = f'SELECT {NAMES} FROM logged WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
 _HISTORY = f"""SELECT {NAMES} FROM logged WHERE "offset" > ? AND "offset" <= ? AND {{key}} IN ({{ids}})
@@ -73,13 +73,13 @@ class SqliteEventLog:
         self, path: Path, clock: Clock, wall: Callable[[], datetime], recent: int = 5_000, limits: Limits = LIMITS
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._clock, self._wall, self._recent, self._limits = path, clock, wall, recent, limits
+        self._path, self._clock, self._wall, self._limits = path, clock, wall, limits
         with failures(path):
             self._writer = Writer(path, clock, wall, limits)
             self._reader = Reader(mapped(connect(path)))
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._turns = Turns(self._append, limits.rows, limits.size)
-        self._popular: tuple[int, list[tuple[str, int]]] = (0, [])
+        self._popular = Popular(recent)
         self._met = Met()
         self._alive: tuple[object, list[str]] = (None, [])
 
@@ -171,8 +171,8 @@ class SqliteEventLog:
 
     def end(self) -> int:
         """The newest acknowledged offset; 0 when there is none."""
-        rows = self._select(END)
-        return int(rows[0][0]) if rows else 0
+        with self._reading, failures(self._path):
+            return self._reader.end()
 
     def now(self, accepted: Callable[[pa.Table], pa.Table] | None = None) -> datetime:
         """The wall's now; under `clock=log` the newest acknowledged event time, 1970 while there is none.
@@ -264,19 +264,11 @@ class SqliteEventLog:
     def popular(self, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[str, int]]:
         """The items of the newest interactions of these types and how often each occurs, most frequent first, ties by id.
 
-        Events at the offsets `without` count for nothing; what is asked with them or with types is counted anew each time.
+        Events at the offsets `without` count for nothing.
         """
-        end, (counted, ranked) = self.end(), self._popular
-        if without or types is not None:
-            return self._ranked(end, without, types)[:count]
-        if counted != end:
-            ranked = self._ranked(end)
-            self._popular = (end, ranked)
-        return ranked[:count]
-
-    def _ranked(self, end: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[str, int]]:
-        recent = Counter(item for _, _, item in self.recent(end, self._recent, without, types))
-        return sorted(recent.items(), key=lambda item: (-item[1], item[0]))
+        end = self.end()
+        apart = sorted(without)
+        return self._popular.of(types, apart, count, end, self.edition, lambda newest: self.recent(end, newest, apart, types))
 
     def check(self) -> str:
         """Say in one line whether the file is sound: `ok` and how many events, or the first complaint."""

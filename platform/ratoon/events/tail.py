@@ -15,6 +15,7 @@ from ratoon.events.items import note
 
 NAMES = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
 INSERT = f"INSERT INTO tail ({NAMES}) VALUES ({', '.join('?' * len(LOG_SCHEMA.names))})"
+END = """SELECT max(coalesce((SELECT max("offset") FROM tail), 0), coalesce((SELECT max("offset") FROM main.events), 0))"""
 ENDS = """SELECT (SELECT min("offset") FROM tail), (SELECT max("offset") FROM tail)"""
 
 
@@ -51,6 +52,8 @@ class Reader:
         self._db = db
         self._first: int | None = None
         self._last = 0
+        self._version: int | None = None
+        self._end = 0
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute(f"CREATE TEMP TABLE newest ({COLUMNS})")
         for index in INDEXES.values():
@@ -71,6 +74,14 @@ class Reader:
             raise
         self._first, self._last = first, last
         return found
+
+    def end(self) -> int:
+        """The newest offset; 0 without events. It is looked for only after somebody has written, by SQLite's own count."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            (self._end,) = self._db.execute(END).fetchone()
+            self._version = version
+        return self._end
 
     def _follow(self) -> tuple[int | None, int]:
         first, last = self._db.execute(ENDS).fetchone()

@@ -118,8 +118,14 @@ def _alone(lists: Lists, slots: Slots, query: Vectors, k: int, nprobe: int, out:
     (scores,), (near,) = lists.search(query, depth, nprobe)
     if near[-1] < 0 or not (scores[1:] < scores[:-1]).all():
         return None
-    found = [pair for pair in zip(slots.named(near), scores.tolist(), strict=True) if pair[0] not in out]
-    return found[:k] if len(found) > k else None
+    names = slots.ids.take(near)
+    kept = [place for place, name in enumerate(names) if name not in out]
+    if len(kept) <= k:
+        return None
+    chosen = np.array(kept[:k])
+    ids = [names[place] for place in kept[:k]]
+    slots.shown(ids, near[chosen])
+    return list(zip(ids, scores[chosen].tolist(), strict=True))
 
 
 def _alike(gone: Sequence[Rows]) -> dict[int, list[int]]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import StoreError
+from ratoon.domain.inputs import Inputs
 from ratoon.domain.popularity import FILE, Popularity
 from ratoon.domain.release import Metric
 from ratoon.domain.schema import Entity, TowerSchema
@@ -43,11 +44,13 @@ class NumpyTowers:
     weights: Weights
     popularity: Vectors
     _one: UserTower = field(init=False, repr=False, compare=False)
+    _mark: object = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Lay the user tower out for single users."""
         one = UserTower(self.schema.user, self.encoding, self.weights, self.learned_metric, self.popularity)
         object.__setattr__(self, "_one", one)
+        object.__setattr__(self, "_mark", object())  # stands for these towers where it must not keep them in memory
 
     @property
     def dim(self) -> int:
@@ -65,7 +68,13 @@ class NumpyTowers:
 
     def user(self, values: Values) -> Vectors:
         """The vector of one user, shape (1, dim), as `users` gives it for a row of these values."""
-        return self._one.vector(values)
+        if not isinstance(values, Inputs):
+            return self._one.vector(values)
+        if (made := values.made) is None or made[0] is not self._mark:
+            vector = self._one.vector(values)
+            vector.flags.writeable = False  # it is handed out again
+            values.made = made = self._mark, vector
+        return made[1]
 
     def users(self, table: pa.Table) -> Vectors:
         """User vectors for rows of user features, with what traits are worth to them at the end; shape (n, dim)."""

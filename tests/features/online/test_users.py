@@ -135,6 +135,21 @@ def test_a_new_user_is_served_from_the_log(small: World) -> None:
     assert get(online, small, "new") == row == offline(small, ["new"], [at(6)])[0]
 
 
+def test_what_is_kept_of_a_user_is_what_is_stored(small: World) -> None:
+    """Asked again, a user has the very inputs of before, until this server, or another, values them anew."""
+    online, another, schema = users(small), users(small), small.features.schema()
+    before = online.user("u1", schema)
+    assert online.user("u1", schema) is before
+    assert online.user("u1", schema, [Event("s", "interaction", at(7), "u1", "s", "view")]) != before
+    for count, server in ((2, online), (3, another)):
+        small.log.append(batch(event(f"n{count}", item_id="x", event_timestamp=at(5 + count))))
+        server.refresh(["u1"])
+        row = online.user("u1", schema)
+        assert row is not None
+        assert row["user_events"] == count
+        assert online.user("u1", schema) is row
+
+
 def test_an_unknown_user_has_no_row(small: World) -> None:
     """Somebody without a single stored value is None, after a refresh too."""
     online = users(small)

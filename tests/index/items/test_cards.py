@@ -100,10 +100,11 @@ def test_a_slot_shows_what_is_in_it_now() -> None:
 def test_items_are_shown_where_they_were_found_only_while_they_are_there() -> None:
     """What was found is shown without a look for its slot, until that slot is given away: then it is what is there no more."""
     slots = loaded(3, n=[0, 1, 2])
-    assert slots.named(np.array([2, 1])) == ["i2", "i1"]
+    slots.shown(["i2", "i1"], np.array([2, 1]))
+    assert shown(slots, ["i2"]) == [{"item_id": "i2", "item": {"n": 2}}]
     assert shown(slots, ["i1", "i2"]) == [{"item_id": "i1", "item": {"n": 1}}, {"item_id": "i2", "item": {"n": 2}}]
     freed = slots.free(["i2"])
-    assert slots.named(np.array([2, 1])) == ["i2", "i1"]  # by a search that began before
+    slots.shown(["i2", "i1"], np.array([2, 1]))  # by a search that began before
     assert shown(slots, ["i2"]) == [None]
     slots.reuse(freed)
     slots.put(["new"], pa.table({"item_id": ["new"], "n": [9]}))
@@ -114,12 +115,13 @@ def test_items_are_shown_where_they_were_found_only_while_they_are_there() -> No
 def test_who_knew_where_items_lay_hears_that_slots_were_given_away() -> None:
     """What was read before `forget` is told to be no good, also if it was read as late as that; what is read after it is."""
     lately = Lately()
-    lately.remember(["a"], np.array([0]))
-    turn, slots = lately.known()
-    assert slots == {"a": 0}
+    lately.remember(["a", "b", "c"], np.array([7, 5, 6]))
+    for asked, told in (("ab", [7, 5]), ("ba", [5, 7]), ("cz", [6, -1])):
+        turn, slots = lately.known(list(asked))
+        assert slots.tolist() == told
     assert lately.still(turn)
     lately.forget()
     assert not lately.still(turn)
-    turn, slots = lately.known()
-    assert not slots
+    turn, slots = lately.known(["a"])
+    assert slots.tolist() == [-1]
     assert lately.still(turn)

@@ -90,6 +90,9 @@ class RedisRows:
             if kept:
                 self._client.hset(self._kind(kind), items=kept)
 
+    def written(self) -> None:
+        """Not told: to ask the server would take a round trip, and so does a row."""
+
     def rows(self, views: Sequence[str], keys: Sequence[bytes]) -> list[list[bytes | None]]:
         """One pipeline of HMGETs."""
         with self._named():

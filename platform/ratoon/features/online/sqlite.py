@@ -96,6 +96,11 @@ class SqliteRows:
             cursor.executemany("DELETE FROM ratoon_notes WHERE kind = ? AND name = ?", gone)
             cursor.executemany("INSERT OR REPLACE INTO ratoon_notes VALUES (?, ?, ?)", kept)
 
+    def written(self) -> object:
+        """Told by SQLite: it changes with every commit through another connection (https://sqlite.org/pragma.html)."""
+        with self._named(), self._lock:
+            return self._connection.execute("PRAGMA data_version").fetchone()[0]
+
     def rows(self, views: Sequence[str], keys: Sequence[bytes]) -> list[list[bytes | None]]:
         """One statement over all views."""
         if len(keys) == 1:

@@ -79,6 +79,9 @@ class RowStore(Protocol):
     def write(self, batches: Sequence[Batch], notes: Notes | None = None) -> None:
         """Write rows, then notes. A row is written whole or not at all, and notes never without the rows."""
 
+    def written(self) -> object:
+        """Another one once rows may have been written or deleted past this object; None where to ask costs as much as a row."""
+
     def rows(self, views: Sequence[str], keys: Sequence[bytes]) -> list[list[bytes | None]]:
         """Per view, one row per key in the keys' order, None where there is none; one round trip."""
 

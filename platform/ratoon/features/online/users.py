@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon.domain.event import Event
+from ratoon.domain.inputs import Inputs
 from ratoon.domain.schema import TowerSchema
-from ratoon.features.online.block import Block, block, conformed
+from ratoon.features.online.block import Block, Layouts, block, conformed
+from ratoon.features.online.kept import Kept, Reading
 from ratoon.features.online.keys import text_keys
 from ratoon.features.online.known import Known, as_told
 from ratoon.features.online.layout import Layout
@@ -27,6 +29,9 @@ SECOND_US = 1_000_000
 EVENTS_AT_ONCE = 1_000_000
 USERS_AT_ONCE = 1_000
 """What is read of the log, and whose histories, at once: what bounds the memory of catching up."""
+
+ALWAYS = range(-(2**63), 2**63)
+"""Every moment, in microseconds since 1970."""
 
 PLANS = 8
 """Releases of which it is kept how their users' rows are read."""
@@ -60,6 +65,28 @@ class _Plan:
         ids = [feature.name for feature in schema.user if feature.kind == "id"]
         return cls(schema, layouts, views, readers, [ttls[name] for name in views], ids)
 
+    def read(self, user_id: str, rows: Sequence[bytes | None], now: int, layouts: Layouts) -> Reading | None:
+        """The inputs in one user's rows, a row for each view; None if there is none.
+
+        Args:
+            now: microseconds since 1970; any number where no view has a ttl.
+            layouts: finds those of older rows.
+        """
+        if rows.count(None) == len(rows):
+            return None
+        values: dict[str, object] = dict.fromkeys(self.ids, user_id)
+        since, until = ALWAYS.start, ALWAYS.stop
+        for row, reader, ttl in zip(rows, self.readers, self.ttls, strict=True):
+            if row is None:
+                continue
+            over = int.from_bytes(row[8:16], "little", signed=True) + ttl + 1
+            if ttl and now >= over:
+                since = max(since, over)
+                continue
+            until = min(until, over) if ttl else until
+            values |= reader.read(conformed(reader.layout, row, layouts))
+        return Reading(self, Inputs(values), range(since, until))
+
 
 class OnlineUsers:
     """Reads user features, and values them from the log. Safe to share by threads; imports no Feast."""
@@ -71,7 +98,7 @@ class OnlineUsers:
         self._store = Place.load(folder / PLACE).open()
         self._views: tuple[View, ...] = ()
         self._layouts: dict[str, Layout] = {}
-        self._known = Known((), log)
+        self._known, self._kept = Known((), log), Kept()
         self._views = self._user_views()
         self._caught_up: dict[str, int] = {}
         self._plans: tuple[_Plan, ...] = ()
@@ -86,18 +113,21 @@ class OnlineUsers:
             session: interactions that the log does not have: what depends on them is as if it had them, and is not stored.
         """
         plan = self._plan(schema)
+        now = int(self._log.now().timestamp()) * SECOND_US if any(plan.ttls) else 0
+        written = self._store.written()
+        turn = self._kept.turn(written)
+        if not session and (known := self._kept.of(user_id, plan, now)) is not None:
+            return known
         rows = [found[0] for found in self._store.rows(plan.views, text_keys("user_id", [user_id]))]
         if session:
             fresh = self._with(user_id, session)
             rows = [fresh.get(view, row) for view, row in zip(plan.views, rows, strict=True)]
-        if rows.count(None) == len(rows):
+        reading = plan.read(user_id, rows, now, self._store.layout)
+        if reading is None:
             return None
-        values: dict[str, object] = dict.fromkeys(plan.ids, user_id)
-        now = int(self._log.now().timestamp()) * SECOND_US
-        for row, reader, ttl in zip(rows, plan.readers, plan.ttls, strict=True):
-            if row is not None and not (ttl and int.from_bytes(row[8:16], "little", signed=True) < now - ttl):
-                values |= reader.read(conformed(reader.layout, row, self._store.layout))
-        return values
+        if written is not None and not session:
+            self._kept.keep(turn, user_id, reading)
+        return reading.inputs
 
     def _plan(self, schema: TowerSchema) -> "_Plan":
         layouts = self._layouts
@@ -143,6 +173,7 @@ class OnlineUsers:
         """Value these users' features by all that the log has of them, and store them, all at once."""
         if batches := self._known.batches(user_ids):
             self._store.write(batches)
+            self._kept.forget(user_ids)
 
     def _with(self, user_id: str, session: Sequence[Event]) -> dict[str, bytes]:
         """View -> the row of one user, as if a session's events had just arrived."""
@@ -162,6 +193,7 @@ class OnlineUsers:
         users = self._users_of(min(begun.values(), default=0), end)
         for first in range(0, len(users), USERS_AT_ONCE):
             self._store.write(valued(self._views, self._log.history("user", users[first : first + USERS_AT_ONCE])))
+            self._kept.forget()
         self._caught_up = begun
         return len(users)
 

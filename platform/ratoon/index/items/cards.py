@@ -19,6 +19,9 @@ Card = bytes | memoryview
 Rows = npt.NDArray[np.int64]
 
 
+NOTHING: tuple[Sequence[str], Rows] = (), np.empty(0, np.int64)
+
+
 class Told(Protocol):
     """What items there are: `Slots`."""
 
@@ -52,16 +55,20 @@ class Lately:
 
     def __init__(self) -> None:
         self._turn = 0
-        self._slots: Mapping[str, int] = {}
+        self._found: tuple[Sequence[str], Rows] = NOTHING
 
-    def remember(self, ids: Iterable[str], slots: npt.NDArray[np.int64]) -> None:
+    def remember(self, ids: Sequence[str], slots: Rows) -> None:
         """These are in these slots."""
-        self._slots = dict(zip(ids, slots.tolist(), strict=True))
+        self._found = ids, slots
 
-    def known(self) -> tuple[int, Mapping[str, int]]:
-        """Item -> its slot, for some; good as long as `still` says so of the number beside."""
+    def known(self, ids: Sequence[str]) -> tuple[int, Rows]:
+        """The slot of each item as far as it is known, else -1; good as long as `still` says so of the number beside."""
         turn = self._turn  # read first: what was forgotten in between is then told by `still`
-        return turn, self._slots
+        found, slots = self._found
+        if found[: len(ids)] == ids:  # nearly always
+            return turn, slots[: len(ids)]
+        places = dict(zip(found, slots.tolist(), strict=True))
+        return turn, np.fromiter(map(places.get, ids, repeat(-1)), np.int64, len(ids))
 
     def still(self, turn: int) -> bool:
         """Whether no slot was given to another item since."""
@@ -69,7 +76,7 @@ class Lately:
 
     def forget(self) -> None:
         """Some slots are about to be given to other items."""
-        self._slots = {}  # first, as whoever reads the new number must not read what was known before
+        self._found = NOTHING  # first, as whoever reads the new number must not read what was known before
         self._turn += 1
 
 
@@ -108,8 +115,7 @@ class Cards:
         """
         if self._awaited:
             self._write_all(told)
-        turn, lately = self.lately.known()
-        slots = np.fromiter(map(lately.get, ids, repeat(-1)), np.int64, len(ids))
+        turn, slots = self.lately.known(ids)
         if (slots < 0).any():
             slots = told.look_up(ids)
         cards = self.get(slots)

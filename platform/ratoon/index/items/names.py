@@ -13,6 +13,11 @@ Slots = npt.NDArray[np.int64]
 
 NONE = pa.nulls(0, pa.string())
 
+WIDEST = 64
+"""Bytes of the longest id up to which all are kept as wide as it is, too."""
+ASCII = 128
+"""The least byte that it has not got."""
+
 
 class Names:
     """A growing array of ids, of which many are taken at once. Reading it writes nothing, so that processes can share it.
@@ -23,6 +28,7 @@ class Names:
 
     def __init__(self, told: pa.StringArray = NONE) -> None:
         self._told, self._length = told, len(told)
+        self._even = even(told)
         self._own: dict[int, str] = {}
         self._written = np.zeros(len(told), np.bool_)  # those of `_told` that do not count
 
@@ -51,12 +57,15 @@ class Names:
         if not len(self._told):
             return [self._own.get(slot, "") for slot in slots.tolist()]
         if not self._own and slots.max(initial=0) < self._length:
-            names: list[str] = self._told.take(pa.array(slots)).to_pylist()
-            return names
+            return self._take(slots)
         told = np.minimum(slots, len(self._told) - 1)
-        names = self._told.take(pa.array(told)).to_pylist()
+        names = self._take(told)
         for place in np.flatnonzero((told != slots) | self._written[told]).tolist():
             names[place] = self._own.get(int(slots[place]), "")
+        return names
+
+    def _take(self, slots: Slots) -> list[str]:
+        names: list[str] = self._told.take(pa.array(slots)).to_pylist() if self._even is None else _texts(self._even[slots])
         return names
 
     def array(self, slots: Slots) -> pa.Array:
@@ -67,9 +76,32 @@ class Names:
 
     def copy(self) -> "Names":
         """The same ids, changed apart from these from now on."""
-        other = Names(self._told)
-        other._own, other._written, other._length = dict(self._own), self._written.copy(), self._length
+        other = Names.__new__(Names)
+        other._told, other._even, other._length = self._told, self._even, self._length
+        other._own, other._written = dict(self._own), self._written.copy()
         return other
+
+
+def even(told: pa.StringArray) -> npt.NDArray[np.bytes_] | None:
+    """The ids all as wide as the longest: a hundred of them are then read in a third of the time.
+
+    None if there are none, if one is longer than WIDEST bytes, or if they are not all plain ASCII.
+    """
+    bounds = np.frombuffer(told.buffers()[1] or b"", np.int32)[told.offset : told.offset + len(told) + 1].astype(np.int64)
+    widths = np.diff(bounds)
+    if not len(told) or not 0 < (width := int(widths.max())) <= WIDEST:
+        return None
+    data = np.frombuffer(told.buffers()[2], np.uint8)[bounds[0] : bounds[-1]]
+    if data.min() == 0 or data.max() >= ASCII:  # NumPy ends a text before its last zeros
+        return None
+    made = np.zeros((len(told), width), np.uint8)
+    made[np.arange(width) < widths[:, None]] = data
+    return made.view(f"S{width}")[:, 0]
+
+
+def _texts(names: npt.NDArray[np.bytes_]) -> list[str]:
+    texts: list[str] = names.astype(np.str_).tolist()
+    return texts
 
 
 class Numbers:

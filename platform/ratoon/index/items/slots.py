@@ -249,11 +249,9 @@ class Slots:
         """Every column's values in some slots, in order."""
         return {name: column.take(slots) for name, column in self._columns.items()}
 
-    def named(self, slots: Rows) -> list[str]:
-        """The ids in some slots, in order, which are shown next; whoever asks keeps slots from being reused meanwhile."""
-        ids = self.ids.take(slots)
+    def shown(self, ids: Sequence[str], slots: Rows) -> None:
+        """These items, which are in these slots, are shown next; whoever says so keeps slots from being reused meanwhile."""
         self._cards.lately.remember(ids, slots)
-        return ids
 
     def cards(self, ids: Sequence[str]) -> list[Card | None]:
         """What is shown of each of these items, in order, see `Cards`; None for one that is not held.
