@@ -25,10 +25,10 @@ from ratoon.domain.errors import Conflict, StoreError, UsageError
 from ratoon.domain.release import Release, release_id
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
-from ratoon.domain.window import Window
+from ratoon.domain.window import Ranges, Window
 from ratoon.ports import Files
 from ratoon.registry.locks import leased, locked
-from ratoon.registry.notes import Notes, Ranges, Refusal, merged, parsed
+from ratoon.registry.notes import Notes, Refusal, merged, parsed
 from ratoon.registry.runs import Runs
 from ratoon.registry.shelf import Shelf
 from ratoon.registry.trials import Trials
