@@ -12,6 +12,9 @@ from ratoon.domain.drift import Drift, DriftPolicy
 from ratoon.domain.gate import GatePolicy, Pace, Verdict, compare, judge
 from ratoon.domain.quality import Answers, Breadth
 
+TOP = (
+    "answers to new held-out rows: the 1% of items that are most offered are 31.0% of them instead of 10.0%, 20% more is let pass"
+)
 POLICY = GatePolicy(k=50, tolerance=0.05, index_recall=0.95, draws=500)
 
 
@@ -252,10 +255,7 @@ def test_answers_that_gather_on_few_items_are_refused() -> None:
         (Breadth(0.19, 0.3), ("answers to new held-out rows reach 19.0% of the items instead of 40.0%, 0.5 of that is asked",)),
         (
             Breadth(0.2, 0.31),
-            (
-                "answers to new held-out rows: the 1% of items that are most offered are 31.0% of them instead of 10.0%, "
-                "20% more is let pass",
-            ),
+            (TOP,),
         ),
     ):
         verdict = judge(same, index_recall=1.0, policy=POLICY, rng=rng(), breadth=(before, after))
