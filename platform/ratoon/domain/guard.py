@@ -1,7 +1,7 @@
 """Whether a release that is everybody's does harm: what is seen of it beside what was seen of the releases before it.
 
 The two are not asked at random but one after the other, so whatever else has changed meanwhile is taken for its doing.
-That is why limits are wide, why a release is watched for a while only, and why a failure that was there before counts for nothing.
+That is why limits are wide, a release is watched for a while only, and failures that were there before count for nothing.
 A trial compares at random; see `ratoon.domain.trial`.
 
 How certain a figure is at any look: `ratoon.domain.sequential`.
