@@ -19,10 +19,8 @@ from ratoon.domain.event import Event
 from ratoon.domain.release import Release
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.shift import Shift
+from ratoon.domain.window import Ranges
 from ratoon.ports import EventLog, Files, Index, Indexes, PostedItems, Registry, ServedTowers
-
-FOREVER = 2**63 - 1
-"""An offset that no event reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,8 @@ class Live:
         prepared: a release that was opened before this process was forked; it is served if it still is the current one.
         replayed: the slot has all item events up to this offset, and may have later ones.
         followed: it has what item events up to this offset say of items, and popularity as of `replayed`.
-        left_out: the ranges of offsets that must not be learnt from, nor followed; all from the watermark on while on hold.
+        left_out: the ranges of offsets that must not be followed, see `Window.unfollowed`.
+        without: those that the slot's popularity is without.
         gone: items that were taken away since the last look for what is popular began; some may be back.
     """
 
@@ -66,7 +65,8 @@ class Live:
         self.prepared = prepared
         self.lock = Lock()
         self.replayed = self.followed = 0
-        self.left_out: tuple[tuple[int, int], ...] = ()
+        self.left_out: Ranges = ()
+        self.without: Ranges = ()
         self.lately = Lately()
         self.gone: list[str] = []
 
@@ -85,9 +85,8 @@ def adopt(
         RatoonError: the release cannot be read or does not fit together; the old slot goes on serving.
     """
     release, served = registry.current(), live.slot
-    live.left_out = registry.left_out()
-    if release is not None and registry.held():
-        live.left_out += ((release.window.end + 1, FOREVER),)
+    if release is not None:
+        live.left_out = release.window.unfollowed(registry.left_out(), registry.held())
     if release is None or (served is not None and served.release.id == release.id and not served.adopting):
         return None
     slot, live.prepared = live.prepared, None  # what is not current any more takes no memory from here on
@@ -152,7 +151,7 @@ def arrivals(
     with live.lock:
         slot, since = live.slot, max(live.replayed, live.followed) if light else live.replayed
         live.gone = live.gone if light or only is not None else []
-    if slot is None or log.end() == since:
+    if slot is None or (log.end() == since and (light or live.without == live.left_out)):
         return None
     coming = _embedded(slot, log, since, described, only)
     return coming if light or only is not None else replace(coming, shift=_shifted(live, slot, log, coming.end))
@@ -209,7 +208,7 @@ def _embedded(slot: Slot, log: EventLog, since: int, described: PostedItems, onl
 def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> None:
     gone = [*_bring(slot, log, coming), *live.gone]
     live.slot = _without(replace(slot, shift=coming.shift), [item for item in gone if item not in slot.index])
-    live.replayed, live.followed = coming.end, max(live.followed, coming.end)
+    live.replayed, live.followed, live.without = coming.end, max(live.followed, coming.end), live.left_out
 
 
 def _bring(slot: Slot, log: EventLog, coming: Arrivals) -> list[str]:

@@ -38,6 +38,7 @@ from ratoon.workshop import (
     opened,
     prior,
     profile,
+    remembering,
     served,
     settle,
     start,
@@ -150,7 +151,7 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
         candidate, rows.count = embed(shop, task, model, prior(shop, task), live)
     durable.fault_point("refresh.embedded")
     with watch.stage("judge") as rows:
-        jury = _jury(shop, task)
+        jury = _jury(shop, watch, task)
         candidate, new = _priced(shop, task, candidate, jury.new, live, rng)
         settle(shop, task, candidate)
         said, rows.count = jury.hears(candidate, new), len(jury.new) + len(jury.past)
@@ -172,13 +173,17 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     return Made(candidate, replace(verdict, reasons=(*verdict.reasons, kept)), untaught)
 
 
-def _jury(shop: Workshop, task: Task) -> Jury:
-    """The newest held-out rows inside the window and before it, and what the parent answered to those inside it."""
+def _jury(shop: Workshop, watch: Stopwatch, task: Task) -> Jury:
+    """The newest held-out rows inside the window and before it, older ones, and what the parent answered to the first."""
     held = task.asked.newest(shop.gate_rows, "gate", "reserve")
-    past = questions(shop.log, shop.features.newest(task.window, "reserve", shop.gate_rows), shop.labels)
-    past = past.without(task.delta.removed_items).hiding(task.delta.new_items)  # nobody could be offered them then
+    past, old = (
+        questions(shop.log, rows, shop.labels)
+        .without(task.delta.removed_items)
+        .hiding(task.delta.new_items)  # nobody could be offered them then
+        for rows in remembering(shop, task)
+    )
     said = task.said.where(held) if task.said is not None else None
-    return Jury(shop.gate, task.asked.where(held), past, task.live, task.window.start, task.parent, said)
+    return Jury(shop.gate, task.asked.where(held), past, old, task.live, task.window.start, task.parent, said, watch.cpu)
 
 
 def _priced(

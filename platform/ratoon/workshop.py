@@ -24,7 +24,7 @@ from ratoon.domain.replay import Draw, to_replay
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.window import Window
 from ratoon.judging import Pair, Questions, questions, user_vectors
-from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, Towers, Trainer
+from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, ServedTowers, Trainer
 
 PROFILE = "profile.json"
 """The file of a release that says what its inputs looked like."""
@@ -51,7 +51,7 @@ class Workshop:
     log: EventLog
     features: Features
     trainer: Trainer
-    open_towers: Callable[[Files], Towers]
+    open_towers: Callable[[Files], ServedTowers]
     indexes: Indexes
     registry: Registry
     gate: GatePolicy
@@ -150,6 +150,18 @@ def catalogue(shop: Workshop, task: Task) -> pa.Table:
             drawn = [ids[place] for place in places]
         ids = sorted({*drawn, *task.plan.writable})
     return shop.features.items(ids, task.window.as_of)
+
+
+def remembering(shop: Workshop, task: Task) -> tuple[pa.Table, pa.Table]:
+    """Rows of the reserve from before the window: the newest, and as many from all over what lies before those.
+
+    Both are drawn from the offline store each time, so that who is forgotten there is in neither. Without a parent nothing can
+    have been forgotten.
+    """
+    past = shop.features.newest(task.window, "reserve", shop.gate_rows)
+    if task.parent is None or past.num_rows < shop.gate_rows:
+        return past, past.slice(0, 0)
+    return past, shop.features.older(task.window, "reserve", past.column("offset")[0].as_py(), shop.gate_rows)
 
 
 def prior(shop: Workshop, task: Task) -> bytes | None:

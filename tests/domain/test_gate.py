@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon.domain.drift import Drift, DriftPolicy
-from ratoon.domain.gate import GatePolicy, Verdict, compare, judge
-from ratoon.domain.quality import Answers
+from ratoon.domain.gate import GatePolicy, Pace, Verdict, compare, judge
+from ratoon.domain.quality import Answers, Breadth
 
+TOP = (
+    "answers to new held-out rows: the 1% of items that are most offered are 31.0% of them instead of 10.0%, 20% more is let pass"
+)
 POLICY = GatePolicy(k=50, tolerance=0.05, index_recall=0.95, draws=500)
 
 
@@ -241,3 +244,38 @@ def test_what_stands_beside_a_release_has_to_win() -> None:
     assert judged({"new": (empty, empty)}, index_recall=1.0, policy=POLICY, rng=rng(), must_win=True).publish
     any_will_do = GatePolicy(win=-1.0)
     assert judged({"new": (same, same)}, index_recall=1.0, policy=any_will_do, rng=rng(), must_win=True).publish
+
+
+def test_answers_that_gather_on_few_items_are_refused() -> None:
+    """Reaching less than half the items, or giving the most offered 1 % a fifth more of the answers, is a reason each."""
+    same = {"new": (said(hits(0.3, 100, 1)), said(hits(0.3, 100, 1)))}
+    before = Breadth(0.4, 0.1)
+    for after, reasons in (
+        (Breadth(0.2, 0.3), ()),
+        (Breadth(0.19, 0.3), ("answers to new held-out rows reach 19.0% of the items instead of 40.0%, 0.5 of that is asked",)),
+        (
+            Breadth(0.2, 0.31),
+            (TOP,),
+        ),
+    ):
+        verdict = judge(same, index_recall=1.0, policy=POLICY, rng=rng(), breadth=(before, after))
+        assert (verdict.publish, verdict.breadth) == (not reasons, (before, after))
+        assert verdict.publish or verdict.reasons == reasons
+
+
+def test_a_slower_tower_is_refused() -> None:
+    """More than twice the parent's CPU time for a user is a reason, twice is not."""
+    same = {"new": (said(hits(0.3, 100, 1)), said(hits(0.3, 100, 1)))}
+    assert judge(same, index_recall=1.0, policy=POLICY, rng=rng(), pace=Pace(20.0, 40.0)).publish
+    (reason,) = judge(same, index_recall=1.0, policy=POLICY, rng=rng(), pace=Pace(20.0, 41.0)).reasons
+    assert reason == "the user tower takes 41.0 us of CPU for a user instead of 20.0, 2 times that is let pass"
+
+
+def test_forgetting_has_a_limit_of_its_own() -> None:
+    """8 % less recall is let pass on rows from all over the past, a quarter is not."""
+    parent = np.ones(2_000, np.bool_)
+    little, much = parent.copy(), parent.copy()
+    little[:160], much[:500] = False, False
+    assert judged({"old": (parent, little)}, index_recall=1.0, policy=POLICY, rng=rng()).publish
+    (reason,) = judged({"old": (parent, much)}, index_recall=1.0, policy=POLICY, rng=rng()).reasons
+    assert reason.startswith("recall@50 on held-out rows from all over the past fell from 1.0000 to 0.7500")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ratoon.domain.quality import Answers, Measure, Record, Truth, effective, fallen, truth
+from ratoon.domain.quality import Answers, Breadth, Measure, Record, Truth, breadth, effective, fallen, truth
 
 
 def answers(ranks: list[int], users: list[str] | None = None, weights: list[float] | None = None) -> Answers:
@@ -71,3 +71,12 @@ def test_a_record_is_kept_whole() -> None:
     """What a release says of those before it is read back as it was written, with and without it."""
     for record in (Record(), Record(measured(0.3, 0.1)), Record(measured(0.3, 0.1), measured(0.5, 0.1))):
         assert Record.from_json(record.to_json()) == record
+
+
+def test_breadth_is_what_is_offered_and_what_its_head_takes() -> None:
+    """Three of 400 items offered reach 0.75 %; the four most offered take all, of 100 items the one most offered half."""
+    offers = {"a": 50, "b": 30, "c": 20}
+    assert breadth(offers, 400) == Breadth(0.0075, 1.0)
+    assert breadth(offers, 100) == Breadth(0.03, 0.5)
+    assert breadth(offers, 10) == Breadth(0.3, 0.5)
+    assert breadth({}, 10) == breadth(offers, 0) == Breadth(0.0, 0.0)

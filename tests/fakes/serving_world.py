@@ -185,8 +185,8 @@ class MemoryRegistry:
     def releases(self) -> Sequence[Release]:
         return self.history[::-1]
 
-    def rollback(self, to: str | None, reason: str) -> Release:
-        raise UsageError("rollback", expected="a registry of files", found=f"{to} {reason}", fix="Use one.")
+    def rollback(self, to: str | None, reason: str, *, of: str | None = None) -> Release:
+        raise UsageError("rollback", expected="a registry of files", found=f"{to} {reason} {of}", fix="Use one.")
 
     def load(self, release: Release) -> Files:
         if release.id in self.broken:

@@ -75,3 +75,10 @@ def test_an_old_event_is_an_alert() -> None:
     assert wrong == {"default: freshness": "surface 'default': an event has waited for 10 min; 5 min are asked; 5 events wait"}
     assert of_surface("default", Alerts(freshness="10 min"), [], waiting) == {}
     assert of_surface("default", Alerts(), [], waiting) == {}
+
+
+def test_a_hold_is_an_alert() -> None:
+    """While refreshing is on hold nothing is learnt: that and the reason are said until somebody resumes it."""
+    told = "surface 'default': refreshing is on hold until `ratoon resume`: release 7 did harm"
+    assert of_surface("default", Alerts(), [], None, "release 7 did harm") == {"default: on hold": told}
+    assert of_surface("default", Alerts(), [], None) == {}

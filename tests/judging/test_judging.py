@@ -1,7 +1,7 @@
 """A release is judged by rows it has not learnt, as it would have been served when they happened."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from ratoon.answering import set_traits
 from ratoon.domain.delta import split_of
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.exclusions import Exclusions
-from ratoon.domain.gate import GatePolicy
+from ratoon.domain.gate import GatePolicy, Pace
 from ratoon.domain.labels import LabelPolicy
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import FILE, GRID, WIDTH, Popularity
@@ -24,6 +24,8 @@ from ratoon.index import ExactIndexes
 from ratoon.judging import Jury, Pair, Questions, answers, askable, asking, priced, questions, recorded, timeline
 from ratoon.judging.asking import placed, remembered, skewed, user_vectors
 from ratoon.judging.jury import segments
+from ratoon.judging.pacing import paced
+from ratoon.ports import Values
 from tests.fakes.events import START, at, batch, event
 
 DIM = 2
@@ -41,6 +43,9 @@ class Mirror:
 
     def weighed(self, popularity: Vectors) -> "Mirror":
         return replace(self, popularity=popularity)
+
+    def user(self, values: Values) -> Vectors:
+        return self.users(pa.table({"taste": [values["taste"]]}))
 
     def users(self, table: pa.Table) -> Vectors:
         taste = np.array(table.column("taste").to_pylist(), np.float32).reshape(-1, DIM)
@@ -83,6 +88,18 @@ def rows(log: SqliteEventLog, start: int, stop: int) -> pa.Table:
 
 def everything(log: SqliteEventLog, start: int, stop: int) -> Questions:
     return questions(log, rows(log, start, stop), LabelPolicy())
+
+
+@dataclass
+class Ticking:
+    """A clock that says so many microseconds more at each look."""
+
+    step: float = 100.0
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now * 1e-6
 
 
 NOTHING = np.zeros(WIDTH, np.float32)
@@ -202,7 +219,7 @@ def test_the_jury_refuses_what_lost_and_what_narrowed(log: SqliteEventLog) -> No
     live, asked = timeline(log, Window(0, 120, START), 0), everything(log, 60, 120)
     past = Questions(asked.rows.slice(0, 0), Exclusions.of(()))
     good, bad = pair(log, 60, LATELY), pair(log, 60, NOTHING)
-    jury = Jury(GatePolicy(k=3, variety=0.9), asked, past, live, 60, good, answers(good, asked, 3, live))
+    jury = Jury(GatePolicy(k=3, variety=0.9), asked, past, past, live, 60, good, answers(good, asked, 3, live), Ticking())
     rng = np.random.default_rng(0)
     assert jury.verdict(good, jury.hears(good), PLAN, (), rng).publish
     verdict = jury.verdict(bad, jury.hears(bad), PLAN, (), rng)
@@ -226,11 +243,57 @@ def test_new_weights_are_not_held_against_the_past(log: SqliteEventLog) -> None:
     nothing, plan = everything(log, 120, 120), replace(PLAN, writable=())
     for rows, let_pass, publishes in ((asked, 0.99, True), (nothing, 0.99, True), (nothing, 0.15, False)):
         policy = GatePolicy(k=3, tolerance=0.0, weights=let_pass, variety=0.0)
-        jury = Jury(policy, rows, past, live, 90, stale, answers(stale, rows, 3, live))
+        jury = Jury(policy, rows, past, nothing, live, 90, stale, answers(stale, rows, 3, live), Ticking())
         verdict = jury.verdict(fitted, jury.hears(fitted), plan, (), np.random.default_rng(0))
         assert (verdict.publish, "popularity was worth" in verdict.reasons[0]) == (publishes, not publishes)
         assert verdict.slices["past"].parent == verdict.slices["past"].candidate
         assert verdict.slices["weights"].parent > verdict.slices["weights"].candidate
+
+
+def test_what_was_known_long_ago_is_asked_too(log: SqliteEventLog) -> None:
+    """Who forgot what users took long ago is refused for that alone, beyond its own limit, and again after the last rows."""
+    live, old = timeline(log, Window(0, 120, START), 0), everything(log, 0, 40)
+    nothing, good = everything(log, 120, 120), pair(log, 60, NOTHING)
+    forgetful = pair(log, 60, NOTHING)
+    further = forgetful.index.vectors(ITEMS[:2]) * 2
+    forgetful.index.overwrite(ITEMS[25:27], further)  # nobody took these then
+    for let_pass, publishes in ((0.99, True), (0.1, False)):
+        policy = GatePolicy(k=3, tolerance=0.99, taste=0.99, old=let_pass)
+        jury = Jury(policy, nothing, nothing, old, live, 60, good, answers(good, nothing, 3, live), Ticking())
+        verdict = jury.verdict(forgetful, jury.hears(forgetful), replace(PLAN, writable=()), (), np.random.default_rng(0))
+        assert (verdict.publish, verdict.slices["old"].rows) == (publishes, 40)
+        assert publishes or "recall@3 on held-out rows from all over the past fell" in verdict.reasons[0]
+        assert jury.again(jury.hears(good), forgetful, np.random.default_rng(0)).publish == publishes
+
+
+def test_a_tower_is_timed_beside_its_parents(log: SqliteEventLog) -> None:
+    """CPU time for one user at a time, parent and candidate in turns by one clock; the quickest of several rounds counts."""
+    clock, rows_ = Ticking(0.0), rows(log, 0, 40)
+
+    @dataclass(frozen=True)
+    class Costly(Mirror):
+        """Takes so many microseconds for a user, and a long time the first time."""
+
+        cost: float = 0.0
+        asked: list[Values] = field(default_factory=list)
+
+        def user(self, values: Values) -> Vectors:
+            clock.now += self.cost if self.asked else 1e6
+            self.asked.append(values)
+            return super().user(values)
+
+    quick, slow = (replace(pair(log, 60, NOTHING), towers=Costly(NOTHING, cost=cost)) for cost in (20.0, 50.0))
+    assert paced(quick, slow, rows_, clock) == Pace(pytest.approx(20.0), pytest.approx(50.0))
+    assert slow.towers.asked[:40] == [{"taste": [1.0, 0.0]}] * 40  # type: ignore[attr-defined]
+    past, live = everything(log, 0, 40), timeline(log, Window(0, 120, START), 0)
+    nothing = everything(log, 120, 120)
+    for limit, publishes in ((3.0, True), (2.0, False)):
+        jury = Jury(
+            GatePolicy(k=3, latency=limit), nothing, past, nothing, live, 60, quick, answers(quick, nothing, 3, live), clock
+        )
+        verdict = jury.verdict(slow, jury.hears(slow), replace(PLAN, writable=()), (), np.random.default_rng(0))
+        assert verdict.publish == publishes
+    assert verdict.reasons == ("the user tower takes 50.0 us of CPU for a user instead of 20.0, 2 times that is let pass",)
 
 
 def test_a_parent_is_recorded_by_who_was_new(log: SqliteEventLog) -> None:

@@ -8,15 +8,24 @@ from ratoon.cli.datasets import open_house
 from ratoon.cli.screen import AsJson, SurfaceName, show, table
 from ratoon.domain.errors import UsageError
 from ratoon.domain.release import Release
+from ratoon.domain.report import Run
+from ratoon.registry import FileRegistry, Refusal
 
 
 def releases(
     surface: SurfaceName = "default",
     forget: Annotated[str | None, typer.Option(help="Delete this release (its id, or its beginning) and all before it.")] = None,
+    refused: Annotated[bool, typer.Option("--refused", help="List what the gate refused instead, and why.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The releases of a surface, newest first."""
     registry = open_house().registry(surface)
+    if refused:
+        if forget:
+            raise UsageError("--refused", expected="no --forget", found=repr(forget), fix="Ask for one thing at a time.")
+        said = _refused(registry)
+        show(said, as_json, table(said) if said else f"{surface}: nothing was refused")
+        return
     if forget:
         registry.forget(forget)
     rows = [_summary(release) | {"bytes": registry.occupied(release)} for release in registry.releases()]
@@ -43,6 +52,25 @@ def resume(
     registry = open_house().registry(surface)
     registry.resume(tuple(_range(text) for text in leave_out or ()))
     show({"left_out": registry.left_out()}, as_json, "refreshing goes on")
+
+
+def _refused(registry: FileRegistry) -> list[dict[str, object]]:
+    """Every refused window, newest first, with the run that has the figures while it is kept."""
+    kept = ((run.report.window, run) for run in registry.runs.all() if run.report.outcome == "refused")
+    runs = {(window.start, window.end): run for window, run in kept if window is not None}
+    return [_told(one, runs.get((one.window.start, one.window.end))) for one in reversed(registry.refused())]
+
+
+def _told(one: Refusal, run: Run | None) -> dict[str, object]:
+    return {
+        "first": one.window.start + 1,
+        "last": one.window.end,
+        "watermark": one.window.as_of,
+        "run": run.number if run else None,
+        "finished": run.finished if run else None,
+        "scope": run.report.plan.scope if run else None,
+        "reasons": list(one.reasons),
+    }
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -13,7 +13,6 @@ from ratoon.domain.duration import seconds
 from ratoon.domain.gate import GatePolicy
 from ratoon.domain.labels import LabelPolicy, Weight
 from ratoon.domain.plan import PlanPolicy
-from ratoon.domain.trial import Guards
 
 
 class Section(BaseModel):
@@ -107,11 +106,14 @@ class Gate(Section):
     tolerance: float = Field(0.05, ge=0, lt=1, description="Relative loss of recall that is let pass.")
     taste: float = Field(0.07, ge=0, lt=1, description="The same where the towers answer without what is popular.")
     weights: float = Field(0.15, ge=0, lt=1, description="The same where new weights of popularity meet the old ones.")
+    old: float = Field(0.1, ge=0, lt=1, description="The same on rows from all over the past: forgetting.")
     index_recall: float = Field(0.95, ge=0, le=1, description="Least share of the exact top k that the index returns.")
     rows: int = Field(1000, ge=1, description="Most interactions judged per slice.")
     variety: float = Field(0.5, ge=0, le=1, description="Least share left of the items that answers are spread over.")
+    reach: float = Field(0.5, ge=0, le=1, description="Least share left of the items that answers reach at all.")
+    head: float = Field(0.2, ge=0, le=1, description="Rise let pass of the share of answers that 1 % of the items take.")
+    latency: float = Field(2.0, ge=1, description="How many times the CPU time per user the user tower may take.")
     skew: float = Field(0.2, ge=0, lt=1, description="Relative loss let pass while old and new vectors are mixed.")
-
     win: float = Field(0.0, ge=-1, le=1, description="Gain in recall that `full` needs beside a good release; -1: none.")
 
     def policy(self, drift: DriftPolicy) -> GatePolicy:
@@ -236,22 +238,6 @@ class Exposures(Section):
     keep: Annotated[float | None, BeforeValidator(_span)] = Field(
         90 * 86_400.0, description="Age beyond the newest at which servers and `ratoon gc` delete them, as `90 d`; `never`."
     )
-
-
-class Trial(Section):
-    """What a release on trial must hold, or it falls back (`ratoon refresh --trial`)."""
-
-    errors: float = Field(0.001, gt=0, lt=0.1, description="Share of its answers that may fail.")
-    latency: float = Field(2.0, ge=1, description="How many times the current release's time its stages may take.")
-    overlap: float = Field(0.1, ge=0, lt=1, description="In shadow: least share of candidates that both would show.")
-    loss: float = Field(0.1, ge=0, lt=1, description="In a canary: relative loss of interactions per answer that is let pass.")
-    alpha: float = Field(0.05, gt=0, lt=1, description="Probability that one that holds all of this ever falls back.")
-    least: int = Field(200, ge=2, description="Answers, and users on either side, before a mean says anything.")
-
-    @property
-    def guards(self) -> Guards:
-        """The same for those who judge."""
-        return Guards(**self.model_dump())
 
 
 class Serving(Section):

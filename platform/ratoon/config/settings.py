@@ -24,8 +24,8 @@ from ratoon.config.sections import (
     Surface,
     Tracing,
     Training,
-    Trial,
 )
+from ratoon.config.watched import Guard, Trial
 from ratoon.domain.errors import UsageError
 from ratoon.places import CONFIG, config_file, home
 
@@ -48,6 +48,7 @@ class Settings(Section):
     tracing: Tracing = Tracing()
     exposures: Exposures = Exposures()
     trial: Trial = Trial()
+    guard: Guard = Guard()
     retention: Retention = Retention()
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
     jobs: dict[str, Job] = Field({}, description="Job name -> what is done by itself, and when.")

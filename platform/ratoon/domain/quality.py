@@ -81,6 +81,32 @@ def effective(offers: Mapping[str, int]) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
+HEAD = 0.01
+"""The share of a catalogue whose most offered items are its head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breadth:
+    """How much of a catalogue answers reach.
+
+    Attributes:
+        reach: the share of its items that are offered at all.
+        head: the share of all offers that the most offered HEAD of its items take.
+    """
+
+    reach: float
+    head: float
+
+
+def breadth(offers: Mapping[str, int], items: int) -> Breadth:
+    """How much of a catalogue of so many items is among these offers; nothing of none."""
+    total = sum(offers.values())
+    if not items or not total:
+        return Breadth(0.0, 0.0)
+    most = sorted(offers.values(), reverse=True)[: max(1, round(HEAD * items))]
+    return Breadth(len(offers) / items, sum(most) / total)
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One slice.
@@ -125,7 +151,7 @@ def truth(answers: Answers, slices: Mapping[str, Truths], items: int, rng: np.ra
     """
     measured = {name: _measure(answers.where(chosen), rng) for name, chosen in slices.items() if chosen.any()}
     offers = answers.offers
-    return Truth(answers.k, measured, len(offers) / items if items else 0.0, effective(offers))
+    return Truth(answers.k, measured, breadth(offers, items).reach, effective(offers))
 
 
 def _measure(answers: Answers, rng: np.random.Generator) -> Measure:

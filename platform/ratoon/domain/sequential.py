@@ -10,6 +10,9 @@ and Asymptotic Confidence Sequences): conclude nothing from few.
 from dataclasses import dataclass
 from math import log, sqrt
 
+FAR = 10.0
+"""How many times the rate of failures that is let pass counts as certainly too many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -68,3 +71,17 @@ def reach(variance: float, least: int, alpha: float) -> float:
     """
     mixed = (2 * log(1 / alpha) + log(1 + 2 * log(1 / alpha))) / (4 * least)
     return sqrt(variance * (variance + mixed) / mixed * (2 * log(1 / alpha) + log((variance + mixed) / variance)))
+
+
+def too_often(n: int, failed: int, let_pass: float, alpha: float) -> bool:
+    """Whether so many failures of n are more than a share that is let pass explains.
+
+    A sequential probability ratio test (Wald 1945, Sequential Tests of Statistical Hypotheses) of that share against FAR times
+    it: of what fails as seldom as it may this is ever said with probability alpha at most, however often it is asked.
+
+    Args:
+        let_pass: above 0, below 1 / FAR.
+    """
+    far = let_pass * FAR
+    ratio = failed * log(FAR) + (n - failed) * log((1 - far) / (1 - let_pass))
+    return ratio >= log(1 / alpha)

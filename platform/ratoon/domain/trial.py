@@ -15,13 +15,11 @@ from math import exp, log
 from typing import Literal
 
 from ratoon.domain.errors import UsageError
-from ratoon.domain.sequential import Followed, Sample, reach
+from ratoon.domain.sequential import FAR, Followed, Sample, reach, too_often
 
 Mode = Literal["shadow", "canary"]
 Call = Literal["go on", "fall back", "ready"]
 
-FAR = 10.0
-"""How many times the rate of failures that is let pass counts as certainly too many."""
 GUARDED = 3
 """Limits that a trial is judged by at once: failures, latency, and overlap or interactions."""
 
@@ -207,14 +205,8 @@ def judged(terms: Terms, seen: Figures, judges: int = 1) -> Judged:
 
 
 def failing(guards: Guards, answers: int, errors: int, judges: int = 1) -> bool:
-    """Whether more answers fail than is let pass; two of the first few are enough.
-
-    A sequential probability ratio test (Wald 1945, Sequential Tests of Statistical Hypotheses) of what is let pass against FAR
-    times that: however often it is asked, a release that fails as seldom as it may falls back with at most its share of alpha.
-    """
-    expected, far = guards.errors, guards.errors * FAR
-    ratio = errors * log(FAR) + (answers - errors) * log((1 - far) / (1 - expected))
-    return ratio >= log(GUARDED * judges / guards.alpha)
+    """Whether more answers fail than is let pass; two of the first few are enough, see `too_often`."""
+    return too_often(answers, errors, guards.errors, guards.alpha / GUARDED / judges)
 
 
 def _slow(guards: Guards, seen: Figures, alpha: float) -> list[str]:

@@ -8,6 +8,12 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+Ranges = tuple[tuple[int, int], ...]
+"""Ranges of offsets, both ends included."""
+
+FOREVER = 2**63 - 1
+"""An offset that no event reaches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -25,7 +31,7 @@ class Window:
     end: int
     as_of: datetime
     cursors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    left_out: tuple[tuple[int, int], ...] = ()
+    left_out: Ranges = ()
 
     def learnt(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of the events at these offsets may be trained on or judged by; shape as given."""
@@ -33,6 +39,17 @@ class Window:
         for first, last in self.left_out:
             kept &= (offsets < first) | (offsets > last)
         return kept
+
+    def unfollowed(self, left_out: Ranges, held: str) -> Ranges:
+        """What a server must not take for popular beside what the window leaves out.
+
+        While refreshing is on hold nobody knows how much of what came since is poison, so all of it.
+
+        Args:
+            left_out: what must not be learnt any more.
+            held: why refreshing is on hold; empty if it is not.
+        """
+        return (*left_out, (self.end + 1, FOREVER)) if held else left_out
 
     def to_json(self) -> str:
         """The window as JSON, keys sorted."""

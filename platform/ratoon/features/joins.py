@@ -90,6 +90,11 @@ class Examples:
         with self._files(window.start) as files:
             return self._by_offset(list(sampling.newest(files, window, split, count)))
 
+    def older(self, window: Window, split: Split, before: int, count: int) -> pa.Table:
+        """Up to `count` rows of a part other than train below an offset, from all over the past; see `sampling.older`."""
+        with self._files(window.start) as files:
+            return self._by_offset(sampling.older(files, window, split, before, count))
+
     @contextmanager
     def _files(self, upto: int) -> Iterator[list[ExampleFile]]:
         """The files that hold every interaction up to `upto`, by offset, and perhaps later ones; nobody else changes them."""

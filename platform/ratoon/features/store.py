@@ -139,6 +139,10 @@ class FeastFeatures:
         """The newest `count` rows of `past` that are of a part other than train, by offset; read without the others."""
         return self._examples.newest(window, split, count)
 
+    def older(self, window: Window, split: Split, before: int, count: int) -> pa.Table:
+        """Up to `count` rows of such a part below an offset, spread over all of `past`, by offset."""
+        return self._examples.older(window, split, before, count)
+
     def items(self, ids: Sequence[str], as_of: datetime) -> pa.Table:
         """One row per id, in order: `item_id`, the item tower's inputs, display and filter columns as of then."""
         return items_as_of(self.repository, ids, as_of, self._described)

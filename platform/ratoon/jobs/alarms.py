@@ -33,13 +33,16 @@ def of_job(name: str, job: Job, past: Sequence[Run], decision: Decision, missing
     return wrong
 
 
-def of_surface(surface: str, alerts: Alerts, runs: Sequence[Run], waiting: Waiting | None) -> dict[str, str]:
+def of_surface(surface: str, alerts: Alerts, runs: Sequence[Run], waiting: Waiting | None, held: str = "") -> dict[str, str]:
     """What is wrong with one surface: key -> words.
 
     Args:
         runs: of all jobs, newest first.
+        held: why refreshing is on hold; empty if it is not.
     """
     wrong: dict[str, str] = {}
+    if held:
+        wrong[f"{surface}: on hold"] = f"surface {surface!r}: refreshing is on hold until `ratoon resume`: {held}"
     if waiting and alerts.freshness is not None and waiting.age > alerts.freshness:
         told = f"surface {surface!r}: an event has waited for {duration(waiting.age)}; {duration(alerts.freshness)} are asked"
         wrong[f"{surface}: freshness"] = f"{told}; {waiting.rows} events wait"

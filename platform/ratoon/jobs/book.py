@@ -37,6 +37,7 @@ class Book:
         paused: why a job rests; empty if it does not.
         now: the machine's clock, UTC.
         kept: see `Attempt`.
+        held: why a surface's refreshing is on hold; empty if it is not.
     """
 
     jobs: Mapping[str, Job]
@@ -46,6 +47,7 @@ class Book:
     now: Callable[[], datetime]
     kept: Callable[[str, Result], Kept] = lambda _surface, _result: Kept()
     program: Sequence[str] = PROGRAM
+    held: Callable[[str], str] = lambda _surface: ""
 
     @cached_property
     def notes(self) -> Notes:
@@ -102,4 +104,8 @@ class Book:
 def opened(house: House, now: Callable[[], datetime], lease: float = LEASE) -> Book:
     """The jobs of a house."""
     ledger, pauses = Ledger(house.home / "jobs.sqlite", lease), Pauses(house.home)
-    return Book(house.settings.jobs, ledger, partial(waiting, house), pauses.why, now, partial(kept, house))
+
+    def held(surface: str) -> str:
+        return house.registry(surface).held()
+
+    return Book(house.settings.jobs, ledger, partial(waiting, house), pauses.why, now, partial(kept, house), held=held)

@@ -65,7 +65,7 @@ class Worker:
                     self._begin(name, decision)
             runs = self.book.notes.newest(RECENT)
             for surface in {job.surface for job in self.book.jobs.values()}:
-                wrong |= alarms.of_surface(surface, self.alerts, runs, self.book.waiting(surface, runs))
+                wrong |= alarms.of_surface(surface, self.alerts, runs, self.book.waiting(surface, runs), self.book.held(surface))
             self.book.notes.settle()
             if trouble := self.book.notes.trouble:
                 wrong["ledger"] = f"{trouble}: jobs run all the same, without a claim"

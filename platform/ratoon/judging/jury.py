@@ -1,6 +1,6 @@
 """Whether a candidate may follow its parent, on rows that neither has learnt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +9,13 @@ import pyarrow.compute as pc
 from ratoon.domain import quality
 from ratoon.domain.drift import Drift
 from ratoon.domain.embedding import Vectors
-from ratoon.domain.gate import GatePolicy, Verdict, judge
+from ratoon.domain.gate import GatePolicy, Pace, Verdict, judge
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import Timeline
-from ratoon.domain.quality import Answers, Record, Truths, truth
+from ratoon.domain.quality import Answers, Breadth, Record, Truths, breadth, truth
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.judging.asking import answers, index_recall, remembered, skewed
+from ratoon.judging.pacing import paced
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
 from ratoon.ports import EventLog
@@ -36,28 +37,32 @@ class Jury:
         new: held-out rows of the window, answered with what was popular at their moment, as they were served.
         past: held-out rows from before it, which a window of poison cannot change; see `remembered`. A candidate is asked for
             them as it would be served, by its towers alone (`taste`), and beside a parent with other weights (`weights`).
+        old: held-out rows from all over what lies before `past`, to see what has been forgotten; asked as `past` is.
         live: what was popular at every moment of `new`, and when the window began.
         since: the offset after which it did.
         said: the parent's answers to `new`; None without a parent.
+        cpu: this process's CPU seconds so far.
     """
 
     policy: GatePolicy
     new: Questions
     past: Questions
+    old: Questions
     live: Timeline
     since: int
     parent: Pair | None
     said: Answers | None
+    cpu: Callable[[], float]
 
     def hears(self, pair: Pair, new: Answers | None = None) -> Slices:
         """What a candidate answers; `new`, if it is known already, to the window's rows."""
         new = answers(pair, self.new, self.policy.k, self.live) if new is None else new
         worth = pair.towers.popularity
-        past = self._remembered(pair, worth)
-        return {"new": new, "past": past, "taste": self._remembered(pair, np.zeros_like(worth)), "weights": past}
+        past, old = self._remembered(pair, worth), self._remembered(pair, worth, self.old)
+        return {"new": new, "past": past, "old": old, "taste": self._remembered(pair, np.zeros_like(worth)), "weights": past}
 
-    def _remembered(self, pair: Pair, worth: Vectors) -> Answers:
-        return remembered(pair, self.past, self.policy.k, self.live, self.since, worth)
+    def _remembered(self, pair: Pair, worth: Vectors, rows: Questions | None = None) -> Answers:
+        return remembered(pair, self.past if rows is None else rows, self.policy.k, self.live, self.since, worth)
 
     def verdict(self, pair: Pair, said: Slices, plan: RefreshPlan, drifts: Sequence[Drift], rng: np.random.Generator) -> Verdict:
         """Whether `pair`, which answered `said`, may follow the parent; what `plan` wrote of its items can be mixed with it."""
@@ -66,7 +71,17 @@ class Jury:
         pairs = {name: (before.get(name, after), after) for name, after in said.items()}
         skew = self._skew(pair, plan.writable)
         must_win = plan.must_win and self.parent is not None
-        return judge(pairs, index_recall=recall, policy=self.policy, rng=rng, drifts=drifts, skew=skew, must_win=must_win)
+        return judge(
+            pairs,
+            index_recall=recall,
+            policy=self.policy,
+            rng=rng,
+            drifts=drifts,
+            skew=skew,
+            must_win=must_win,
+            breadth=self._breadth(pair, said["new"]),
+            pace=self._pace(pair),
+        )
 
     def again(self, before: Slices, pair: Pair, rng: np.random.Generator) -> Verdict:
         """Whether what `pair` has become still answers as well as it did, on rows that are never learnt."""
@@ -87,7 +102,17 @@ class Jury:
         served, alone = (self._remembered(self.parent, weights) for weights in (own, np.zeros_like(own)))
         differs = len(worth) == len(own) and not np.array_equal(worth, own)
         shared = self._remembered(self.parent, worth) if differs else served
-        return {"new": self.said, "past": shared, "taste": alone, "weights": served}
+        old = self._remembered(self.parent, worth if differs else own, self.old)
+        return {"new": self.said, "past": shared, "old": old, "taste": alone, "weights": served}
+
+    def _breadth(self, pair: Pair, new: Answers) -> tuple[Breadth, Breadth] | None:
+        if self.parent is None or self.said is None or not len(new):
+            return None
+        return breadth(self.said.offers, len(self.parent.index)), breadth(new.offers, len(pair.index))
+
+    def _pace(self, pair: Pair) -> Pace | None:
+        asked = next((rows for rows in (self.new, self.past) if len(rows)), None)
+        return paced(self.parent, pair, asked.rows, self.cpu) if self.parent and asked else None
 
     def _skew(self, pair: Pair, written: Sequence[str]) -> dict[str, tuple[Answers, Answers]]:
         if self.parent is None or self.said is None or not written or not len(self.new):

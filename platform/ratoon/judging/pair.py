@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ratoon.ports import Files, Index, Towers
+from ratoon.ports import Files, Index, ServedTowers
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Pair:
     """
 
     model: Files
-    towers: Towers
+    towers: ServedTowers
     index: Index
     upto: int
 

@@ -15,7 +15,11 @@ from ratoon.pictures.sheet import section, sheet, table
 
 COLOURS: dict[Outcome, str] = {"published": "good", "tried": "good", "refused": "bad", "held": "wait", "skipped": "soft"}
 
-SLICES = {"taste": "past, by the towers alone", "weights": "past, old against new weights of popularity"}
+SLICES = {
+    "old": "all over the past",
+    "taste": "past, by the towers alone",
+    "weights": "past, old against new weights of popularity",
+}
 """How slices are called, if not by their own names."""
 
 FEW = 5

@@ -42,6 +42,9 @@ class Features(Protocol):
     def newest(self, window: Window, split: Split, count: int) -> pa.Table:
         """The newest `count` rows of `past` of a part other than train, or all, by offset; reads no older ones."""
 
+    def older(self, window: Window, split: Split, before: int, count: int) -> pa.Table:
+        """Up to `count` rows of such a part with offsets below `before`, spread over all of `past`, by offset."""
+
     def items(self, ids: Sequence[str], as_of: datetime) -> pa.Table:
         """One row per id, in order: `item_id`, the item tower's inputs, display and filter columns as of then."""
 

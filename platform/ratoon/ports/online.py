@@ -20,6 +20,9 @@ What is missing is left out.
 class ServedTowers(Towers, Protocol):
     """The towers of a release that is served."""
 
+    def weighed(self, popularity: Vectors) -> "ServedTowers":
+        """The same towers, to whose users the traits are worth something else."""
+
     def user(self, values: Values) -> Vectors:
         """The vector of one user, shape (1, dim), as `users` gives it for a row of these values."""
 

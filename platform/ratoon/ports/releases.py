@@ -54,10 +54,10 @@ class Registry(Protocol):
     def releases(self) -> Sequence[Release]:
         """The current release and those before it that are kept, newest first."""
 
-    def rollback(self, to: str | None, reason: str) -> Release:
+    def rollback(self, to: str | None, reason: str, *, of: str | None = None) -> Release:
         """Publish the content of an earlier release as a new one, and put refreshing on hold.
 
-        UsageError if there is no such release, or its content is served.
+        UsageError if there is no such release, or its content is served; Conflict if another than `of` is served.
         """
 
     def load(self, release: Release) -> Files:

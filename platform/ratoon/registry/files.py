@@ -25,10 +25,10 @@ from ratoon.domain.errors import Conflict, StoreError, UsageError
 from ratoon.domain.release import Release, release_id
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
-from ratoon.domain.window import Window
+from ratoon.domain.window import Ranges, Window
 from ratoon.ports import Files
 from ratoon.registry.locks import leased, locked
-from ratoon.registry.notes import Notes, Ranges, Refusal, merged, parsed
+from ratoon.registry.notes import Notes, Refusal, merged, parsed
 from ratoon.registry.runs import Runs
 from ratoon.registry.shelf import Shelf
 from ratoon.registry.trials import Trials
@@ -185,14 +185,8 @@ class FileRegistry:
             return current
 
     def _swap(self, current: Release | None, release: Release, files: Files) -> Release:
-        found = current.id if current else ""
-        if found != release.parent:
-            raise Conflict(
-                "CURRENT",
-                expected=f"release {release.parent[:12] or '(none)'}",
-                found=f"release {found[:12] or '(none)'}",
-                fix="Something else was published first; run it again, and it starts from there.",
-            )
+        if (current.id if current else "") != release.parent:
+            raise _outrun(release.parent, current)
         release = replace(release, sequence=(current.sequence if current else 0) + 1, published=self._served(current, release))
         self._shelf.add(release, files)
         durable.fault_point("registry.renamed")
@@ -227,19 +221,23 @@ class FileRegistry:
         """Every refusal of this surface, oldest first."""
         return self._notes.refused()
 
-    def rollback(self, to: str | None, reason: str) -> Release:
+    def rollback(self, to: str | None, reason: str, *, of: str | None = None) -> Release:
         """Publish a new release with the content of an earlier one, and put refreshing on hold.
 
         Args:
             to: the id of the release to go back to, or its beginning; None for the one before what is served, so that
                 going back twice goes back two steps and not forth again.
             reason: why refreshing is on hold from now on.
+            of: the id of the release that is to go; None for whatever is served.
 
         Raises:
+            Conflict: another release than `of` is served.
             UsageError: there is no such release, or its content is served already.
             StoreError: a file of the release is damaged; nothing has been changed.
         """
         current = self.current()
+        if of is not None and (current is None or current.id != of):
+            raise _outrun(of, current)
         target = self.get(to) if to is not None else self._before()
         if current is None or target is None or target.files == current.files:
             raise UsageError(
@@ -281,6 +279,15 @@ class FileRegistry:
     def left_out(self) -> Ranges:
         """The ranges of offsets that must not be learnt from."""
         return self._notes.hold()[1]
+
+
+def _outrun(expected: str, current: Release | None) -> Conflict:
+    return Conflict(
+        "CURRENT",
+        expected=f"release {expected[:12] or '(none)'}",
+        found=f"release {current.id[:12] if current else '(none)'}",
+        fix="Something else was published first; run it again, and it starts from there.",
+    )
 
 
 def _head(text: str) -> tuple[int, str]:

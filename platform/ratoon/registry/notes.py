@@ -8,9 +8,8 @@ from typing import TypeVar
 
 from ratoon import durable
 from ratoon.domain.errors import StoreError, UsageError
-from ratoon.domain.window import Window
+from ratoon.domain.window import Ranges, Window
 
-Ranges = tuple[tuple[int, int], ...]
 T = TypeVar("T")
 
 

@@ -32,6 +32,12 @@ def scalars(run: Run) -> Iterator[Scalar]:
         for name, slice_ in report.verdict.slices.items():
             yield f"recall_{name}/parent", run.number, slice_.parent
             yield f"recall_{name}/candidate", run.number, slice_.candidate
+        for name, side in zip(("parent", "candidate"), report.verdict.breadth or (), strict=False):
+            yield f"reach/{name}", run.number, side.reach
+            yield f"head/{name}", run.number, side.head
+        if report.verdict.pace:
+            yield "tower_us/parent", run.number, report.verdict.pace.parent
+            yield "tower_us/candidate", run.number, report.verdict.pace.candidate
         for share, mixed in report.verdict.skew.items():
             yield f"recall_mixed/{share}", run.number, mixed.candidate
 

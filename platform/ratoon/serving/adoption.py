@@ -10,6 +10,8 @@ from time import perf_counter
 from fastapi.concurrency import run_in_threadpool
 
 from ratoon.adopt import adopt, arrivals, finish, replay
+from ratoon.serving.guard import Guard
+from ratoon.serving.guarding import Guarding
 from ratoon.serving.metrics import Metrics
 from ratoon.serving.rooms import Rooms
 from ratoon.serving.trying import Trying
@@ -42,6 +44,7 @@ class Follower:
         names = list(self._rooms.surfaces)
         chores: list[Chore] = [*map(self._adoption, names), *map(self._following, names), self._catch_up]
         chores += map(self._trying, names)
+        chores += [self._guarding(name, guard) for name in names if (guard := self._rooms.surfaces[name].guard) is not None]
         for chore in chores:
             await chore()
         probes = [self._probe(name) for name in self._rooms.surfaces]
@@ -124,6 +127,20 @@ class Follower:
                     await trying.look()
             except Exception:
                 logger.exception("surface %s: what is on trial could not be looked after", name)
+                self._metrics.adoption_failures.labels(name).inc()
+                return False
+            return True
+
+        return attempt
+
+    def _guarding(self, name: str, guard: Guard) -> Chore:
+        guarding = Guarding(name, self._rooms.surfaces[name], guard, self._metrics.taken_back.labels(name).inc)
+
+        async def attempt() -> bool:
+            try:
+                await guarding.look()
+            except Exception:
+                logger.exception("surface %s: what is served could not be watched", name)
                 self._metrics.adoption_failures.labels(name).inc()
                 return False
             return True

@@ -13,6 +13,7 @@ from ratoon.domain.exploration import Exploration
 from ratoon.serving.app import create_app
 from ratoon.serving.board import Place
 from ratoon.serving.exposures import FILE, Chance, ExposureLog
+from ratoon.serving.guard import Guard
 from ratoon.serving.keys import Audit, KeyRing, Limit, Rates
 from ratoon.serving.metrics import Shared
 from ratoon.serving.online import ServedFeatures
@@ -87,6 +88,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
             Policy(exclude_seen=surface.repeat == "mask"),
             _chance(surface.exploration),
             TrialSlot(settings.serving.workers),
+            _guard(settings),
             runs=house.registry(name).runs.all,
             apart=replace(house.log_of(name), log=behind.log),
         )
@@ -124,6 +126,11 @@ def _wall() -> datetime:
 def _exposures(house: House) -> ExposureLog | None:
     wanted = house.settings.exposures
     return ExposureLog(house.home / FILE, wanted.share, wanted.salt, keep=wanted.keep) if wanted.share else None
+
+
+def _guard(settings: Settings) -> Guard | None:
+    limits = settings.guard.limits
+    return Guard(limits, time.monotonic, settings.serving.workers) if limits else None
 
 
 def _chance(wanted: Explored | None) -> Chance | None:

@@ -12,6 +12,7 @@ from ratoon.domain.report import Run
 from ratoon.ports import EventLog, Files, Indexes, OnlineFeatures, PostedItems, Registry, ServedTowers
 from ratoon.serving.board import Place
 from ratoon.serving.exposures import Chance, ExposureLog
+from ratoon.serving.guard import Guard
 from ratoon.serving.keys import Audit, KeyRing, Limit, Rates
 from ratoon.serving.logs import Access
 from ratoon.serving.refreshing import Refreshes
@@ -62,6 +63,7 @@ class Surface:
         log: the log as it sees it: what its users have had, and what is popular there.
         chance: what of its answers is left to chance; None for nothing.
         trial: what it tries beside what it serves.
+        guard: what watches what it serves; None where nobody asks for that.
         runs: what its refreshes did, newest first; reads files.
         apart: `log` for what is read beside answers, and takes long; `log` itself if there is no other.
     """
@@ -72,6 +74,7 @@ class Surface:
     policy: Policy = Policy()
     chance: Chance | None = None
     trial: TrialSlot = field(default_factory=TrialSlot)
+    guard: Guard | None = None
     runs: Callable[[], Sequence[Run]] = tuple
     apart: EventLog | None = None
 

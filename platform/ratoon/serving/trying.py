@@ -4,16 +4,12 @@ import gc
 import logging
 from collections.abc import Callable
 
-import pyarrow.compute as pc
 from fastapi.concurrency import run_in_threadpool
 
 from ratoon.adopt import Live, arrivals, finish, replay, serve
 from ratoon.domain.trial import Trial
-from ratoon.ports import EventLog
+from ratoon.serving.naming import Naming
 from ratoon.serving.rooms import Rooms
-
-PAGE = 20_000
-"""Events of the log read at once."""
 
 logger = logging.getLogger("ratoon.serving")
 
@@ -27,7 +23,7 @@ class Trying:
 
     def __init__(self, rooms: Rooms, name: str, ended: Callable[[], object]) -> None:
         self._rooms, self._name, self._surface, self._ended = rooms, name, rooms.surfaces[name], ended
-        self._read = 0  # interactions up to this offset are counted
+        self._naming: Naming | None = None
         self._told: str | None = None  # the trial that was said to be ready
 
     async def look(self) -> None:
@@ -48,8 +44,8 @@ class Trying:
             await self._open(trial)
         if (tried := slot.tried) is not None:
             await self._follow(tried.live)
-            if trial.terms.mode == "canary":
-                tried.counted.followed(await run_in_threadpool(self._named))
+            if trial.terms.mode == "canary" and self._naming is not None:
+                tried.counted.followed(await run_in_threadpool(self._naming.newest))
             self._judge(trial)
         await self._end()
 
@@ -66,7 +62,7 @@ class Trying:
         current = surface.live.slot
         if current is None or current.release.id != trial.parent:
             return  # not served here yet, and there would be nothing to fall back to
-        self._read = await run_in_threadpool(surface.log.end)
+        self._naming = await run_in_threadpool(Naming, surface.log)
         try:
             await run_in_threadpool(self._opened, trial, live)
         except Exception as error:
@@ -90,22 +86,8 @@ class Trying:
         replay(live, self._surface.log, coming)  # here, in the thread that answers
         await run_in_threadpool(finish, live)
 
-    def _named(self) -> list[str]:
-        """The request ids that interactions named since the last look."""
-        log, end = self._surface.log, self._surface.log.end()
-        named = [one for start in range(self._read, end, PAGE) for one in _requests(log, start, min(start + PAGE, end))]
-        self._read = end
-        return named
-
     def _judge(self, trial: Trial) -> None:
         found = self._surface.trial.judge()
         if found.call == "ready" and self._told != trial.id:
             self._told = trial.id
             logger.info("surface %s: release %s may be promoted: %s", self._name, trial.release, "; ".join(found.reasons))
-
-
-def _requests(log: EventLog, after: int, upto: int) -> list[str]:
-    events = log.read(after, upto)
-    named = events.filter(pc.and_(pc.equal(events.column("kind"), "interaction"), pc.is_valid(events.column("request_id"))))
-    requests: list[str] = named.column("request_id").to_pylist()
-    return requests

@@ -55,12 +55,12 @@ def test_train_rows_are_read_without_the_others(file: ExampleFile) -> None:
     train = part(rows(1_000), "train")
     inside = train.take(np.argsort(places(ints(train, "offset"))))
     wanted = np.array([40, 33, 700, 701, 41])
-    assert file.train_rows(np.arange(inside.num_rows)).equals(inside)
+    assert file.rows_of("train", np.arange(inside.num_rows)).equals(inside)
     damage(file.path, lambda group, _: group in (33 // 16, 700 // 16))
-    assert file.train_rows(wanted).equals(inside.take(wanted))
-    assert file.train_rows(wanted[:0]).equals(inside.slice(0, 0))
+    assert file.rows_of("train", wanted).equals(inside.take(wanted))
+    assert file.rows_of("train", wanted[:0]).equals(inside.slice(0, 0))
     with pytest.raises(OSError, match="."):
-        file.train_rows(np.array([64]))
+        file.rows_of("train", np.array([64]))
 
 
 def test_single_columns_are_read_without_the_others(file: ExampleFile) -> None:
@@ -68,7 +68,7 @@ def test_single_columns_are_read_without_the_others(file: ExampleFile) -> None:
     train = part(rows(1_000), "train")
     inside = train.take(np.argsort(places(ints(train, "offset"))))
     damage(file.path, lambda _, column: column in ("offset", "event_timestamp"))
-    offsets, times = file.train_ints("offset", "event_timestamp")
+    offsets, times = file.ints_of("train", "offset", "event_timestamp")
     assert np.array_equal(offsets, ints(inside, "offset"))
     assert np.array_equal(times, ints(inside, "event_timestamp"))
 
@@ -91,5 +91,5 @@ def test_a_part_may_be_empty(tmp_path: Path, users: int) -> None:
         write(tmp_path / "0-10.parquet", rows(count, users=users))
         file = ExampleFile.at(tmp_path / "0-10.parquet")
         assert file.whole().schema == rows(1).schema
-        assert len(file.train_ints("offset")[0]) + sum(table.num_rows for table in file.newest("fit")) <= count
-        assert file.train_rows(np.empty(0, np.intp)).schema == rows(1).schema
+        assert len(file.ints_of("train", "offset")[0]) + sum(table.num_rows for table in file.newest("fit")) <= count
+        assert file.rows_of("train", np.empty(0, np.intp)).schema == rows(1).schema

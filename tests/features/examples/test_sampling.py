@@ -14,7 +14,7 @@ from ratoon.domain.replay import Draw
 from ratoon.domain.window import Window
 from ratoon.features.examples import files
 from ratoon.features.examples.files import ExampleFile, ints, write
-from ratoon.features.examples.sampling import newest, replayed
+from ratoon.features.examples.sampling import newest, older, replayed
 from tests.fakes.events import START
 from tests.features.examples.worlds import damage, rows
 
@@ -106,6 +106,20 @@ def test_older_files_are_not_read_for_the_newest(tmp_path: Path) -> None:
     found = by_offset(list(newest(stores, WINDOW, "reserve", 30)))
     assert found.num_rows == 30
     assert np.all(ints(found, "offset") > 1_000)
+
+
+@pytest.mark.parametrize("cuts", [(), (2, 4, 1_000, 1_600, 3_002)])
+def test_old_rows_come_from_all_over_the_past(tmp_path: Path, cuts: tuple[int, ...]) -> None:
+    """Of the rows below an offset that are not left out: stretches from the first to the last, or all if there are as few."""
+    stores, reserve = stored(tmp_path, *cuts), part(past(), "reserve")
+    below = reserve.filter(pa.array(ints(reserve, "offset") < 2_000))
+    assert by_offset(older(stores, WINDOW, "reserve", 2_000, 10_000)).equals(below.combine_chunks())
+    some = by_offset(older(stores, WINDOW, "reserve", 2_000, 24))
+    places = np.searchsorted(ints(below, "offset"), ints(some, "offset"))
+    assert below.take(places).combine_chunks().equals(some)
+    assert (places[0], places[-1], len(places)) == (0, below.num_rows - 1, 24)
+    assert np.flatnonzero(np.diff(places) > 1).tolist() == [2, 5, 8, 11, 14, 17, 20]
+    assert older([], WINDOW, "reserve", 2_000, 24) == []
 
 
 def test_without_files_there_is_nothing() -> None:

@@ -54,21 +54,21 @@ class ExampleFile:
         with pq.ParquetFile(self.path) as file:
             return file.read()
 
-    def train_ints(self, *columns: str) -> list[Ints]:
-        """Some columns of integers or times of the train rows, times in microseconds since 1970 UTC; nothing else is read."""
+    def ints_of(self, split: Split, *columns: str) -> list[Ints]:
+        """Some columns of integers or times of a part's rows, times in microseconds since 1970 UTC; nothing else is read."""
         with pq.ParquetFile(self.path) as file:
-            table = file.read_row_groups(list(_groups(file, "train")), list(columns))
+            table = file.read_row_groups(list(_groups(file, split)), list(columns))
         return [ints(table, name) for name in columns]
 
-    def train_rows(self, rows: Rows) -> pa.Table:
-        """The train rows at these positions among the train rows, in that order; only their row groups are read."""
+    def rows_of(self, split: Split, rows: Rows) -> pa.Table:
+        """A part's rows at these positions among its rows, in that order; only their row groups are read."""
         with pq.ParquetFile(self.path) as file:
-            train = list(_groups(file, "train"))
-            sizes = np.array([file.metadata.row_group(group).num_rows for group in train], np.int64)
+            held = list(_groups(file, split))
+            sizes = np.array([file.metadata.row_group(group).num_rows for group in held], np.int64)
             ends = np.cumsum(sizes)
             groups = np.searchsorted(ends, rows, side="right")
             wanted, nth = np.unique(groups, return_inverse=True)
-            table = file.read_row_groups([train[group] for group in wanted])
+            table = file.read_row_groups([held[group] for group in wanted])
         starts = np.cumsum(sizes[wanted]) - sizes[wanted]
         return table.take(rows - (ends - sizes)[groups] + starts[nth])
 

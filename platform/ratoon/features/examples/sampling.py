@@ -22,7 +22,11 @@ def replayed(files: Sequence[ExampleFile], window: Window, draw: Draw) -> list[p
     keys, offsets, rows = (np.concatenate(columns) for columns in zip(*found, strict=True))
     owners = np.repeat(np.arange(len(files)), [len(one[0]) for one in found])
     best = draw.first(keys, offsets)
-    return [files[owner].train_rows(rows[best][owners[best] == owner]) for owner in np.unique(owners[best])]
+    return [files[owner].rows_of("train", rows[best][owners[best] == owner]) for owner in np.unique(owners[best])]
+
+
+ERAS = 8
+"""Stretches of the past that `older` takes rows of."""
 
 
 def newest(files: Sequence[ExampleFile], window: Window, split: Split, count: int) -> Iterator[pa.Table]:
@@ -36,9 +40,31 @@ def newest(files: Sequence[ExampleFile], window: Window, split: Split, count: in
             count -= kept.num_rows
 
 
+def older(files: Sequence[ExampleFile], window: Window, split: Split, before: int, count: int) -> list[pa.Table]:
+    """Up to `count` rows of a part other than train with offsets below `before` that may be learnt from.
+
+    They are ERAS stretches of rows that follow each other, evenly spread from the first to the last: of the others, offsets
+    alone are read, and those that share a row group.
+    """
+    found = [_below(file, window, split, before) for file in files]
+    rows = np.concatenate([np.empty(0, np.intp), *found])
+    owners = np.repeat(np.arange(len(files)), [len(one) for one in found])
+    if len(rows) > count:
+        size = -(-count // ERAS)
+        starts = np.linspace(0, len(rows) - size, ERAS).astype(np.intp)
+        chosen = np.unique(starts[:, None] + np.arange(size))[:count]
+        rows, owners = rows[chosen], owners[chosen]
+    return [files[owner].rows_of(split, rows[owners == owner]) for owner in np.unique(owners)]
+
+
+def _below(file: ExampleFile, window: Window, split: Split, before: int) -> Rows:
+    (offsets,) = file.ints_of(split, "offset")
+    return np.flatnonzero(_before(window, offsets) & (offsets < before))
+
+
 def _candidates(file: ExampleFile, window: Window, draw: Draw) -> tuple[Floats, Ints, Rows]:
     """What one file could add to the sample: keys, offsets, and positions among the file's train rows."""
-    offsets, *others = file.train_ints("offset", *(["event_timestamp"] if draw.half_life is not None else []))
+    offsets, *others = file.ints_of("train", "offset", *(["event_timestamp"] if draw.half_life is not None else []))
     rows = np.flatnonzero(_before(window, offsets))
     keys = draw.keys(offsets[rows], (others or [offsets])[0][rows])
     best = draw.first(keys, offsets[rows])

@@ -75,6 +75,7 @@ class Metrics:
         self.adoption_failures = counter("ratoon_adoption_failures", "Releases not adopted", "surface")
 
         self.trials = TrialFigures(own)
+        self.taken_back = counter("ratoon_releases_taken_back", "Releases that broke the limits of [guard]", "surface")
 
         self.recall = gauge("ratoon_index_recall", "Share of the exact answers that searches find", "surface", join="min")
         self.probe_failures = counter("ratoon_index_probe_failures", "Times recall could not be told", "surface")
@@ -177,7 +178,7 @@ class Metrics:
         self.trials.look(rooms.surfaces, tried)
         for name, surface in rooms.surfaces.items():
             slot = surface.live.slot
-            for failures in (self.adoption_failures, self.probe_failures):
+            for failures in (self.adoption_failures, self.probe_failures, self.taken_back):
                 failures.labels(name)  # from 0 on: Prometheus does not see a series rise that appears with its first failure
             self.ready.labels(name).set(slot is not None)
             if slot is not None:

@@ -34,7 +34,7 @@ from ratoon.serving.problems import Invalid, Misfit, OtherRelease, TooLate, answ
 from ratoon.serving.rooms import Rooms, Surface
 from ratoon.serving.routes.direct import Direct, body_of
 from ratoon.serving.routes.surfaces import asked, named, placed_on, slot_of, surface_of
-from ratoon.serving.trials import Given
+from ratoon.serving.trials import Answering, Given
 
 ERRORS = documented(400, 404, 409, 413, 415, 422, 503, 504)
 JSON = [(b"content-type", b"application/json")]
@@ -145,10 +145,12 @@ class Retrieving:
     def _answered(self, body: RetrieveRequest, pinned: "Pinned", state: dict[str, Any]) -> bytes:
         """One answer as JSON."""
         name, surface, slot = pinned
-        if surface.trial.tried is None or body.release is not None:  # most requests look at no more of a trial than this
+        if body.release is not None or (surface.trial.tried is None and surface.guard is None):  # most requests look at no more
             told, found, exposure, took = self._given(body, pinned, state, slot)
         else:
-            answering = partial(self._given, body, pinned, state)
+            answering: Answering = partial(self._given, body, pinned, state)
+            if surface.guard is not None:
+                answering = partial(surface.guard.answered, answering, body.user_id, state["request_id"])
             told, found, exposure, took = surface.trial.answered(slot, body.user_id, state["request_id"], answering)
         if self._rooms.exposures is not None:
             self._rooms.exposures.add(exposure)

@@ -36,6 +36,10 @@ class Sum:
         self.total += value
         self.squares += value * value
 
+    def join(self, other: "Sum") -> None:
+        """All that another has, too."""
+        self.n, self.total, self.squares = self.n + other.n, self.total + other.total, self.squares + other.squares
+
     def sample(self) -> Sample:
         """All so far."""
         return Sample(self.n, self.total, self.squares)
@@ -58,6 +62,11 @@ class Users:
         changes = shown, followed, more * more - n * n, had * had - y * y, more * had - n * y
         self._sums = [total + change for total, change in zip(self._sums, changes, strict=True)]
         return True
+
+    def join(self, other: "Users") -> None:
+        """All that another has, too."""
+        for user_id, (shown, followed) in other._known.items():
+            self.add(user_id, shown, followed)
 
     def followed(self) -> Followed:
         """All so far."""
