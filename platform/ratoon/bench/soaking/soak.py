@@ -1,6 +1,7 @@
 """One soak from an empty folder to a report."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from ratoon.bench.soaking.playing import Play, Tell, play
 from ratoon.bench.soaking.seen import Seen
 from ratoon.bench.soaking.strikes import Fate
 from ratoon.bench.soaking.traffic import ok
-from ratoon.bench.soaking.undisturbed import kept
+from ratoon.bench.soaking.undisturbed import beside, kept
 
 PACE = 20.0
 """Events a second, as long as the world has some."""
@@ -49,11 +50,13 @@ def soak(folder: Path, feature_repo: Path, events: pa.Table, how: Soak, world: s
     """Replay, compare, and write the report.
 
     Args:
-        folder: where the homes are made; must not exist.
+        folder: where the homes are made, anew.
         events: EVENT_SCHEMA, in time order.
         world: what it is called.
     """
     tell("learning the past", 0.0)
+    for one in (folder, beside(folder)):
+        shutil.rmtree(one, ignore_errors=True)
     home = bootstrapped(folder, feature_repo, events.slice(0, how.past))
     before, replayed = kept(home), events.slice(how.past, how.most)
     seen = play(home, replayed, how.play, tell)

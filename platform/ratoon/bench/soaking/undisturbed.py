@@ -8,6 +8,7 @@ anew from the events as they were before they were posted. Equal ids mean equal 
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,9 +45,12 @@ class Made:
 
 def kept(home: Home) -> Home:
     """A copy of a home, to be learnt in undisturbed."""
-    folder = home.folder.with_name(f"{home.folder.name}-undisturbed")
-    shutil.copytree(home.folder, folder)
-    return Home(folder, home.file)
+    return Home(shutil.copytree(home.folder, beside(home.folder)), home.file)
+
+
+def beside(folder: Path) -> Path:
+    """Where the copy of a home lies."""
+    return folder.with_name(f"{folder.name}-undisturbed")
 
 
 def again(home: Home, events: pa.Table, chain: Sequence[Release], tell: Tell) -> tuple[House, list[Made]]:
