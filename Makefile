@@ -9,6 +9,7 @@ FAISS ?= cpu
 PORT ?= 8080
 ONCE ?=
 DATA ?=
+MINUTES ?= 30
 
 OTHER_FAISS := $(if $(filter gpu,$(FAISS)),cpu,gpu)
 INSTALLED := .venv/.installed-$(FAISS)
@@ -45,7 +46,8 @@ lint: $(INSTALLED)
 chaos: $(INSTALLED) ## kill a refresh at every step and run it again [minutes]
 	@.venv/bin/python -m pytest -m chaos
 
-soak: $(INSTALLED) ## thousands of joins beside Feast's own, and the index under everything at once [half an hour]
+soak: $(INSTALLED) ## live replay under random kills, joins beside Feast's own, the index under everything at once [an hour] [MINUTES=30]
+	@.venv/bin/ratoon bench soak --minutes "$(MINUTES)" $(if $(DATA),--data "$(DATA)")
 	@.venv/bin/python -m pytest -m soak -n 2 --dist load -o faulthandler_timeout=7200
 
 bench: $(INSTALLED) ## measure every table of the README again

@@ -3,6 +3,6 @@
 from ratoon.bench.demo import demo
 from ratoon.bench.indexes import Size as IndexSize
 from ratoon.bench.serving import Size as ServeSize
-from ratoon.bench.tables import Walks, run
+from ratoon.bench.tables import Soaks, Walks, run
 
-__all__ = ["IndexSize", "ServeSize", "Walks", "demo", "run"]
+__all__ = ["IndexSize", "ServeSize", "Soaks", "Walks", "demo", "run"]

@@ -45,7 +45,7 @@ class Api:
     def post(self, events: pa.Table) -> None:
         """`POST /v1/events` with events (EVENT_SCHEMA) in order."""
         if events.num_rows:
-            self._call("POST", "/v1/events", {"events": [_event(row) for row in events.to_pylist()]})
+            self._call("POST", "/v1/events", {"events": [event_body(row) for row in events.to_pylist()]})
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Any request; a failure is counted and raised."""
@@ -140,7 +140,8 @@ def _ready(api: Api, process: subprocess.Popen[bytes], seconds: float) -> None:
     )
 
 
-def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+def event_body(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of EVENT_SCHEMA as `POST /v1/events` takes it."""
     event = {name: row[name] for name in ONE if row[name] is not None}
     event["event_timestamp"] = row["event_timestamp"].isoformat()
     if row["features"]:

@@ -18,12 +18,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults, features, gpu, indexes, jobs, refreshes, serving
+from ratoon.bench import faults, features, gpu, indexes, jobs, refreshes, serving, soaking
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
 from ratoon.bench.row import Row, at_least, at_most
-from ratoon.domain.errors import UsageError
+from ratoon.domain.errors import StoreError, UsageError
 
 err = Console(stderr=True)
 
@@ -56,7 +56,7 @@ def loop_table() -> list[Row]:
 WIDE = 200
 """Columns of a table in a file or a pipe, which has no width to fit."""
 
-TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs")
+TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs", "soak")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,22 @@ class Walks:
     minutes: float = float("inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Soaks:
+    """What `ratoon bench soak` can be told.
+
+    Attributes:
+        folder: a folder of events; MovieLens-100K if there is none.
+        report: the HTML file; one under the home if there is none.
+        seed: of the blows.
+    """
+
+    folder: Path | None = None
+    minutes: float = 30.0
+    report: Path | None = None
+    seed: int = 0
+
+
 def run(
     name: str,
     as_json: bool,
@@ -87,6 +103,7 @@ def run(
     walks: Walks | None = None,
     index: indexes.Size | None = None,
     serve: serving.Size | None = None,
+    soak: Soaks | None = None,
 ) -> None:
     """Measure one table and print it.
 
@@ -97,6 +114,7 @@ def run(
         walks: of the table of refreshes.
         index: of the table of the index.
         serve: of the table of serving.
+        soak: of the soak, which raises if anything did not hold.
     """
     _refuse(name, scale, only, stored)
     stamp = {"hardware": _hardware(), "date": datetime.now(UTC).date().isoformat(), "commit": _commit()}
@@ -107,6 +125,9 @@ def run(
     if name == "jobs":
         measured_jobs = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
         _show(measured_jobs["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", measured_jobs if as_json else None)
+        return
+    if name == "soak":
+        _soaked(soak or Soaks(), stamp, as_json)
         return
     if name == "index":
         found = indexes.kept() if stored else _indexed(index or indexes.Size(), stamp)
@@ -138,6 +159,8 @@ def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
         raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
     if name == "jobs" and stored:
         raise UsageError("bench jobs", expected="a measurement", found="--stored", fix="Leave it out: it takes a minute.")
+    if name == "soak" and (scale != 1 or only or stored):
+        raise UsageError("bench soak", expected="--minutes and --seed", found="another option", fix="Leave it out.")
     if name == "loop" and (scale != 1 or only or stored):
         raise UsageError("bench loop", expected="no options", found="some", fix="They belong to the other tables.")
     if (name == "index" and (scale != 1 or only)) or (name == "serve" and scale != 1):
@@ -176,6 +199,23 @@ def _served(size: serving.Size, stamp: dict[str, str]) -> dict[str, dict[str, An
         err.print(f"{time.monotonic() - begun:6.0f} s  {what}", highlight=False)
 
     return serving.measure(config.load().paths.home / "cache", size, stamp, tell)
+
+
+def _soaked(asked: Soaks, stamp: dict[str, str], as_json: bool) -> None:
+    """Soak under a progress bar, print what was found, and raise StoreError if anything did not hold."""
+    settings = config.load()
+    home = settings.paths.home
+    report = asked.report or home / "bench" / "soak.html"
+    world, events = world_of(asked.folder, home)
+    how = soaking.of_minutes(events.num_rows, asked.minutes, asked.seed)
+    with _shown() as tell:
+        measured = soaking.soak(home / "bench" / "soak", settings.paths.feature_repo, events, how, world, report, tell)
+    rows = [asdict(row) for row in measured]
+    _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
+    err.print(f"the report: {report}", highlight=False, soft_wrap=True)
+    if broken := [row for row in measured if not row.holds]:
+        said = "; ".join(f"{row.quantity}: {row.against}" for row in broken)
+        raise StoreError("soak", expected="every check to hold", found=said, fix=f"Look at {report}, and at the logs in {home}.")
 
 
 @contextmanager

@@ -185,17 +185,21 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh, index, gpu, serve or jobs.")] = "loop",
+    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh, index, gpu, serve, jobs or soak.")] = "loop",
     scale: Annotated[float, typer.Option(help="features, refresh, gpu, jobs: a share of the sizes; the bars are for 1.")] = 1.0,
     only: Annotated[str, typer.Option(help="features: one group of rows. serve, jobs: some, with commas.")] = "",
     stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
     folder: Annotated[
-        Path | None, typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks. serve: of worlds.")
+        Path | None, typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks. serve: of worlds. soak: of events.")
     ] = None,
     sets: Annotated[str, typer.Option(help="refresh: names of folders in it, with commas; all that are known.")] = "",
     refreshes: Annotated[int, typer.Option(help="refresh: how many, one after the other.")] = 30,
     seeds: Annotated[int, typer.Option(help="refresh: how many chains of them.")] = 3,
-    minutes: Annotated[float, typer.Option(help="refresh: after which the walk of a set ends early.")] = float("inf"),
+    minutes: Annotated[
+        float | None, typer.Option(help="refresh: after which the walk of a set ends early. soak: how long, without the end; 30.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="soak: of who is killed when.")] = 0,
+    report: Annotated[Path | None, typer.Option(help="soak: the HTML file; bench/soak.html in the home.")] = None,
     items: Annotated[int, typer.Option(help="index, serve: how many items; the bars are for 1,000,000.")] = 1_000_000,
     peers: Annotated[int, typer.Option(help="index, serve: how many items others get; 0 leaves them out.")] = 100_000,
     checked: Annotated[int, typer.Option(help="index: answers that are checked while items change.")] = 1_000_000,
@@ -205,13 +209,14 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure a table of the README again."""
-    from ratoon.bench import IndexSize, ServeSize, Walks, run
+    from ratoon.bench import IndexSize, ServeSize, Soaks, Walks, run
 
-    walks = Walks(folder, tuple(one for one in sets.split(",") if one), refreshes, seeds, minutes)
+    walks = Walks(folder, tuple(one for one in sets.split(",") if one), refreshes, seeds, minutes or float("inf"))
     size = IndexSize(items, peers, checked, folder, towers)
     groups = tuple(one for one in only.split(",") if one)
     serve = ServeSize(items, seconds, groups, folder, venvs, peers)
-    run(name, as_json, scale=scale, only=only, stored=stored, walks=walks, index=size, serve=serve)
+    soak = Soaks(folder, minutes or 30.0, report, seed)
+    run(name, as_json, scale=scale, only=only, stored=stored, walks=walks, index=size, serve=serve, soak=soak)
 
 
 @app.command()
