@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from ratoon.events.arrival import Clock
 from ratoon.features.online.posted import posted
 from ratoon.features.views import View, ViewField, save
 from ratoon.index import ExactIndexes, FaissIndexes
+from ratoon.jobs.child import PROGRAM
 from ratoon.ports import Files, Indexes, Registry, Values
 from ratoon.registry import FileRegistry
 from ratoon.serving import Policy, Rooms, Surface
@@ -44,6 +45,7 @@ from ratoon.serving.online import ServedFeatures
 from ratoon.serving.refreshing import Refreshes
 from ratoon.serving.rooms import Keys
 from tests.fakes.events import START, batch, event
+from tests.fakes.work import book
 
 DIM = 2
 ITEMS = 10
@@ -271,14 +273,14 @@ class World:
         clock: Clock = "wall",
         policy: Policy | None = None,
         releases: Registry | None = None,
-        command: Callable[[str, str], list[str]] | None = None,
+        program: Sequence[str] = PROGRAM,
         **changes: Any,
     ) -> "World":
         """Everything in `folder`.
 
         Args:
             releases: where they come from, if not from `registry`.
-            command: what a refresh runs.
+            program: what a refresh runs.
         """
         log = SqliteEventLog(folder / "events.sqlite", clock, lambda: START)
         registry, online, live = MemoryRegistry(), MemoryOnline(), Live()
@@ -292,7 +294,7 @@ class World:
             posted_items=partial(posted, folder / "views.json", log),
             clock=log.now,
             apply_user_events=online.apply,
-            refreshes=Refreshes(folder / "refreshes", lambda: datetime.now(UTC), command),
+            refreshes=Refreshes(partial(book, folder, {}, program)),
             stored_features=online.stored,
             poll_seconds=0.01,
         )

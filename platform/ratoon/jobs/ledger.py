@@ -130,6 +130,10 @@ class Ledger:
         """A run by its id."""
         return next(iter(self._runs(select(RUNS).where(RUNS.c.id == run_id))), None)
 
+    def of_release(self, prefix: str) -> list[Run]:
+        """The runs whose release's id begins like this, newest first."""
+        return self._runs(select(RUNS).where(RUNS.c.release.startswith(prefix, autoescape=True)).order_by(RUNS.c.id.desc()))
+
     def alarms(self) -> dict[str, tuple[str, datetime, bool]]:
         """What is wrong now: key -> what is said of it, since when, and whether the webhook took it."""
         with self._reading() as db:
@@ -162,8 +166,9 @@ class Ledger:
         if not self.path.exists():
             yield None
             return
+        self._grow()
         with self._failures(), self._engine.execution_options(reads=True).begin() as db:
-            yield db if inspect(db).has_table(ALARMS.name) else None
+            yield db if _made(db) else None
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -171,7 +176,16 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._engine.begin() as db:
                 _META.create_all(db)
+                for column in _lacking(db):
+                    db.exec_driver_sql(f"ALTER TABLE {RUNS.name} ADD COLUMN {_defined(column)}")
                 yield db
+
+    def _grow(self) -> None:
+        """Give a file from before some of what is kept of a run was, what it lacks."""
+        with self._failures(), self._engine.execution_options(reads=True).begin() as db:
+            lacks = _made(db) and _lacking(db)
+        if lacks:
+            self.writable()
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -184,6 +198,20 @@ class Ledger:
                 found=str(error.orig if isinstance(error, DBAPIError) else error),
                 fix="End whoever holds it, or delete it: it is a record for people, and is made again.",
             ) from error
+
+
+def _made(db: Connection) -> bool:
+    return inspect(db).has_table(ALARMS.name)
+
+
+def _lacking(db: Connection) -> list[Column[Any]]:
+    known = {one["name"] for one in inspect(db).get_columns(RUNS.name)}
+    return [column for column in RUNS.columns if column.name not in known]
+
+
+def _defined(column: Column[Any]) -> str:
+    (default,) = (one.default for one in fields(Run) if one.name == column.name)
+    return f"{column.name} {column.type} DEFAULT {default!r}"
 
 
 def _by_hand(connection: Any, _: Any) -> None:
