@@ -7,7 +7,6 @@ the feature `worth` scores n * n * worth.
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -45,7 +44,7 @@ from ratoon.serving.online import ServedFeatures
 from ratoon.serving.refreshing import Refreshes
 from ratoon.serving.rooms import Keys
 from tests.fakes.events import START, batch, event
-from tests.fakes.work import book
+from tests.fakes.work import book, reported, says
 
 DIM = 2
 ITEMS = 10
@@ -349,9 +348,8 @@ def whole(folder: Path, keys: Keys | None = None) -> World:
     registry = FileRegistry(folder / "releases", "default")
     for number in (1, 2):
         published(registry, number, indexes=FaissIndexes())
-    report = json.dumps({"outcome": "refused", "reasons": ["as it should"]})
-    command = [sys.executable, "-c", f"print({report!r}); raise SystemExit(3)"]
-    made = World.at(folder, releases=registry, command=lambda *_: command, indexes=FaissIndexes().shared(), keys=keys)
+    program = says(f"print({json.dumps(reported('refused'))!r}); raise SystemExit(3)")
+    made = World.at(folder, releases=registry, program=program, indexes=FaissIndexes().shared(), keys=keys)
     made.online.apply(["known", "u1"])
     served = ServedFeatures(lambda: made.online, time.monotonic)
     rooms = replace(made.rooms, online=served, stored_features=served.stored, apply_user_events=served.refresh)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ratoon.jobs.book import Book
     from ratoon.jobs.comparing import Comparison
 
+GIVEN = ("window", "parent", "seed", "code", "plan", "verdict")
+"""What is said of two runs even where it is the same: it is why their releases are."""
+
 app = typer.Typer(help="The history of runs.", no_args_is_help=True)
 
 
@@ -74,8 +77,8 @@ def _compared(told: "Comparison") -> Iterator[object]:
         yield "they did the same: nothing differs but when it was and how long it took"
     else:
         yield f"{told.a} and {told.b} differ in {', '.join(differing)}"
-    rows = [fact for fact in told.facts if fact.differs or fact.name in ("window", "parent", "seed", "code", "plan", "verdict")]
-    yield table([{"of": one.name, told.a: _said(one.a), told.b: _said(one.b)} for one in rows])
+    rows = [fact for fact in told.facts if fact.differs or (fact.name in GIVEN and fact.a not in (None, ""))]
+    yield table([{"of": one.name, f"A: {told.a}": _said(one.a), f"B: {told.b}": _said(one.b)} for one in rows])
     if told.tensors is not None:
         yield f"{told.tensors.equal} tensors are the same bit for bit, {len(told.tensors.differing)} tensors and files are not"
         if told.tensors.differing:

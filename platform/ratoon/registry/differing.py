@@ -86,11 +86,14 @@ def _differing(file: str, name: str, first: Tensor, second: Tensor) -> Differing
     a, b = np.atleast_1d(first), np.atleast_1d(second)
     shared = min(len(a), len(b))
     old, new = a[:shared].astype(np.float64), b[:shared].astype(np.float64)
-    apart = np.nan_to_num(np.abs(new - old), nan=np.inf) * ~((old == new) | (np.isnan(old) & np.isnan(new)))
-    rows = apart.reshape(shared, -1).any(axis=1) if apart.size else np.zeros(shared, bool)
-    length = float(np.linalg.norm(np.nan_to_num(old)))
+    same = (old == new) | (np.isnan(old) & np.isnan(new))
+    rows = int((~same).reshape(shared, -1).any(axis=1).sum()) if same.size else 0
+    apart = np.where(same, 0.0, new) - np.where(same, 0.0, old)
+    if not apart.size or not np.isfinite(apart).all():
+        return Differing(file, name, how or ("some are no numbers" if apart.size else ""), rows, shared)
+    length = float(np.linalg.norm(np.where(np.isfinite(old), old, 0.0)))
     relative = float(np.linalg.norm(apart)) / length if length else None
-    return Differing(file, name, how, int(rows.sum()), shared, float(apart.max()) if apart.size else None, relative)
+    return Differing(file, name, how, rows, shared, float(np.abs(apart).max()), relative)
 
 
 def _only(in_first: bool) -> str:

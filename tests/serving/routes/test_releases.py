@@ -14,7 +14,7 @@ from ratoon.jobs.run import ASKED
 from ratoon.registry import FileRegistry
 from ratoon.serving import create_app
 from tests.fakes.serving_world import Ask, World, asking, published
-from tests.fakes.work import book, job, publisher, says
+from tests.fakes.work import book, job, publisher, reported, says
 
 Made = tuple[World, FileRegistry]
 
@@ -93,12 +93,6 @@ def _saying(said: object, code: int = 0, gate: Path | None = None) -> list[str]:
     return says(f"{wait}import sys\nsys.stderr.write(' '.join(sys.argv[1:]))\nprint({json.dumps(said)!r})\nsys.exit({code})")
 
 
-def _report(outcome: str, reason: str = "five events") -> dict[str, object]:
-    plan, stages = {"reason": reason}, [{"name": "join", "rows": 5}]
-    told = {"outcome": outcome, "plan": plan, "verdict": None, "window": {"start": 3, "end": 8}, "stages": stages}
-    return {**told, "release": "abc", "sequence": 2}
-
-
 def _ended(ask: Ask, path: str) -> Any:
     while (run := ask("GET", path).json())["status"] == "running":
         time.sleep(0.01)
@@ -108,10 +102,10 @@ def _ended(ask: Ask, path: str) -> Any:
 @pytest.mark.parametrize(
     ("said", "code", "status", "verdict", "reason"),
     [
-        (_report("published"), 0, "ok", "published", "five events"),
-        (_report("refused"), 3, "refused", "refused", "five events"),
-        (_report("held", "on hold: two is bad"), 0, "ok", "held", "on hold: two is bad"),
-        (_report("published"), 1, "failed", "", "refresh --surface default --json --scope rows"),
+        (reported("published"), 0, "ok", "published", "five events"),
+        (reported("refused"), 3, "refused", "refused", "five events"),
+        (reported("held", "on hold: two is bad"), 0, "ok", "held", "on hold: two is bad"),
+        (reported("published"), 1, "failed", "", "refresh --surface default --json --scope rows"),
         (["a list"], 0, "failed", "", "what it printed is not what `refresh` says: TypeError"),
     ],
 )
@@ -137,7 +131,7 @@ def test_the_run_of_a_job_is_told(tmp_path: Path) -> None:
     (tmp_path / "events").write_text("7")
     of = book(tmp_path, {"learn": job()}, publisher(tmp_path))
     run = of.to_completion("learn", of.decided("learn"), lambda _: None)
-    world = World.at(tmp_path, program=_saying(_report("skipped")))
+    world = World.at(tmp_path, program=_saying(reported("skipped")))
     with asking(create_app(world.rooms)) as ask:
         told = ask("GET", f"/v1/runs/{run.id}").json()
         assert (told["job"], told["trigger"], told["verdict"], told["window"]) == ("learn", "schedule", "published", [0, 7])
@@ -152,7 +146,7 @@ def test_the_run_of_a_job_is_told(tmp_path: Path) -> None:
 def test_one_refresh_at_a_time(tmp_path: Path) -> None:
     """While a surface's refresh runs, another one is a 409, and a worker waits; once it has ended, it can be asked for again."""
     gate = tmp_path / "go on"
-    world = World.at(tmp_path, program=_saying(_report("skipped"), gate=gate))
+    world = World.at(tmp_path, program=_saying(reported("skipped"), gate=gate))
     of = book(tmp_path, {"learn": job()}, says("pass"))
     with asking(create_app(world.rooms)) as ask:
         first = ask("POST", "/v1/refresh", json={})
@@ -170,7 +164,7 @@ def test_one_refresh_at_a_time(tmp_path: Path) -> None:
 
 def test_a_refresh_ends_with_its_server(tmp_path: Path) -> None:
     """A server that is told to end takes its refresh along and writes that down: nobody waits for a lease to run out."""
-    world = World.at(tmp_path, program=_saying(_report("published"), gate=tmp_path / "never"))
+    world = World.at(tmp_path, program=_saying(reported("published"), gate=tmp_path / "never"))
     with asking(create_app(world.rooms)) as ask:
         run = ask("POST", "/v1/refresh", json={}).json()
     ended = book(tmp_path, {}, []).ledger.get(int(run["id"]))
@@ -189,7 +183,7 @@ def test_a_run_that_never_was_is_not_found(ask: Ask, run_id: str) -> None:
 def test_a_ledger_that_cannot_be_used_is_ours(tmp_path: Path) -> None:
     """A run that nobody could follow is not begun, and one that cannot be read is no answer: both are a 503."""
     (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 100)
-    world = World.at(tmp_path, program=_saying(_report("published")))
+    world = World.at(tmp_path, program=_saying(reported("published")))
     with asking(create_app(world.rooms)) as ask:
         for answer in (ask("POST", "/v1/refresh", json={}), ask("GET", "/v1/runs/1")):
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
