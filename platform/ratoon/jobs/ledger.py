@@ -6,6 +6,7 @@ Reading waits for nobody who has only begun to write; whoever needs more than th
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -39,6 +40,8 @@ KEPT = 10_000
 """Runs that are kept, the newest ones: of a few hundred bytes each."""
 BUSY_SECONDS = 2.0
 """How long to wait for another process that is writing. Short, for one that was stopped while it wrote writes no more."""
+
+FORGOTTEN = "it named somebody who was forgotten"
 
 _META = MetaData()
 _KINDS: Mapping[Any, Any] = {int: Integer, float: Float}
@@ -133,6 +136,22 @@ class Ledger:
     def of_release(self, prefix: str) -> list[Run]:
         """The runs whose release's id begins like this, newest first."""
         return self._runs(select(RUNS).where(RUNS.c.release.startswith(prefix, autoescape=True)).order_by(RUNS.c.id.desc()))
+
+    def forget(self, name: str) -> int:
+        """Take out what runs that went wrong, and alarms, say with this word in it; of how many of them."""
+        if not self.path.exists():
+            return 0
+        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+        with self._writing() as db:
+            wrong = RUNS.c.status.not_in(("running", "ok", "refused"))
+            said = [(one.id, f"{one.reason} {one.stderr}") for one in _read(db, select(RUNS).where(wrong))]
+            runs = [number for number, text in said if word.search(text)]
+            alarms = [row.key for row in db.execute(select(ALARMS)).all() if word.search(row.text)]
+            for number in runs:
+                db.execute(update(RUNS).where(RUNS.c.id == number).values(reason=FORGOTTEN, stderr=""))
+            for key in alarms:
+                db.execute(update(ALARMS).where(ALARMS.c.key == key).values(text=FORGOTTEN))
+        return len(runs) + len(alarms)
 
     def alarms(self) -> dict[str, tuple[str, datetime, bool]]:
         """What is wrong now: key -> what is said of it, since when, and whether the webhook took it."""
