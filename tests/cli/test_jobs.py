@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from ratoon import config
 from ratoon.cli.app import app
 from ratoon.jobs import book as books
 from ratoon.jobs.due import Waiting
@@ -16,7 +18,8 @@ from ratoon.jobs.ledger import Ledger
 from ratoon.jobs.pauses import Pauses
 from ratoon.jobs.preview import estimate, preview
 from ratoon.wiring import House
-from tests.fakes.work import job, publisher, run, says
+from tests.fakes.hooks import listening
+from tests.fakes.work import job, publisher, run, says, until
 
 JOBS = """
 [jobs.learn]
@@ -115,6 +118,39 @@ def test_a_one_shot_tries_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     instead(monkeypatch, home, says("import os; os._exit(5)"))
     assert ratoon("jobs", "run", "learn", "--slot").exit_code == 5
     assert [one["attempt"] for one in said("jobs", "history")] == [3, 2, 1]
+
+
+def test_what_is_wrong_is_told_without_a_worker(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed run and one that nobody ran are said with exit code 5, and to the webhook; so is that a run by hand mended it."""
+    instead(monkeypatch, home, says("import os; os._exit(5)"))
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    Ledger(home / "jobs.sqlite").finish(run(id=0, job="compare", at=long_ago, started=long_ago, ended=long_ago))
+    with listening() as hook:
+        (home / "ratoon.toml").write_text(JOBS.replace('"1 h"', '"1 h"\nretries = 0') + f'[alerts]\nwebhook = "{hook.url}"\n')
+        assert ratoon("jobs", "run", "learn", "--slot").exit_code == 5
+        bad = ratoon("jobs", "check", "--json")
+        assert (bad.exit_code, {one["alert"] for one in json.loads(bad.stdout)}) == (5, {"learn: failed", "compare: missing"})
+        instead(monkeypatch, home, says('print(\'{"values": 1, "differences": []}\')'))
+        said("jobs", "run", "compare")
+        instead(monkeypatch, home, publisher(home))
+        said("jobs", "run", "learn")
+        Ledger(home / "jobs.sqlite").finish(run(id=0, job="compare", at=datetime.now(UTC)))
+        assert said("jobs", "check") == []
+        told = sorted((one["kind"], one["key"]) for one in hook.messages)
+    assert told == sorted((kind, key) for kind in ("alert", "recovery") for key in ("learn: failed", "compare: missing"))
+
+
+def test_a_slot_waits_for_whoever_is_at_work(home: Path) -> None:
+    """While another run of the lane is under way a one-shot says so and ends well: the next call runs the slot."""
+    other = books.opened(House(config.load()), lambda: datetime.now(UTC))
+    attempt = replace(other, program=says("import time; time.sleep(60)")).asked("default", "auto")
+    refused = said("jobs", "run", "learn", "--slot")
+    assert refused["ran"] is False
+    assert refused["why"].startswith(f"run {attempt.run.id} of job '(asked for)' by ")
+    attempt.stop()
+    until(attempt.step)
+    assert said("jobs", "run", "learn", "--slot")[0]["status"] == "ok"
+    assert home.is_dir()
 
 
 def test_missed_slots_are_made_good(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Every method, asked of a real server over a small world."""
 
-import sys
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +16,7 @@ from ratoon.serving import create_app
 from tests.client.conftest import Opened
 from tests.client.servers import Asking, listening
 from tests.fakes.serving_world import MemoryRegistry, World
+from tests.fakes.work import reported, says
 
 AWKWARD = ["a/b", "../..", ".", "..", "a b?c#d%2F&e=1", "naïve ☃ 🎬", "line\nbreak", "100%", "similar", "x/"]
 """Ids that paths could mistake for something else."""
@@ -37,7 +38,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World.at(
         tmp_path,
         releases=(registry := Returning()),
-        command=lambda *_: [sys.executable, "-c", 'print(\'{"outcome": "skipped"}\')'],
+        program=says(f"print({json.dumps(reported('skipped'))!r})"),
     )
     made.registry = registry
     registry.release(1)
@@ -163,11 +164,11 @@ def test_releases(ask: Asking) -> None:
 def test_refreshing(ask: Asking) -> None:
     """A refresh answers with its run, which can be looked at."""
     run = ask.refresh(scope="rows")
-    assert (run.status, run.surface, run.scope) == ("running", "default", "rows")
+    assert (run.status, run.surface, run.trigger) == ("running", "default", "api")
     while (seen := ask.run(run.id)).status == "running":
         pass
-    assert (seen.status, seen.report) == ("skipped", {"outcome": "skipped"})
-    assert seen.ended >= seen.started
+    assert (seen.status, seen.verdict, seen.window, seen.refresh) == ("ok", "skipped", [3, 8], None)
+    assert seen.ended >= seen.started == run.started
     with pytest.raises(NotFound):
         ask.run(uuid.uuid4().hex)
 

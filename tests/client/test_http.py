@@ -29,14 +29,15 @@ from ratoon.client import (
     Unreadable,
     where,
 )
+from ratoon.jobs.book import Shown
 from ratoon.serving import create_app
 from tests.client.conftest import Opened
 from tests.client.servers import ANSWER, Answer, App, Scripted, breaking, listening, problem
 from tests.fakes.serving_world import World
+from tests.fakes.work import run
 
 EVENTS = {"accepted": 1, "duplicates": 0, "offset": 1, "applied": True}
-RUN = {"id": "r", "surface": "default", "scope": "auto", "status": "running", "started": "2026-03-01T12:00:00Z", "ended": None}
-RUN |= {"detail": "", "report": None}
+RUN = Shown(run(), None).plain() | {"id": "r"}
 NONE = Retries(most=0)
 CERTAIN = Retries(chance=lambda: 1.0, clock=lambda: 0.0)
 

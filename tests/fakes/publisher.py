@@ -1,7 +1,8 @@
 """A small refresh, run as a program: publishes what `events` counts, by the real registry, and speaks like `ratoon refresh`.
 
 It takes no lease, so that the compare-and-swap alone is left between two of them. In the folder: `events` holds a number;
-`exit`, if it is there, an exit code to fail with; where `wait` is there at the beginning, it goes on when `go` is.
+`exit`, if it is there, an exit code to fail with; where `wait` is there at the beginning, it goes on when `go` is; where `keeps`
+is there, it keeps a record of itself and its release has a tensor.
 """
 
 import json
@@ -10,6 +11,9 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
 
 from ratoon import durable
 from ratoon.domain.errors import Conflict
@@ -34,6 +38,8 @@ def main(folder: Path) -> int:
     window, outcome = Window(start, end, datetime(2020, 1, 1, tzinfo=UTC)), "skipped"
     if end > start:
         files = {"index.faiss": f"learnt up to {end}".encode()}
+        if (folder / "keeps").exists():
+            files["item.safetensors"] = save({"same": np.zeros(2), "table": np.array([[1.0, 2.0], [3.0, end]])})
         hashes = {name: durable.sha256(data) for name, data in files.items()}
         parent = current.id if current else ""
         made = release_id(parent=parent, window=window, scope="rows", seed=0, files=hashes)
@@ -47,6 +53,8 @@ def main(folder: Path) -> int:
     plan = RefreshPlan("rows" if outcome == "published" else "skip", f"{end - start} events")
     stages = (Stage("join", 0.1, 0.1, end - start),)
     report = RefreshReport("default", outcome, current.id, current.sequence, plan, window, None, stages)  # type: ignore[arg-type]
+    if (folder / "keeps").exists():
+        registry.record(report)
     sys.stdout.write(json.dumps(asdict(report), default=datetime.isoformat))
     return 0
 

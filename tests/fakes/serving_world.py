@@ -7,12 +7,11 @@ the feature `worth` scores n * n * worth.
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from ratoon.events.arrival import Clock
 from ratoon.features.online.posted import posted
 from ratoon.features.views import View, ViewField, save
 from ratoon.index import ExactIndexes, FaissIndexes
+from ratoon.jobs.child import PROGRAM
 from ratoon.ports import Files, Indexes, Registry, Values
 from ratoon.registry import FileRegistry
 from ratoon.serving import Policy, Rooms, Surface
@@ -44,6 +44,7 @@ from ratoon.serving.online import ServedFeatures
 from ratoon.serving.refreshing import Refreshes
 from ratoon.serving.rooms import Keys
 from tests.fakes.events import START, batch, event
+from tests.fakes.work import book, reported, says
 
 DIM = 2
 ITEMS = 10
@@ -271,14 +272,14 @@ class World:
         clock: Clock = "wall",
         policy: Policy | None = None,
         releases: Registry | None = None,
-        command: Callable[[str, str], list[str]] | None = None,
+        program: Sequence[str] = PROGRAM,
         **changes: Any,
     ) -> "World":
         """Everything in `folder`.
 
         Args:
             releases: where they come from, if not from `registry`.
-            command: what a refresh runs.
+            program: what a refresh runs.
         """
         log = SqliteEventLog(folder / "events.sqlite", clock, lambda: START)
         registry, online, live = MemoryRegistry(), MemoryOnline(), Live()
@@ -292,7 +293,7 @@ class World:
             posted_items=partial(posted, folder / "views.json", log),
             clock=log.now,
             apply_user_events=online.apply,
-            refreshes=Refreshes(folder / "refreshes", lambda: datetime.now(UTC), command),
+            refreshes=Refreshes(partial(book, folder, {}, program)),
             stored_features=online.stored,
             poll_seconds=0.01,
         )
@@ -347,9 +348,8 @@ def whole(folder: Path, keys: Keys | None = None) -> World:
     registry = FileRegistry(folder / "releases", "default")
     for number in (1, 2):
         published(registry, number, indexes=FaissIndexes())
-    report = json.dumps({"outcome": "refused", "reasons": ["as it should"]})
-    command = [sys.executable, "-c", f"print({report!r}); raise SystemExit(3)"]
-    made = World.at(folder, releases=registry, command=lambda *_: command, indexes=FaissIndexes().shared(), keys=keys)
+    program = says(f"print({json.dumps(reported('refused'))!r}); raise SystemExit(3)")
+    made = World.at(folder, releases=registry, program=program, indexes=FaissIndexes().shared(), keys=keys)
     made.online.apply(["known", "u1"])
     served = ServedFeatures(lambda: made.online, time.monotonic)
     rooms = replace(made.rooms, online=served, stored_features=served.stored, apply_user_events=served.refresh)

@@ -64,6 +64,13 @@ def says(text: str) -> list[str]:
     return [sys.executable, "-S", "-c", text]
 
 
+def reported(outcome: str, reason: str = "five events") -> dict[str, object]:
+    """What `ratoon refresh --json` prints, as far as it is kept."""
+    plan, stages = {"reason": reason}, [{"name": "join", "rows": 5}]
+    told = {"outcome": outcome, "plan": plan, "verdict": None, "window": {"start": 3, "end": 8}, "stages": stages}
+    return {**told, "release": "abc", "sequence": 2}
+
+
 def book(folder: Path, jobs: Mapping[str, Job], program: Sequence[str], lease: float = 30.0, ahead: float = 0.0) -> Book:
     """A book over a folder; its clock is the machine's, so many seconds ahead."""
 

@@ -95,3 +95,36 @@ def test_alarms_are_kept_until_they_are_over(ledger: Ledger) -> None:
     db.close()
     ledger.recovered("learn: failed")
     assert ledger.alarms() == {}
+
+
+def test_a_file_from_before_grows(ledger: Ledger) -> None:
+    """One that lacks what is kept of runs since is read and written all the same, and what was in it is there still."""
+    before = ledger.finish(run(id=0, reason="from before"))
+    with sqlite3.connect(ledger.path) as db:
+        for column in ("cost", "parent"):
+            db.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+    assert ledger.newest(5) == [before]
+    after = ledger.finish(run(id=0, cost=0.25, parent="abc"))
+    assert ledger.newest(5) == [after, before]
+
+
+def test_runs_are_found_by_their_release(ledger: Ledger) -> None:
+    """By the beginning of its id, newest first; signs that mean something to SQL mean nothing here."""
+    made = [ledger.finish(run(id=0, release=release)) for release in ("abc1", "abd2", "abc1")]
+    assert ledger.of_release("abc") == [made[2], made[0]]
+    assert ledger.of_release("ab_") == ledger.of_release("%") == []
+
+
+def test_a_name_is_taken_out_of_what_went_wrong(ledger: Ledger) -> None:
+    """Complaints and alarms with it as a word lose their text; runs that went well, and words that begin so, keep theirs."""
+    bad = ledger.finish(run(id=0, status="failed", reason="user 'u1' is odd", stderr="u1"))
+    other = ledger.finish(run(id=0, status="failed", reason="u12 is odd", stderr="u12"))
+    good = ledger.finish(run(id=0, reason="u1 events"))
+    ledger.alarm("learn: failed", "run 1 failed: u1", T0, told=True)
+    assert ledger.forget("u1") == 2
+    assert ledger.newest(5)[:2] == [good, other]
+    left = ledger.get(bad.id)
+    assert left is not None
+    assert (left.reason, left.stderr) == (ledger.alarms()["learn: failed"][0], "") == ("it named somebody who was forgotten", "")
+    assert Ledger(ledger.path.parent / "none.sqlite").forget("u1") == 0
+    assert not (ledger.path.parent / "none.sqlite").exists()

@@ -1,61 +1,26 @@
 """Alerts reach a webhook and the log: once, and once that it is over."""
 
-import json
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from ratoon.jobs import telling
 from ratoon.jobs.ledger import Ledger
 from ratoon.jobs.telling import Herald, webhook
+from tests.fakes.hooks import SECRET, Listener, listening
 from tests.fakes.work import T0, until
 
-SECRET = "hook-s3cret"
 MINUTE = timedelta(minutes=1)
-
-
-class Listener(HTTPServer):
-    """Hears messages; the first `failing` of them it answers with 503."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Heard)
-        self.messages: list[dict[str, str]] = []
-        self.failing = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{SECRET}"
-
-
-class Heard(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Listener)
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.failing -= 1
-        if self.server.failing < 0:
-            self.server.messages.append(body)
-        self.send_response(204 if self.server.failing < 0 else 503)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        return
 
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     monkeypatch.setattr(telling, "FIRST_PAUSE", 0.01)
-    server = Listener()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as heard:
+        yield heard
 
 
 def test_each_thing_is_told_once_and_once_that_it_is_over(tmp_path: Path, listener: Listener) -> None:

@@ -2,15 +2,21 @@
 
 import json
 import shutil
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from ratoon import config
 from ratoon.domain.errors import Conflict
+from ratoon.domain.trial import Terms
+from ratoon.jobs.ledger import Ledger
+from ratoon.keeping.backup import backup
+from ratoon.keeping.clearing import clear
 from ratoon.keeping.forgetting import Forgotten, forget
 from ratoon.refresh import refresh
 from ratoon.serving.exposures import FILE, StoredExposures
@@ -19,22 +25,25 @@ from ratoon.wiring import House
 from tests.fakes import processes
 from tests.fakes.events import batch, event
 from tests.fakes.serving_world import asking
+from tests.fakes.work import run
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 CANARY = "canary-5f2c91e7"
 
 
 def forgotten(house: House, *, dry_run: bool = False) -> Forgotten:
-    return forget(house, CANARY, StoredExposures(house.home / FILE), NOW, dry_run=dry_run)
+    return forget(house, CANARY, StoredExposures(house.home / FILE), Ledger(house.home / "jobs.sqlite"), NOW, dry_run=dry_run)
 
 
 def holding(home: Path) -> set[str]:
-    """The files with the canary in their bytes, or in what they are packed from."""
+    """The files with the canary in their bytes, or in what they are packed from, whatever they are called."""
     found = set()
     for path in (path for path in home.rglob("*") if path.is_file()):
         data = path.read_bytes()
-        if path.suffix == ".parquet":
+        if data[:4] == b"PAR1":
             data += json.dumps(pq.ParquetFile(path).read().to_pylist(), default=str).encode()
+        if data[:6] == b"ARROW1":
+            data += json.dumps(pa.ipc.open_file(path).read_all().to_pylist(), default=str).encode()
         if CANARY.encode() in data:
             found.add(path.relative_to(home).as_posix())
     return found
@@ -62,7 +71,33 @@ def known(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     house.features("default").materialize()
     with asking(open_app(_logging(house))) as ask:
         assert ask("POST", "/v1/retrieve", json={"user_id": CANARY, "k": 5}).status_code == 200
+    _filled(house)
+    backup(house, folder / "copies", NOW, 1)
     return folder
+
+
+def _filled(house: House) -> None:
+    """What a home has besides, when much has happened in it: each kind of file that can name somebody."""
+    house.changed("user_profile", None)
+    ledger, moment = Ledger(house.home / "jobs.sqlite"), NOW - timedelta(days=1)
+    ledger.finish(run(id=0, status="failed", reason=f"no disk for {CANARY}", stderr=f"user {CANARY!r}: no disk"))
+    ledger.finish(run(id=0, status="ok", reason="another one"))
+    ledger.alarm("learn: failed", f"job 'learn': no disk for {CANARY}", moment, told=True)
+    registry, home = house.registry("default"), house.home
+    current = registry.get(None)
+    trial = replace(current, id="7" * 64, parent=current.id, sequence=0)
+    registry.trials.begin(trial, registry.load(current), Terms("shadow", 0.0))
+    for left in (
+        "releases/default/training/passes.checkpoint",
+        "releases/default/.staging-1/user.safetensors",
+        "quarantine/x.csv",
+    ):
+        (home / left).parent.mkdir(exist_ok=True)
+        (home / left).write_text(f"1,{CANARY},a\n2,u1,b\n")
+    (home / "cache" / "set").mkdir(parents=True, exist_ok=True)
+    (home / "cache" / "set" / "ratings.csv").write_text(CANARY)
+    (home / "features" / ".part-1.parquet.7.new").write_text(CANARY)
+    (home / "audit.jsonl").write_text(json.dumps({"who": CANARY}) + "\n")
 
 
 @pytest.fixture
@@ -90,14 +125,22 @@ def test_a_canary_is_found_nowhere_but_where_it_is_said(planted: House) -> None:
     would = forgotten(planted, dry_run=True)
     assert holding(planted.home) == before
     done = forgotten(planted)
-    assert {name: count for name, count in done.done.items() if name != "exposures"} == {
-        name: count for name, count in would.done.items() if name != "exposures"
+    uncounted = {"exposures": 1, "complaints of runs": 2}
+    assert would.done == {**done.done, **dict.fromkeys(uncounted)}
+    assert uncounted.items() <= done.done.items()
+    assert all(done.done.values()), done.done
+    ends = {one.where.partition(":")[0]: one.until for one in done.left}
+    assert stated(holding(planted.home)) == {
+        "release 2 of surface 'default'",
+        "the release on trial of surface 'default'",
+        "cache/",
+        "files that were never finished",
+        "audit.jsonl",
     }
-    assert all(done.done[name] for name in ("quarantine", "events", "offline rows", "states", "training examples", "online rows"))
-    assert done.done["exposures"] == 1
-    stated = holding(planted.home)
-    assert all(name.startswith("releases/") for name in stated), stated
-    assert bool(stated) == any("user table" in one.where for one in done.left)
+    assert stated(holding(planted.home)) <= ends.keys()
+    assert "backups made before" in ends
+    assert holding(planted.home.parent / "copies")
+    assert [one.stderr for one in Ledger(planted.home / "jobs.sqlite").newest(5)] == ["", ""]
 
     others = log.filter(pc.invert(pc.equal(log.column("user_id"), CANARY).combine_chunks().fill_null(False)))
     now = planted.log.read(0)
@@ -106,6 +149,7 @@ def test_a_canary_is_found_nowhere_but_where_it_is_said(planted: House) -> None:
     assert now.column("offset").to_pylist() == list(range(1, end + 2))
     assert planted.log.history("user", [CANARY]).num_rows == 0
 
+    planted.registry("default").trials.end("enough was seen")
     planted.log.append(batch(event("after", event_timestamp=planted.log.now())))
     assert refresh(planted.workshop("default"), planted.stopwatch(), "full").outcome == "published"
     planted.features("default").materialize()
@@ -114,6 +158,25 @@ def test_a_canary_is_found_nowhere_but_where_it_is_said(planted: House) -> None:
     assert not any(CANARY.encode() in data for data in planted.registry("default").load(current).values())
     again = forgotten(planted)
     assert set(again.done.values()) == {0}
+
+    # All deadlines that were stated come true.
+    shutil.rmtree(planted.home / "cache")
+    (planted.home / "audit.jsonl").unlink()
+    later = datetime.now(UTC) + timedelta(days=2)
+    clear(planted, replace(planted.settings.retention.policy, releases=1), StoredExposures(planted.home / FILE), later)
+    assert holding(planted.home) == set()
+    backup(planted, planted.home.parent / "copies", NOW, 1)
+    assert holding(planted.home.parent / "copies") == set()
+
+
+def stated(files: set[str]) -> set[str]:
+    """How what is left says where these files are."""
+    said = {
+        "releases/default/000002": "release 2 of surface 'default'",
+        "releases/default/trial": "the release on trial of surface 'default'",
+    }
+    said |= {"cache/": "cache/", "features/.part": "files that were never finished", "audit": "audit.jsonl"}
+    return {next((where for start, where in said.items() if name.startswith(start)), name) for name in files}
 
 
 def test_a_running_log_notices(planted: House) -> None:
@@ -132,8 +195,8 @@ def test_a_running_log_notices(planted: House) -> None:
 def test_killed_it_is_completed(planted: House, fault: str) -> None:
     """Killed anywhere, running it again leaves nothing behind."""
     assert processes.run(lambda: forgotten(House(planted.settings)), fault) == processes.KILLED
-    forgotten(planted)
-    assert all(name.startswith("releases/") for name in holding(planted.home))
+    done = forgotten(planted)
+    assert stated(holding(planted.home)) <= {one.where.partition(":")[0] for one in done.left}
 
 
 def test_not_beside_a_refresh(house: House) -> None:

@@ -80,7 +80,13 @@ def run(
         show({"ran": False, "why": decision.reason}, as_json, f"{name}: not now: {decision.reason}")
         return
     with _ending():
-        done = [book.to_completion(name, decision, sleep)]
+        try:
+            done = [book.to_completion(name, decision, sleep)]
+        except Conflict as taken:
+            if not slot:
+                raise
+            show({"ran": False, "why": taken.found}, as_json, f"{name}: not now: {taken.found}")  # the next call runs the slot
+            return
         while slot and done[-1].status in AGAIN and done[-1].attempt <= job.retries:
             sleep(job.backoff * 2 ** (done[-1].attempt - 1))
             done.append(book.to_completion(name, decision, sleep))
@@ -149,6 +155,31 @@ def why(name: Name, as_json: AsJson = False) -> None:
     lines += [f"missed: {len(missed)} slots since {missed[0]:%Y-%m-%d %H:%M:%S}; is a worker running?"] if missed else []
     lines += [f"run {one.id} {one.status} ({one.trigger}, try {one.attempt}): {one.reason}" for one in past]
     show({**said, "missed": missed, "runs": past}, as_json, *lines)
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Say what is wrong, and tell the webhook what is new or well again, as a worker does; exits with 5 if anything is.
+
+    For homes whose jobs cron or CronJobs run, and to watch a worker from outside: it sees runs that are missing because there is
+    none.
+    """
+    from ratoon.jobs import alarms
+    from ratoon.jobs.telling import Herald, webhook
+
+    house = open_house()
+    book, alerts = _book(house), house.settings.alerts
+    book.notes.probe()
+    wrong = alarms.of_all(book, alerts, {name: book.decided(name) for name in book.jobs})
+    if trouble := book.notes.trouble:
+        wrong["ledger"] = trouble
+    herald = Herald(book.notes, webhook(alerts.webhook))
+    herald.look(wrong, now())
+    herald.close()
+    rows = [{"alert": key, "text": text} for key, text in wrong.items()]
+    show(rows, as_json, table(rows) if rows else "nothing is wrong")
+    if wrong:
+        raise typer.Exit(Conflict.exit_code)
 
 
 @app.command()

@@ -88,12 +88,14 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Delete what is kept of one user, and say what this does not reach and until when it is there."""
+    from ratoon.jobs.ledger import Ledger  # SQLAlchemy: not for commands that need no ledger
     from ratoon.keeping.forgetting import forget as run
     from ratoon.serving.exposures import FILE, StoredExposures
 
     house = open_house()
     with busy("forgetting"):
-        done = run(house, user, StoredExposures(house.home / FILE), datetime.now(UTC), dry_run=dry_run)
+        shown, told = StoredExposures(house.home / FILE), Ledger(house.home / "jobs.sqlite")
+        done = run(house, user, shown, told, datetime.now(UTC), dry_run=dry_run)
     counted = {name: "not counted" if count is None else count for name, count in done.done.items()}
     rows = [{"of": name, "would go" if dry_run else "gone": count} for name, count in counted.items()]
     show(asdict(done), as_json, table(rows), "what is left:", *(f"  {one.where}: {one.until}" for one in done.left))

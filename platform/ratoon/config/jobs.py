@@ -1,4 +1,4 @@
-"""The sections [jobs.NAME] and [alerts] of ratoon.toml: what runs by itself, when, and who hears of it when it does not."""
+"""The sections [jobs.NAME], [alerts] and [costs] of ratoon.toml: what runs by itself, at what price, and who hears of it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +111,12 @@ class Alerts(Section):
     freshness: Period | None = Field(
         None, description="An event that waits for so long to be learnt is an alert; without it, never."
     )
+
+
+class Costs(Section):
+    """What runs cost; each is kept with what it was when it ended."""
+
+    cpu_hour: float = Field(0.0, ge=0, description="An hour of one core, in whatever is paid with.")
 
 
 def check(jobs: dict[str, Job], surfaces: dict[str, object]) -> dict[str, Job]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from ratoon.config.jobs import Alerts, Job, check
+from ratoon.config.jobs import Alerts, Costs, Job, check
 from ratoon.config.retention import Retention
 from ratoon.config.sections import (
     Clock,
@@ -53,6 +53,7 @@ class Settings(Section):
     surfaces: dict[str, Surface] = Field({"default": Surface()}, description="Surface name -> its services and policies.")
     jobs: dict[str, Job] = Field({}, description="Job name -> what is done by itself, and when.")
     alerts: Alerts = Alerts()
+    costs: Costs = Costs()
 
     @field_validator("jobs")
     @classmethod

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ratoon import durable
 from ratoon.features import views
+from ratoon.features.deltas.sidecars import PACKED
 from ratoon.features.examples import folder as examples
 from ratoon.features.folds.fold import Plan
 from ratoon.features.online.keys import text_keys
@@ -24,7 +25,7 @@ USER = "user_id"
 
 
 def offline(features: Path, user_id: str, *, dry_run: bool) -> int:
-    """Rows of Parquet files: of views, of published vectors, and what is remembered of vanished files; how many.
+    """Rows of Parquet files, of views and of published vectors; how many.
 
     Nothing may be ingested meanwhile.
     """
@@ -53,6 +54,23 @@ def _replace(path: Path, table: pa.Table) -> None:
     with durable.writing(path) as file:
         pq.write_table(table, file, compression="zstd", write_statistics=flat)
     durable.fault_point("features.forgotten")
+
+
+def remembered(features: Path, user_id: str, *, dry_run: bool) -> int:
+    """Rows that are remembered of files, of those that have vanished too: key, times and hash; how many."""
+    gone = 0
+    for path in sorted((features / "deltas").rglob("*.arrow")):
+        with pa.ipc.open_file(path) as source:
+            table = source.read_all()
+        if USER not in table.column_names:
+            continue
+        theirs = pc.equal(table.column(USER), user_id).combine_chunks().fill_null(False)
+        if count := int(pc.sum(theirs, min_count=0).as_py()):
+            gone += count
+            if not dry_run:
+                with durable.writing(path) as file, pa.ipc.new_file(file, table.schema, options=PACKED) as writer:
+                    writer.write_table(table.filter(pc.invert(theirs)).combine_chunks())
+    return gone
 
 
 def joined(features: Path, user_id: str, *, dry_run: bool) -> int:

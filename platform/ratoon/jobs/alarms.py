@@ -1,12 +1,28 @@
-"""What is wrong with the jobs now, in words: a pure function of their past and the present."""
+"""What is wrong with the jobs now, in words, by their past and the present."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ratoon.config import Alerts, Job
 from ratoon.domain.duration import duration
+from ratoon.jobs.book import RECENT, Book
 from ratoon.jobs.due import Decision, Waiting
 from ratoon.jobs.run import AGAIN, Run
+
+
+def of_all(book: Book, alerts: Alerts, decisions: Mapping[str, Decision]) -> dict[str, str]:
+    """What is wrong with any job or surface: key -> words.
+
+    Args:
+        decisions: what is to be done with each job now.
+    """
+    wrong, known = dict[str, str](), book.notes.alarms()
+    for name, decision in decisions.items():
+        wrong |= of_job(name, book.jobs[name], _telling(book, name), decision, known_missing(name, known))
+    runs = book.notes.newest(RECENT)
+    for surface in {job.surface for job in book.jobs.values()}:
+        wrong |= of_surface(surface, alerts, runs, book.waiting(surface, runs), book.held(surface))
+    return wrong
 
 
 def of_job(name: str, job: Job, past: Sequence[Run], decision: Decision, missing_since: datetime | None) -> dict[str, str]:
@@ -58,6 +74,11 @@ def known_missing(name: str, alarms: Mapping[str, tuple[str, datetime, bool]]) -
     """Since when a run of a job is known to be missing, by what is wrong already."""
     known = alarms.get(f"{name}: missing")
     return known[1] if known else None
+
+
+def _telling(book: Book, name: str) -> list[Run]:
+    """What says how a job fares: runs by hand that went well, too, for that is how a person mends it."""
+    return [run for run in book.notes.of_job(name) if run.trigger != "hand" or run.status == "ok"]
 
 
 def _hopeless(job: Job, run: Run) -> bool:

@@ -1,4 +1,4 @@
-"""Become another program that ends when its parent does: `python bound.py PARENT PROGRAM ARGUMENTS...`.
+"""Become another program that ends when its parent does: `python bound.py PARENT NICE PROGRAM ARGUMENTS...`.
 
 A program of its own, since between a fork and what is run no Python is safe where there are threads. Standard library only.
 """
@@ -13,8 +13,9 @@ DIE_WITH_PARENT = 1
 
 
 def main(arguments: list[str]) -> None:
-    """Args: arguments: the parent's process id, and what to run."""
-    parent, *program = arguments
+    """Args: arguments: the parent's process id, how far to stand back behind other processes, and what to run."""
+    parent, nice, *program = arguments
+    os.nice(int(nice))
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != int(parent):  # it died before we asked
         os.kill(os.getpid(), signal.SIGKILL)

@@ -43,12 +43,18 @@ class Ended:
 class Child:
     """A process that has been started. It ends with the process that started it, which is right: a run is safe to kill."""
 
-    def __init__(self, arguments: Sequence[str], program: Sequence[str] = PROGRAM, more: Mapping[str, str] | None = None) -> None:
-        """Args: arguments: behind `program`; more: of the environment, beside ours."""
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        program: Sequence[str] = PROGRAM,
+        more: Mapping[str, str] | None = None,
+        nice: int = 0,
+    ) -> None:
+        """Args: arguments: behind `program`; more: of the environment, beside ours; nice: how far it stands back, 0 to 19."""
         self._said, self._complained = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has ended
         self._began, self._peak = monotonic(), 0
         self._process = subprocess.Popen(
-            [*_BOUND, str(os.getpid()), *program, *arguments],
+            [*_BOUND, str(os.getpid()), str(nice), *program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=self._said,
             stderr=self._complained,

@@ -6,6 +6,7 @@ Reading waits for nobody who has only begun to write; whoever needs more than th
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -39,6 +40,8 @@ KEPT = 10_000
 """Runs that are kept, the newest ones: of a few hundred bytes each."""
 BUSY_SECONDS = 2.0
 """How long to wait for another process that is writing. Short, for one that was stopped while it wrote writes no more."""
+
+FORGOTTEN = "it named somebody who was forgotten"
 
 _META = MetaData()
 _KINDS: Mapping[Any, Any] = {int: Integer, float: Float}
@@ -130,6 +133,26 @@ class Ledger:
         """A run by its id."""
         return next(iter(self._runs(select(RUNS).where(RUNS.c.id == run_id))), None)
 
+    def of_release(self, prefix: str) -> list[Run]:
+        """The runs whose release's id begins like this, newest first."""
+        return self._runs(select(RUNS).where(RUNS.c.release.startswith(prefix, autoescape=True)).order_by(RUNS.c.id.desc()))
+
+    def forget(self, name: str) -> int:
+        """Take out what runs that went wrong, and alarms, say with this word in it; of how many of them."""
+        if not self.path.exists():
+            return 0
+        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+        with self._writing() as db:
+            wrong = RUNS.c.status.not_in(("running", "ok", "refused"))
+            said = [(one.id, f"{one.reason} {one.stderr}") for one in _read(db, select(RUNS).where(wrong))]
+            runs = [number for number, text in said if word.search(text)]
+            alarms = [row.key for row in db.execute(select(ALARMS)).all() if word.search(row.text)]
+            for number in runs:
+                db.execute(update(RUNS).where(RUNS.c.id == number).values(reason=FORGOTTEN, stderr=""))
+            for key in alarms:
+                db.execute(update(ALARMS).where(ALARMS.c.key == key).values(text=FORGOTTEN))
+        return len(runs) + len(alarms)
+
     def alarms(self) -> dict[str, tuple[str, datetime, bool]]:
         """What is wrong now: key -> what is said of it, since when, and whether the webhook took it."""
         with self._reading() as db:
@@ -162,8 +185,9 @@ class Ledger:
         if not self.path.exists():
             yield None
             return
+        self._grow()
         with self._failures(), self._engine.execution_options(reads=True).begin() as db:
-            yield db if inspect(db).has_table(ALARMS.name) else None
+            yield db if _made(db) else None
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -171,7 +195,16 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._engine.begin() as db:
                 _META.create_all(db)
+                for column in _lacking(db):
+                    db.exec_driver_sql(f"ALTER TABLE {RUNS.name} ADD COLUMN {_defined(column)}")
                 yield db
+
+    def _grow(self) -> None:
+        """Give a file from before some of what is kept of a run was, what it lacks."""
+        with self._failures(), self._engine.execution_options(reads=True).begin() as db:
+            lacks = _made(db) and _lacking(db)
+        if lacks:
+            self.writable()
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -184,6 +217,20 @@ class Ledger:
                 found=str(error.orig if isinstance(error, DBAPIError) else error),
                 fix="End whoever holds it, or delete it: it is a record for people, and is made again.",
             ) from error
+
+
+def _made(db: Connection) -> bool:
+    return inspect(db).has_table(ALARMS.name)
+
+
+def _lacking(db: Connection) -> list[Column[Any]]:
+    known = {one["name"] for one in inspect(db).get_columns(RUNS.name)}
+    return [column for column in RUNS.columns if column.name not in known]
+
+
+def _defined(column: Column[Any]) -> str:
+    (default,) = (one.default for one in fields(Run) if one.name == column.name)
+    return f"{column.name} {column.type} DEFAULT {default!r}"
 
 
 def _by_hand(connection: Any, _: Any) -> None:

@@ -17,6 +17,7 @@ class Result:
         release: the id of the release it made or left current; empty if it has to do with none.
         rows: how many rows it handled.
         window: the log's offsets it covered, first exclusive; None if it has none.
+        bytes: of what it made.
         figures: what else is kept of it.
     """
 
@@ -25,6 +26,7 @@ class Result:
     release: str = ""
     rows: int = 0
     window: tuple[int, int] | None = None
+    bytes: int = 0
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -60,7 +62,7 @@ def _refreshed(said: Any) -> Result:
         said["release"],
         sum(stage["rows"] for stage in said["stages"] if stage["name"] == "join"),
         (window["start"], window["end"]) if window else None,
-        {"sequence": said["sequence"]},
+        figures={"sequence": said["sequence"]},
     )
 
 
@@ -95,7 +97,7 @@ def _copied(said: Any) -> Result:
         f"backup {number}, {size} bytes, the log up to offset {said['position']}",
         *(f"without {one}" for one in said["without"]),
     ]
-    return Result("ok", "; ".join(told), rows=said["files"], figures={"number": number, "bytes": size})
+    return Result("ok", "; ".join(told), rows=said["files"], bytes=size, figures={"number": number})
 
 
 OPERATIONS: Mapping[str, Operation] = {

@@ -11,7 +11,7 @@ from ratoon.domain.duration import duration
 from ratoon.domain.errors import Conflict, RatoonError
 from ratoon.jobs import alarms
 from ratoon.jobs.attempt import Attempt
-from ratoon.jobs.book import RECENT, STEP, Book
+from ratoon.jobs.book import STEP, Book
 from ratoon.jobs.due import Decision
 from ratoon.jobs.telling import Herald
 
@@ -54,18 +54,12 @@ class Worker:
 
     def look(self) -> None:
         """Start what is due and there is room for, and tell what is wrong."""
-        wrong: dict[str, str] = {}
         try:
-            known = self.book.notes.alarms()
-            for name, job in self.book.jobs.items():
-                decision = self.book.decided(name)
-                past = self.book.past(name)
-                wrong |= alarms.of_job(name, job, past, decision, alarms.known_missing(name, known))
+            decisions = {name: self.book.decided(name) for name in self.book.jobs}
+            wrong = alarms.of_all(self.book, self.alerts, decisions)
+            for name, decision in decisions.items():
                 if decision.slot and name not in self._running and len(self._running) < self.most:
                     self._begin(name, decision)
-            runs = self.book.notes.newest(RECENT)
-            for surface in {job.surface for job in self.book.jobs.values()}:
-                wrong |= alarms.of_surface(surface, self.alerts, runs, self.book.waiting(surface, runs), self.book.held(surface))
             self.book.notes.settle()
             if trouble := self.book.notes.trouble:
                 wrong["ledger"] = f"{trouble}: jobs run all the same, without a claim"

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Protocol
 
 from ratoon import durable
+from ratoon.domain.duration import duration
 from ratoon.domain.errors import UsageError
 from ratoon.events import forgetting as log
 from ratoon.features import forgetting as features
 from ratoon.keeping.erasing import erase, holds
 from ratoon.keeping.still import still
+from ratoon.ports import Files
 from ratoon.wiring import House
 
 
@@ -30,6 +32,13 @@ class Shown(Protocol):
 
     def forget(self, user_id: str) -> int:
         """Delete everything that was shown to one user; how many."""
+
+
+class Told(Protocol):
+    """The history of runs, which keeps what those that went wrong complained of."""
+
+    def forget(self, name: str) -> int:
+        """Take complaints out that name somebody; of how many runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Forgotten:
     left: tuple[Left, ...]
 
 
-def forget(house: House, user_id: str, shown: Shown, now: datetime, *, dry_run: bool = False) -> Forgotten:
+def forget(house: House, user_id: str, shown: Shown, told: Told, now: datetime, *, dry_run: bool = False) -> Forgotten:
     """Delete what a home holds of a user.
 
     Raises:
@@ -84,6 +93,7 @@ def forget(house: House, user_id: str, shown: Shown, now: datetime, *, dry_run: 
         theirs = log.events_of(events, user_id)
         done["quarantine"] = features.quarantined(folder / "quarantine", user_id, theirs, dry_run=dry_run)
         done["offline rows"] = features.offline(folder, user_id, dry_run=dry_run)
+        done["rows remembered of files"] = features.remembered(folder, user_id, dry_run=dry_run)
         done["states"] = features.folded(folder, user_id, [event_id for _, event_id in theirs], dry_run=dry_run)
         done["training examples"] = features.joined(folder, user_id, dry_run=dry_run)
         durable.fault_point("forget.files")
@@ -91,9 +101,11 @@ def forget(house: House, user_id: str, shown: Shown, now: datetime, *, dry_run: 
         durable.fault_point("forget.log")
         done["online rows"] = features.online(folder, user_id, dry_run=dry_run)
         done["refused rows of imports"] = sum(_imported(path, user_id, dry_run) for path in home.glob("quarantine/*.csv"))
+        done["unfinished work"] = sum(_unfinished(house, surface, dry_run) for surface in house.settings.surfaces)
     done["exposures"] = None if dry_run else shown.forget(user_id)
+    done["complaints of runs"] = None if dry_run else told.forget(user_id)
     if not dry_run:
-        for path in filter(None, (events, features.database(folder))):
+        for path in filter(None, (events, features.database(folder), home / "jobs.sqlite")):
             erase(path, needle)
     return Forgotten(user_id, dry_run, done, tuple(_left(house, user_id)))
 
@@ -110,13 +122,23 @@ def _imported(path: Path, user_id: str, dry_run: bool) -> int:
     return len(rows) - len(rest)
 
 
+def _unfinished(house: House, surface: str, dry_run: bool) -> int:
+    """What a refresh that died left of its model; how many files and folders. The next one starts from the log as it is then."""
+    checkpoints = sorted((house.home / "releases" / surface / "training").glob("*.checkpoint*"))
+    for path in () if dry_run else checkpoints:
+        path.unlink()
+    return len(checkpoints) + len(house.registry(surface).tidy(dry_run=dry_run))
+
+
 def _left(house: House, user_id: str) -> Iterable[Left]:
     learnt, policy = "until a full refresh is published (`ratoon refresh --scope full`), then ", house.settings.retention
     for surface in house.settings.surfaces:
         registry = house.registry(surface)
-        written = json.dumps(user_id).encode(), json.dumps(user_id, ensure_ascii=False).encode()
+        if (trial := registry.trials.begun()) and _named(registry.trials.load(registry.trials.release(trial)), user_id):
+            gone = "until `ratoon trial end`; once it is published, as any release"
+            yield Left(f"the release on trial of surface {surface!r}: a row of its user table", gone)
         for number, release in enumerate(registry.releases()):
-            if any(text in data for data in registry.load(release).values() for text in written):
+            if _named(registry.load(release), user_id):
                 gone = f"until `ratoon gc` lets go of it: it keeps the newest {policy.releases}"
                 where = f"release {release.sequence} of surface {surface!r}: a row of its user table"
                 yield Left(where, gone if number else learnt + gone)
@@ -127,5 +149,25 @@ def _left(house: House, user_id: str) -> Iterable[Left]:
     audit = house.home / "audit.jsonl"
     if audit.exists() and holds(audit, user_id.encode()):
         yield Left("audit.jsonl: who did what", "until whoever keeps that record takes it out; nothing here changes it")
+    yield from _beside(house)
     yield Left("what shared layers learnt from their events", "until a full refresh, which learns from the log as it is now")
     yield Left("backups made before", f"until {policy.backups} newer ones are made in the same folder")
+    yield Left("what servers, workers and cron have logged outside of the home", "until whoever keeps those logs lets go of them")
+
+
+def _beside(house: House) -> Iterable[Left]:
+    """Files that are packed in ways of their own, or half: what was downloaded, and what somebody died writing."""
+    if any(path.name != "index" for path in (house.home / "cache").glob("*")):
+        yield Left("cache/: data sets that were downloaded", "until the folder is deleted, which nothing misses")
+    if any(house.home.rglob(durable.UNFINISHED)):
+        kept = house.settings.retention.unfinished
+        yield Left(
+            "files that were never finished",
+            f"until `ratoon gc`, which deletes those older than {duration(kept.total_seconds())}",
+        )
+
+
+def _named(files: Files, user_id: str) -> bool:
+    """Whether a release knows somebody by name."""
+    written = json.dumps(user_id).encode(), json.dumps(user_id, ensure_ascii=False).encode()
+    return any(text in data for data in files.values() for text in written)

@@ -161,6 +161,10 @@ class FileRegistry:
         durable.fault_point("registry.pinned")
         return window
 
+    def pinned(self) -> Window | None:
+        """The window of a refresh that is at work, or died at it."""
+        return self._notes.pinned()
+
     def publish(self, release: Release, files: Files) -> Release:
         """Make `release` current, if `release.parent` still is; return it with its sequence.
 

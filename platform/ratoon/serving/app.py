@@ -52,6 +52,7 @@ def create_app(rooms: Rooms, shared: Shared | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with follower.running():
             yield
+        await rooms.refreshes.close()
         if exposures is not None:
             await run_in_threadpool(exposures.close)
         if rooms.tracing is not None:

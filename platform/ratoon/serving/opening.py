@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -23,6 +25,9 @@ from ratoon.serving.tracing import Tracing, otlp
 from ratoon.serving.trials import TrialSlot
 from ratoon.towers import open_towers
 from ratoon.wiring import House
+
+if TYPE_CHECKING:
+    from ratoon.jobs.book import Book
 
 Check = Callable[[Mapping[str, object]], object]
 
@@ -103,7 +108,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         posted_items=behind.posted_items,
         clock=house.accepted.now,
         apply_user_events=online.refresh,
-        refreshes=Refreshes(house.home / "refreshes", _wall),
+        refreshes=Refreshes(partial(_book, behind)),
         stored_features=online.stored,
         home=house.home,
         exposures=_exposures(house),
@@ -117,6 +122,12 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         poll_seconds=settings.serving.poll_seconds,
     )
     return create_app(rooms, among.shared if among else None)
+
+
+def _book(house: House) -> "Book":
+    from ratoon.jobs.book import opened  # SQLAlchemy: not for a server that nobody asks about runs
+
+    return opened(house, _wall)
 
 
 def _wall() -> datetime:

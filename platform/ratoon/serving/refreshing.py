@@ -1,122 +1,86 @@
-"""Refreshes that are asked for over the API: each is a process of its own, so that no answer waits for it."""
+"""Refreshes that are asked for over the API: each is a process of its own, so that no answer waits for it.
+
+They are runs like those of jobs, in the same ledger: a server tells of a worker's runs, and `ratoon runs` of a server's.
+"""
 
 import asyncio
-import json
 import logging
-import os
-import re
-import sys
-import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
-from ratoon import durable
-from ratoon.domain.errors import Conflict, StoreError
+from ratoon.domain.errors import RatoonError
 
-Status = Literal["running", "published", "refused", "skipped", "held", "failed"]
+if TYPE_CHECKING:
+    from ratoon.jobs.attempt import Attempt
+    from ratoon.jobs.book import Book, Shown
 
-KEPT = 200
-"""Runs that are remembered."""
-NICE = 19
-"""So that searches keep the processor."""
-LONGEST = 2_000
-"""Characters of what a run said that are kept."""
+LOOK = 0.1
+"""Seconds between two looks at a refresh that is under way."""
 
-_ID = re.compile("[0-9a-f]{32}")
+T = TypeVar("T")
 
 logger = logging.getLogger("ratoon.serving")
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshRun:
-    """One refresh; `report` is what `ratoon refresh --json` printed."""
-
-    id: str
-    surface: str
-    scope: str
-    status: Status
-    started: datetime
-    ended: datetime | None = None
-    detail: str = ""
-    report: dict[str, Any] | None = None
-
-
 class Refreshes:
-    """Starts refreshes, at most one of a surface at a time, and remembers them in a folder, for every process of a server."""
+    """Starts refreshes, at most one of a surface at a time whoever asks for it, and tells of all runs of the home.
 
-    def __init__(self, folder: Path, now: Callable[[], datetime], command: Callable[[str, str], list[str]] | None = None) -> None:
-        """Args: folder: where runs are remembered; now: the machine's clock; command: what runs for a surface and a scope."""
-        self._folder, self._now = folder, now
-        self._command = command or _command
-        self._running: dict[str, asyncio.Task[None]] = {}
+    All that speaks to the ledger is done by one thread, which lives as long as the server: a ledger that is locked holds up no
+    answer, and a run ends with the thread that began it.
+    """
 
-    async def start(self, surface: str, scope: str) -> RefreshRun:
-        """Begin one, and return without waiting for it; Conflict while one of the surface runs that was begun here."""
-        if surface in self._running:
-            raise Conflict(
-                f"surface {surface!r}",
-                expected="no refresh under way",
-                found="one",
-                fix="Wait for it: `/v1/runs/{id}` says how it goes.",
-            )
-        run = RefreshRun(uuid.uuid4().hex, surface, scope, "running", self._now())
-        self._keep(run)
-        process = await asyncio.create_subprocess_exec(
-            *self._command(surface, scope),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            preexec_fn=lambda: os.nice(NICE),
-        )
-        self._running[surface] = asyncio.create_task(self._ended(run, process))
-        return run
+    def __init__(self, open_book: Callable[[], "Book"]) -> None:
+        """Args: open_book: opens the ledger; called when a run is first asked for or about."""
+        self._open, self._opened = open_book, list["Book"]()
+        self._thread = ThreadPoolExecutor(1, "refreshes")
+        self._under_way: dict[asyncio.Task[None], Attempt] = {}
 
-    def get(self, run_id: str) -> RefreshRun | None:
-        """A run by its id; StoreError if what is remembered of it cannot be read."""
-        path = self._folder / f"{run_id}.json"
-        if not _ID.fullmatch(run_id) or not path.exists():
+    async def start(self, surface: str, scope: str) -> "Shown":
+        """Begin one, and return without waiting for it.
+
+        Raises:
+            Conflict: another refresh of the surface is at work, whoever began it.
+            StoreError: nobody could be told how it goes, because the ledger cannot be written to.
+        """
+        attempt = await self._there(lambda: self._book().asked(surface, scope))
+        watching = asyncio.create_task(self._watched(attempt))
+        self._under_way[watching] = attempt
+        watching.add_done_callback(self._under_way.pop)
+        return await self._there(lambda: self._book().shown(attempt.run))
+
+    async def get(self, run_id: str) -> "Shown | None":
+        """A run by its id, whoever began it; StoreError if the ledger cannot be read."""
+        if not (run_id.isascii() and run_id.isdigit() and len(run_id) < 19):
             return None
+
+        def look() -> "Shown | None":
+            run = self._book().ledger.get(int(run_id))
+            return run and self._book().shown(run)
+
+        return await self._there(look)
+
+    async def close(self) -> None:
+        """End those that are under way, and write that down."""
+        for attempt in self._under_way.values():
+            await self._there(attempt.stop)
+        await asyncio.gather(*self._under_way)
+        self._thread.shutdown()
+
+    async def _watched(self, attempt: "Attempt") -> None:
         try:
-            raw = json.loads(path.read_bytes())
-            moments = {name: raw[name] and datetime.fromisoformat(raw[name]) for name in ("started", "ended")}
-            return RefreshRun(**raw | moments)
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(
-                str(path), expected="a run", found=str(error), fix="Delete it: it is a record for people."
-            ) from error
+            while (run := await self._there(attempt.step)) is None:
+                await asyncio.sleep(LOOK)
+        except RatoonError as error:
+            logger.error("what became of run %s could not be found out: %s", attempt.run.id, error)
+            return
+        if run.status not in ("ok", "refused", "stopped"):
+            logger.error("surface %s: run %s %s: %s", run.surface, run.id, run.status, run.reason)
 
-    async def _ended(self, run: RefreshRun, process: asyncio.subprocess.Process) -> None:
-        said, complaint = await process.communicate()
-        del self._running[run.surface]
-        status, report = _outcome(process.returncode, said)
-        detail = _held_for(report) if status == "held" and report else complaint.decode(errors="replace").strip()[-LONGEST:]
-        self._keep(replace(run, status=status, ended=self._now(), detail=detail, report=report))
-        if status == "failed":
-            logger.error("surface %s: refresh %s failed with code %s: %s", run.surface, run.id, process.returncode, detail)
+    def _book(self) -> "Book":
+        if not self._opened:
+            self._opened.append(self._open())
+        return self._opened[0]
 
-    def _keep(self, run: RefreshRun) -> None:
-        durable.write(self._folder / f"{run.id}.json", json.dumps(asdict(run), default=datetime.isoformat).encode())
-        for old in sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)[:-KEPT]:
-            old.unlink(missing_ok=True)
-
-
-def _command(surface: str, scope: str) -> list[str]:
-    return [sys.executable, "-m", "ratoon", "refresh", "--surface", surface, "--scope", scope, "--json"]
-
-
-def _outcome(code: int | None, said: bytes) -> tuple[Status, dict[str, Any] | None]:
-    try:
-        report = json.loads(said)
-    except ValueError:
-        return "failed", None
-    if not isinstance(report, dict):
-        return "failed", None
-    outcome = report.get("outcome")
-    return (outcome if outcome in ("published", "refused", "skipped", "held") and code in (0, 3) else "failed"), report
-
-
-def _held_for(report: dict[str, Any]) -> str:
-    plan = report.get("plan")
-    return str(plan.get("reason", "")) if isinstance(plan, dict) else ""
+    async def _there(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -119,7 +119,7 @@ class Rooms:
         catch_up: brings online features up to the log where others moved them; called at each poll, once there is a release.
         feature_ages: (view, `offline` or `online`, seconds since its newest event time) of every view that has rows.
         stored_features: view -> when a user's newest event in it happened, and the features; None: they have expired.
-        refreshes: starts refreshes.
+        refreshes: starts refreshes, and tells of runs.
         home: where all state is, whose space is watched.
         exposures: takes down what was shown; None where nobody asks for it.
         keys: who may ask; None where nobody is asked who they are.

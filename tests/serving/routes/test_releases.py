@@ -1,7 +1,6 @@
 """Releases and refreshes over the API."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from ratoon.domain.errors import Conflict
+from ratoon.jobs.book import Shown
+from ratoon.jobs.run import ASKED
 from ratoon.registry import FileRegistry
 from ratoon.serving import create_app
-from ratoon.serving.refreshing import KEPT
 from tests.fakes.serving_world import Ask, World, asking, published
+from tests.fakes.work import book, job, publisher, reported, says
 
 Made = tuple[World, FileRegistry]
 
@@ -85,11 +87,10 @@ def test_a_known_release_is_not_told_again(ask: Ask) -> None:
     assert ask("GET", "/v1/releases/current", headers={"If-None-Match": '"x"'}).status_code == 200
 
 
-def _saying(report: object, code: int, gate: Path | None = None) -> list[str]:
-    """A command that waits for a file, says something as a refresh does, and ends."""
+def _saying(said: object, code: int = 0, gate: Path | None = None) -> list[str]:
+    """A program that waits for a file, says something as a refresh does, complains of its arguments, and ends."""
     wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n" if gate else ""
-    said = report if isinstance(report, str) else json.dumps(report)
-    return [sys.executable, "-c", f"{wait}import sys\nsys.stderr.write('about to end')\nprint({said!r})\nsys.exit({code})"]
+    return says(f"{wait}import sys\nsys.stderr.write(' '.join(sys.argv[1:]))\nprint({json.dumps(said)!r})\nsys.exit({code})")
 
 
 def _ended(ask: Ask, path: str) -> Any:
@@ -99,93 +100,91 @@ def _ended(ask: Ask, path: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("report", "code", "status"),
+    ("said", "code", "status", "verdict", "reason"),
     [
-        ({"outcome": "published", "scope": "rows"}, 0, "published"),
-        ({"outcome": "refused"}, 3, "refused"),
-        ({"outcome": "skipped"}, 0, "skipped"),
-        ({"outcome": "held", "plan": {"scope": "skip", "reason": "about to end"}}, 0, "held"),
-        ({"outcome": "published"}, 1, "failed"),
-        ({"outcome": "odd"}, 0, "failed"),
-        (["a list"], 0, "failed"),
-        ("no JSON", 0, "failed"),
-        ("", 5, "failed"),
+        (reported("published"), 0, "ok", "published", "five events"),
+        (reported("refused"), 3, "refused", "refused", "five events"),
+        (reported("held", "on hold: two is bad"), 0, "ok", "held", "on hold: two is bad"),
+        (reported("published"), 1, "failed", "", "refresh --surface default --json --scope rows"),
+        (["a list"], 0, "failed", "", "what it printed is not what `refresh` says: TypeError"),
     ],
 )
-def test_a_refresh_is_a_run_that_ends(tmp_path: Path, report: object, code: int, status: str) -> None:
-    """A refresh is a process of its own; its run says how it ended, with the report where there was one."""
-    asked: list[tuple[str, str]] = []
-
-    def command(surface: str, scope: str) -> list[str]:
-        asked.append((surface, scope))
-        return _saying(report, code)
-
-    world = World.at(tmp_path, command=command)
+def test_a_refresh_is_a_run_that_ends(tmp_path: Path, said: object, code: int, status: str, verdict: str, reason: str) -> None:
+    """A refresh is a process of its own; its run says how it ended and why, and stands in the ledger with the same fields."""
+    world = World.at(tmp_path, program=_saying(said, code))
     with asking(create_app(world.rooms)) as ask:
         begun = ask("POST", "/v1/refresh", json={"scope": "rows"})
         assert (begun.status_code, begun.json()["status"], begun.json()["ended"]) == (202, "running", None)
         assert begun.headers["Location"] == f"/v1/runs/{begun.json()['id']}"
         run = _ended(ask, begun.headers["Location"])
-    assert asked == [("default", "rows")]
-    assert (run["status"], run["detail"]) == (status, "about to end")
-    assert (run["report"] == report) is isinstance(report, dict)
+    assert (run["status"], run["verdict"], run["trigger"], run["job"]) == (status, verdict, "api", ASKED)
+    assert reason in run["reason"]
+    assert run["stderr"] == "refresh --surface default --json --scope rows"
     assert run["ended"] >= run["started"]
+    (kept,) = book(tmp_path, {}, []).ledger.newest(5)
+    assert run == Shown(kept, None).plain() | {"id": str(kept.id)}
     world.log.close()
 
 
-def test_a_refresh_that_is_on_hold_says_why(tmp_path: Path) -> None:
-    """What the process complained of is not the reason: that is what its plan says."""
-    report = {"outcome": "held", "plan": {"scope": "skip", "reason": "on hold: two is bad"}}
-    world = World.at(tmp_path, command=lambda *_: _saying(report, 0))
+def test_the_run_of_a_job_is_told(tmp_path: Path) -> None:
+    """What a worker or cron has run is found by its id, with what it cost; the next refresh is another run of the same list."""
+    (tmp_path / "events").write_text("7")
+    of = book(tmp_path, {"learn": job()}, publisher(tmp_path))
+    run = of.to_completion("learn", of.decided("learn"), lambda _: None)
+    world = World.at(tmp_path, program=_saying(reported("skipped")))
     with asking(create_app(world.rooms)) as ask:
-        run = _ended(ask, ask("POST", "/v1/refresh", json={}).headers["Location"])
-    assert (run["status"], run["detail"]) == ("held", "on hold: two is bad")
+        told = ask("GET", f"/v1/runs/{run.id}").json()
+        assert (told["job"], told["trigger"], told["verdict"], told["window"]) == ("learn", "schedule", "published", [0, 7])
+        assert told["cpu_seconds"] == run.cpu_seconds > 0
+        assert told == of.shown(run).plain() | {"id": str(run.id)}
+        asked = ask("POST", "/v1/refresh", json={}).json()
+        assert asked["id"] == str(run.id + 1)
+        _ended(ask, f"/v1/runs/{asked['id']}")
     world.log.close()
 
 
 def test_one_refresh_at_a_time(tmp_path: Path) -> None:
-    """While a surface's refresh runs, another one is a 409; once it has ended, it can be asked for again."""
+    """While a surface's refresh runs, another one is a 409, and a worker waits; once it has ended, it can be asked for again."""
     gate = tmp_path / "go on"
-    world = World.at(tmp_path, command=lambda *_: _saying({"outcome": "skipped"}, 0, gate))
+    world = World.at(tmp_path, program=_saying(reported("skipped"), gate=gate))
+    of = book(tmp_path, {"learn": job()}, says("pass"))
     with asking(create_app(world.rooms)) as ask:
         first = ask("POST", "/v1/refresh", json={})
         second = ask("POST", "/v1/refresh", json={})
         assert (second.status_code, second.json()["code"]) == (409, "conflict")
+        with pytest.raises(Conflict, match="expected nobody at work on releases of default"):
+            of.begun("learn", of.decided("learn"))
         gate.touch()
-        assert _ended(ask, first.headers["Location"])["status"] == "skipped"
+        assert _ended(ask, first.headers["Location"])["verdict"] == "skipped"
         again = ask("POST", "/v1/refresh", json={})
         assert again.status_code == 202
         _ended(ask, again.headers["Location"])
     world.log.close()
 
 
-@pytest.mark.parametrize("run_id", ["0" * 32, "..%2Frefreshes", "x" * 256, "%F0%9F%8E%AC", "a b"])
+def test_a_refresh_ends_with_its_server(tmp_path: Path) -> None:
+    """A server that is told to end takes its refresh along and writes that down: nobody waits for a lease to run out."""
+    world = World.at(tmp_path, program=_saying(reported("published"), gate=tmp_path / "never"))
+    with asking(create_app(world.rooms)) as ask:
+        run = ask("POST", "/v1/refresh", json={}).json()
+    ended = book(tmp_path, {}, []).ledger.get(int(run["id"]))
+    assert ended is not None
+    assert (ended.status, ended.reason) == ("stopped", "its worker was asked to end")
+    world.log.close()
+
+
+@pytest.mark.parametrize("run_id", ["1", "0" * 32, "..%2Frefreshes", "x" * 256, "%F0%9F%8E%AC", "a b", "%D9%A3"])
 def test_a_run_that_never_was_is_not_found(ask: Ask, run_id: str) -> None:
     """No id leads anywhere but to runs."""
     answer = ask("GET", f"/v1/runs/{run_id}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_a_damaged_run_is_ours(tmp_path: Path) -> None:
-    """What is remembered of a run and cannot be read is a 503, not an answer."""
-    world = World.at(tmp_path)
-    (tmp_path / "refreshes").mkdir(exist_ok=True)
-    (tmp_path / "refreshes" / f"{'a' * 32}.json").write_text("{")
+def test_a_ledger_that_cannot_be_used_is_ours(tmp_path: Path) -> None:
+    """A run that nobody could follow is not begun, and one that cannot be read is no answer: both are a 503."""
+    (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 100)
+    world = World.at(tmp_path, program=_saying(reported("published")))
     with asking(create_app(world.rooms)) as ask:
-        answer = ask("GET", f"/v1/runs/{'a' * 32}")
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-    world.log.close()
-
-
-def test_old_runs_are_forgotten(tmp_path: Path) -> None:
-    """So many runs are remembered, and no more."""
-    folder = tmp_path / "refreshes"
-    folder.mkdir()
-    for number in range(KEPT + 5):
-        (folder / f"{number:032x}.json").write_text("{}")
-    world = World.at(tmp_path, command=lambda *_: _saying({"outcome": "skipped"}, 0))
-    with asking(create_app(world.rooms)) as ask:
-        path = ask("POST", "/v1/refresh", json={}).headers["Location"]
-        assert _ended(ask, path)["status"] == "skipped"
-    assert len(list(folder.glob("*.json"))) == KEPT
+        for answer in (ask("POST", "/v1/refresh", json={}), ask("GET", "/v1/runs/1")):
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     world.log.close()

@@ -23,6 +23,8 @@ from ratoon.features.views import View
 HASH = "ratoon_row_hash"
 """The column of `row_hashes`, in sidecars and in deltas."""
 
+PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
+
 LEAST_BYTES = 256 << 20
 """Sidecars of vanished files may use this much, or as much as those of the present files if that is more."""
 
@@ -110,7 +112,7 @@ class Sidecars:
         """Remember the rows (`Read.rows`) of a content."""
         # Arrow's own format: hashes do not compress, and writing Parquet took longer than hashing the rows.
         columns, sink = rows.select(self._columns).combine_chunks(), pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, columns.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        with pa.ipc.new_file(sink, columns.schema, options=PACKED) as writer:
             writer.write_table(columns)
         durable.write(self._path(digest), sink.getvalue().to_pybytes())
 

@@ -157,19 +157,48 @@ class ReleasesAnswer(BaseModel):
 
 
 class RunAnswer(BaseModel):
-    """A refresh that was asked for here."""
+    """A run of the ledger, whoever began it; `ratoon runs show ID --json` says the same."""
 
     id: str
+    job: str = Field(description="As ratoon.toml names it; `(asked for)` where somebody asked a server for it.")
+    do: str = Field(description="What is done, such as `refresh`, `full` or `backup`.")
     surface: str
-    scope: str
-    status: Literal["running", "published", "refused", "skipped", "held", "failed"] = Field(
-        description="`refused`: the gate found it worse than what is served; `skipped`: there was nothing to learn; `held`: "
-        "refreshing is on hold, after a rollback until `ratoon resume`, or while a release is on trial; `detail` says which."
+    lane: str = Field(description="Runs of one lane never overlap.")
+    slot: str = Field(description="What it answers: a time of its schedule, the data that asked for it, or who did.")
+    trigger: Literal["schedule", "data", "hand", "backfill", "api"]
+    at: datetime = Field(description="When it was due.")
+    since: datetime = Field(description="Where the data interval begins that ends at `at`.")
+    attempt: int = Field(description="1 for the slot's first.")
+    status: Literal["running", "ok", "refused", "blocked", "wrong", "failed", "killed", "timeout", "stopped", "lost"] = Field(
+        description="`refused`: the gate found it worse than what is served; `blocked`: the data are wrong; `wrong`: the "
+        "configuration is; `stopped`: whoever ran it was asked to end; `lost`: nobody heard of it for too long."
     )
+    owner: str = Field(description="Host and process that runs it.")
+    lease: datetime = Field(description="A run that nobody has heard of until then is taken for lost.")
     started: datetime
+    version: str = Field(description="Of the program, with a digest of its code.")
     ended: datetime | None
-    detail: str = Field(description="What it found, for people.")
-    report: dict[str, JsonValue] | None = Field(description="Plan, verdict, seconds and rows per stage, once it has ended.")
+    code: int | None = Field(description="Of its process; negative for a signal.")
+    verdict: str = Field(
+        description="What came of it: `published`, `refused`, `skipped` (there was nothing to do), `held` (refreshing is on hold "
+        "after a rollback, or while a release is on trial), `tried`, or `ok`; empty where it did not get so far."
+    )
+    reason: str = Field(description="Why, for people.")
+    release: str = Field(description="What it made or left current.")
+    record: int = Field(description="The number that `ratoon report` draws it by; 0 without one.")
+    rows: int
+    window: list[int] | None = Field(description="The log's offsets it covered, first exclusive.")
+    seconds: float
+    cpu_seconds: float
+    max_rss: int = Field(description="The most bytes of memory that it had.")
+    bytes: int = Field(description="Of what it made.")
+    cost: float = Field(description="Of its CPU seconds, by `[costs] cpu_hour` when it ended.")
+    parent: str = Field(description="The release that it started from.")
+    stderr: str = Field(description="The end of what it complained of.")
+    figures: dict[str, float]
+    refresh: dict[str, JsonValue] | None = Field(
+        description="What a refresh kept of itself: plan, verdict, losses, seconds and rows per stage."
+    )
 
 
 class Seen(BaseModel):

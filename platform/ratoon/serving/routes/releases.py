@@ -1,7 +1,6 @@
 """Routes about releases: which there are, which is served, and how to get another one."""
 
-from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path
 from fastapi.concurrency import run_in_threadpool
@@ -13,10 +12,12 @@ from ratoon.serving.bodies.answers import ReleaseAnswer, ReleasesAnswer, RunAnsw
 from ratoon.serving.bodies.fields import Id
 from ratoon.serving.bodies.requests import ActivateRequest, RefreshRequest
 from ratoon.serving.problems import Unknown, documented
-from ratoon.serving.refreshing import RefreshRun
 from ratoon.serving.rendering import encoded
 from ratoon.serving.rooms import Rooms
 from ratoon.serving.routes.surfaces import asked, slot_of, surface_of
+
+if TYPE_CHECKING:
+    from ratoon.jobs.book import Shown
 
 RELEASE = Annotated[
     str, Path(min_length=4, max_length=64, pattern="^[0-9a-f]+$", description="A release's id, or its beginning.")
@@ -56,7 +57,9 @@ class Releases:
             summary="Refresh now",
             responses=documented(400, 404, 409, 413, 415, 422, 503),
         )
-        routes.add_api_route("/runs/{run_id}", self.run, summary="How a refresh goes", responses=documented(404, 422, 503))
+        routes.add_api_route(
+            "/runs/{run_id}", self.run, response_model=RunAnswer, summary="How a run goes", responses=documented(404, 422, 503)
+        )
         return routes
 
     async def current(
@@ -94,14 +97,17 @@ class Releases:
         """Begin a refresh; `/v1/runs/{id}` says how it goes."""
         surface_of(self._rooms, surface)
         run = await self._rooms.refreshes.start(surface, body.scope)
-        return Response(_run(run), 202, {"Location": f"/v1/runs/{run.id}"}, "application/json")
+        return Response(encoded(_run(run)), 202, {"Location": f"/v1/runs/{run.run.id}"}, "application/json")
 
-    async def run(self, run_id: Annotated[Id, Path(description="As `/v1/refresh` gave it.")]) -> RunAnswer:
-        """Say how a refresh goes that was asked for here."""
-        run = await run_in_threadpool(self._rooms.refreshes.get, run_id)
+    async def run(
+        self, run_id: Annotated[Id, Path(description="As `/v1/refresh` gave it, or as `ratoon runs list` has it.")]
+    ) -> Response:
+        """Tell all that is kept of a run, whoever began it: a server, a worker, or a person."""
+        run = await self._rooms.refreshes.get(run_id)
         if run is None:
-            raise Unknown("run_id", expected="a run that was begun here", found=repr(run_id), fix="`/v1/refresh` begins one.")
-        return RunAnswer(**asdict(run))
+            fix = "`/v1/refresh` begins one; `ratoon runs list` lists them."
+            raise Unknown("run_id", expected="a run that is kept", found=repr(run_id), fix=fix)
+        return Response(encoded(_run(run)), media_type="application/json")
 
 
 def told(release: Release, *, current: bool) -> ReleaseAnswer:
@@ -121,5 +127,5 @@ def told(release: Release, *, current: bool) -> ReleaseAnswer:
     )
 
 
-def _run(run: RefreshRun) -> bytes:
-    return encoded(asdict(run))
+def _run(run: "Shown") -> dict[str, Any]:
+    return run.plain() | {"id": str(run.run.id)}

@@ -65,9 +65,9 @@ class AsyncOperating(AsyncSending):
         return await self._send(Call("POST", "/v1/refresh", RunAnswer.read, False, body=said(scope=scope)), options)
 
     async def run(self, run_id: str, **options: Unpack[OnSurface]) -> RunAnswer:
-        """How a refresh goes.
+        """How a run goes.
 
-        Say how a refresh goes that was asked for here.
+        Tell all that is kept of a run, whoever began it: a server, a worker, or a person.
 
         Raises:
             Invalid, NotFound, TooManyRequests, Unavailable: see `ratoon.client.errors`.
