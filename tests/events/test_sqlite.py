@@ -67,7 +67,7 @@ def test_loading_is_all_or_nothing(log: SqliteEventLog, known: list[str]) -> Non
 
 def test_one_id_twice_is_not_loaded(log: SqliteEventLog) -> None:
     """Two events with one id in what fills an empty log are an error, and nothing is stored."""
-    with pytest.raises(DataError, match=r"events\.event_id: expected another id for each event, found UNIQUE .*; nothing was"):
+    with pytest.raises(DataError, match=r"events\.event_id: expected another id for each event, found 'a' twice.*; nothing was"):
         log.load([batch(event("a")), batch(event("a", item_id="i2"))])
     assert (log.end(), log.append(batch(event("a"))).num_rows) == (0, 1)
 

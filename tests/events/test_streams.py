@@ -2,6 +2,7 @@
 
 import time
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import redis
 
 from ratoon.domain.errors import StoreError
 from ratoon.events.streams import StreamEventLog
+from ratoon.events.trimming import arrived
 from tests.fakes.events import START, batch, event
 from tests.fakes.valkey import valkey
 
@@ -33,10 +35,15 @@ def test_servers_share_one_log(tmp_path: Path) -> None:
             time.sleep(0.01)
         assert one.read(0).equals(two.read(0))
         assert one.read(0).column("event_id").to_pylist() == ["e0", "both", "e1", "e2", "e3", "e4", "e5"]
-        dropped = 0
+        assert one.trim(START).entries == 0  # nothing has arrived before that
+        later, dropped = START + timedelta(hours=1), 0
         while dropped < 5 and time.monotonic() < until:
-            dropped += one.trim()
+            would = one.trim(later, dry_run=True)
+            done = one.trim(later)
+            assert (done.entries >= would.entries, done.size > 0) == (True, done.entries > 0)
+            dropped += done.entries
         assert dropped == 5
+        assert one.trim(later).entries == 0
         two.append(batch(event("later")))
         assert two.end() == 8
         with pytest.raises(StoreError, match="expected event 1, found"):
@@ -73,3 +80,24 @@ def test_without_its_server_a_copy_answers_and_takes_nothing(tmp_path: Path) -> 
         with pytest.raises(StoreError, match="a Redis-protocol server that can be used"):
             log.append(batch(event("b")))
         assert (log.seen("u1"), log.end()) == (["i1"], 1)
+
+
+def test_a_copy_that_is_behind_keeps_what_it_lacks(tmp_path: Path) -> None:
+    """What one copy has not got stays in the stream and is said to be held by it; a moment between arrivals parts them."""
+    with valkey(**SAFE) as url, closing(redis.Redis.from_url(url)) as server:
+        moment = [START]
+        with closing(StreamEventLog(tmp_path / "events.sqlite", "wall", lambda: moment[0], url)) as log:
+            for number in range(6):
+                moment[0] = START + timedelta(days=number)
+                log.append(batch(event(f"e{number}", event_timestamp=START)))
+            assert [arrived(log, START + timedelta(days=day, hours=12)) for day in range(-1, 7)] == [0, 1, 2, 3, 4, 5, 6, 6]
+            server.xgroup_create("ratoon:events", "gone", id="2-0")
+            until = time.monotonic() + 20
+            while (done := log.trim(START + timedelta(days=3), dry_run=True)).held != ("gone", 2) and time.monotonic() < until:
+                time.sleep(0.01)
+            assert (done.entries, done.upto) == (2, 2)
+            server.xgroup_destroy("ratoon:events", "gone")
+            while (done := log.trim(START + timedelta(days=3))).held and time.monotonic() < until:
+                time.sleep(0.01)
+            assert [int(name.partition(b"-")[0]) for name, _ in server.xrange("ratoon:events")] == [4, 5, 6]
+            assert log.read(0).num_rows == 6

@@ -103,3 +103,66 @@ def test_a_clock_that_goes_back_doubles_no_arrival(tmp_path: Path) -> None:
         present[0] -= timedelta(hours=1)
         log.append(batch(event("b", event_timestamp=present[0])))
         assert log.read(0).column("created_timestamp").to_pylist() == [START, START + timedelta(microseconds=1)]
+
+
+def test_whoever_is_done_is_back_before_the_turn_after_the_next() -> None:
+    """Threads that come again and again share turns: with eight of them there are far fewer turns than batches."""
+    turns_had = list[int]()
+
+    def work(tickets: list[Ticket]) -> None:
+        turns_had.append(len(tickets))
+        threading.Event().wait(0.002)
+        for one in tickets:
+            one.logged = one.events
+
+    turns = Turns(work, rows=1000, size=2**20)  # type: ignore[arg-type]  # a list is what it gets
+
+    def come() -> None:
+        for _ in range(20):
+            turns.do(Ticket(batch(event("e")), False))
+
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(turns_had) == 160
+    assert len(turns_had) < 80
+
+
+def test_somebody_who_was_interrupted_leaves_the_turn_to_others() -> None:
+    """Interrupted while they wait, or just when it is their turn, their batch is gone from the queue and the next one works."""
+    begun, go, done = threading.Event(), threading.Event(), list[str]()
+
+    def work(tickets: list[Ticket]) -> None:
+        begun.set()
+        go.wait(20)
+        for one in tickets:
+            one.logged = one.events
+
+    class Interrupted(Ticket):
+        def wait(self) -> None:
+            super().wait()
+            raise KeyboardInterrupt
+
+    turns = Turns(work, rows=1000, size=2**20)  # type: ignore[arg-type]  # a list is what it gets
+
+    def come(kind: type[Ticket]) -> None:
+        try:
+            turns.do(kind(batch(event("e")), False))
+            done.append("done")
+        except KeyboardInterrupt:
+            done.append("interrupted")
+
+    threads = [threading.Thread(target=come, args=(kind,)) for kind in (Ticket, Interrupted, Ticket)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        begun.wait(20)
+        while turns._waiting_rows < number:
+            threading.Event().wait(0.001)
+    go.set()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(done) == ["done", "done", "interrupted"]
+    assert turns.do(Ticket(batch(event("e")), False)).num_rows == 1
+    assert turns._waiting_rows == turns._waiting_size == 0

@@ -1,6 +1,8 @@
 """What is needed stays, whatever happens in between; what is not needed goes, once."""
 
 import os
+import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,8 @@ from ratoon.keeping.clearing import Clearing, clear
 from ratoon.registry import FileRegistry
 from ratoon.wiring import House
 from tests.fakes import processes
+from tests.fakes.events import batch, event
+from tests.fakes.valkey import valkey
 from tests.registry.releases import content, published, release
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -159,3 +163,22 @@ def test_mapped_indexes_that_nobody_needs(empty: House) -> None:
     aged(folder / "a.ivf.sha256", 1)
     assert [(one.what, one.name) for one in cleared(empty).cleared] == [("mapped index", "cache/index/a.ivf")]
     assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_the_stream_lets_go_of_what_every_server_has(tmp_path: Path) -> None:
+    """With `[retention] stream` its old entries go, a dry run says how many and of what size, and the log keeps all events."""
+    with valkey(appendonly="yes", appendfsync="always") as url:
+        stream = f'[events]\nstore = "redis"\nurl = "{url}"\n\n[retention]\nstream = "7 d"\n'
+        (tmp_path / "ratoon.toml").write_text(f'[clock]\nmode = "log"\n\n{stream}')
+        house = House(config.load(tmp_path / "ratoon.toml", environment={}))
+        with closing(house.log) as log:
+            for days in (30, 20, 10, 1):
+                log.append(batch(event(f"e{days}", event_timestamp=NOW - days * DAY)))
+            policy, until = house.settings.retention.policy, time.monotonic() + 20
+            while not (would := cleared(house, policy, dry_run=True)).cleared or would.skipped:
+                assert time.monotonic() < until
+            assert [(one.what, one.name) for one in would.cleared] == [("entries of the stream", "3 up to offset 3")]
+            assert would.cleared[0].size > 0
+            assert cleared(house, policy).cleared == would.cleared
+            assert cleared(house, policy).cleared == ()
+            assert log.read(0).num_rows == 4

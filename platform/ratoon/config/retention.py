@@ -1,7 +1,7 @@
 """The section of ratoon.toml that says what is kept, and how long. What was shown has a section of its own, `exposures`."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -33,8 +33,11 @@ class Retention(Section):
     checkpoints: Span = Field(timedelta(days=7), description="How long the checkpoint of a training that died is kept.")
     unfinished: Span = Field(timedelta(days=1), description="How long a file is kept that was never finished.")
     backups: int = Field(14, ge=1, description="Newest backups in a folder.")
+    stream: Span | Literal["never"] = Field(
+        "never", description="How long events stay in the stream of `[events] store = redis`, once every server has them."
+    )
 
     @property
     def policy(self) -> retention.Retention:
         """The same for those who clear."""
-        return retention.Retention(**self.model_dump())
+        return retention.Retention(**{**self.model_dump(), "stream": None if self.stream == "never" else self.stream})

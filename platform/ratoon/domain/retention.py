@@ -19,6 +19,7 @@ class Retention:
         checkpoints: how long the checkpoint of a training that died waits to be gone on from.
         unfinished: how long a file that was never finished is left alone: whoever writes it may still live.
         backups: how many of the newest backups in one folder.
+        stream: how long events stay in the stream that servers share, once each has them; None for ever.
     """
 
     releases: int
@@ -26,6 +27,7 @@ class Retention:
     checkpoints: timedelta
     unfinished: timedelta
     backups: int
+    stream: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

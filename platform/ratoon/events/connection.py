@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ratoon.domain.errors import StoreError
+from ratoon.domain.event import LOG_SCHEMA
+from ratoon.events import ids
 from ratoon.events.items import note_all, noted
 from ratoon.events.sums import SUMS
 
-FORMAT = 2
-"""Written into the file (`user_version`); a file with a greater number is not touched. In format 1 there was no tail."""
+FORMAT = 3
+"""Written into the file (`user_version`); a file with a greater number is not touched. In format 1 there was no tail, in
+format 2 no table `ids`: such files are brought up to date when they are opened."""
 BUSY_MS = 10_000
 """How long to wait for another process that is writing."""
 MAPPED = 2**40
@@ -32,13 +35,12 @@ COLUMNS = """
     created_timestamp INTEGER NOT NULL
 """
 """Of `events`, and of `tail`, where events wait for their indexes."""
-_TABLES = (f"CREATE TABLE IF NOT EXISTS events ({COLUMNS})", f"CREATE TABLE tail ({COLUMNS})", *SUMS)
+_EVENTS = f"CREATE TABLE IF NOT EXISTS events ({COLUMNS})"
 INDEXES = {
-    "by_id": "UNIQUE INDEX by_id ON events (event_id)",
     "of_user": 'INDEX of_user ON events (user_id, "offset", kind, item_id) WHERE user_id IS NOT NULL',
     "of_item": 'INDEX of_item ON events (item_id, "offset", kind) WHERE item_id IS NOT NULL',
     "by_time": "INDEX by_time ON events (event_timestamp)",
-    "interactions": """INDEX interactions ON events ("offset", item_id) WHERE kind = 'interaction'""",
+    "interactions": """INDEX interactions ON events ("offset") WHERE kind = 'interaction'""",
     # The newest of a rare type are found among however many others: a server asks at every look.
     "of_type": """INDEX of_type ON events (type, "offset") WHERE kind = 'interaction' AND type IS NOT NULL""",
     "removals": """INDEX removals ON events ("offset", item_id) WHERE kind = 'remove'""",
@@ -115,14 +117,29 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
         with db:
             db.execute("BEGIN IMMEDIATE")
             # Another process may have made the tables while this one waited for its turn.
-            if db.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
-                for table in _TABLES:
-                    db.execute(table)
+            if (found := db.execute("PRAGMA user_version").fetchone()[0]) < FORMAT:
+                db.execute(_EVENTS)
+                _renew(db, found)
                 db.execute(f"PRAGMA user_version = {FORMAT}")
             for index in _missing(db):
                 db.execute(f"CREATE {index}")
             if not noted(db):
                 note_all(db)
+
+
+def _renew(db: sqlite3.Connection, found: int) -> None:
+    """Give a file of an earlier format, or an empty one, the tables that it lacks; what waited in its tail is sorted in."""
+    names = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
+    if found < 2:
+        for statement in SUMS:
+            db.execute(statement)
+    else:
+        db.execute(f'INSERT INTO events ({names}) SELECT {names} FROM tail ORDER BY "offset"')
+        db.execute("DROP TABLE tail")
+    db.execute("DROP INDEX IF EXISTS by_id")
+    for statement in (f"CREATE TABLE tail ({COLUMNS}, hash INTEGER NOT NULL)", ids.TABLE):
+        db.execute(statement)
+    ids.note_all(db)
 
 
 def _missing(db: sqlite3.Connection) -> list[str]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ratoon.durable import fault_point
-from ratoon.events import tail
+from ratoon.events import ids, tail
 from ratoon.events.connection import connect, failures
 
 FORGOTTEN = "forgotten"
@@ -60,6 +60,7 @@ def _emptied(db: sqlite3.Connection, user_id: str, arrival: int) -> int:
     with db:
         db.execute("BEGIN IMMEDIATE")
         tail.settle(db)
+        ids.drop(db, db.execute(_OF_USER, (user_id,)).fetchall())
         gone = db.execute(_EMPTIED, (user_id,)).rowcount
         if gone:
             db.execute(_TOLD, (arrival,))

@@ -19,20 +19,24 @@ from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.events.arrival import Clock
 from ratoon.events.connection import connect, failures, mapped
+from ratoon.events.ids import hashed
 from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types, without_offsets
 from ratoon.events.items import CATALOGUE
 from ratoon.events.met import Met
 from ratoon.events.popular import Popular
-from ratoon.events.rows import table_of
+from ratoon.events.rows import CHUNK, marks, table_of
 from ratoon.events.sums import WITHIN, verify
 from ratoon.events.tail import NAMES, Reader
 from ratoon.events.turns import LIMITS, Limits, Ticket, Turns, fitting
 from ratoon.events.validate import validated
-from ratoon.events.writing import CHUNK, EPOCH, NEWEST, Writer, marks
+from ratoon.events.writing import EPOCH, NEWEST, Writer
 
 _READ = f'SELECT {NAMES} FROM logged WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
 _HISTORY = f"""SELECT {NAMES} FROM logged WHERE "offset" > ? AND "offset" <= ? AND {{key}} IN ({{ids}})
 ORDER BY {{key}}, event_timestamp, event_id"""
+_KNOWN = f"""
+SELECT {NAMES} FROM main.events WHERE "offset" IN (SELECT "offset" FROM ids WHERE hash IN ({{marks}})) AND event_id IN ({{marks}})
+UNION ALL SELECT {NAMES} FROM newest WHERE event_id IN ({{marks}})"""
 _NEWEST = NEWEST.format(tail="newest")
 _OLDER = f"""
 SELECT {NAMES} FROM logged WHERE (event_timestamp, "offset") < (?, ?) ORDER BY event_timestamp DESC, "offset" DESC LIMIT ?"""
@@ -153,9 +157,13 @@ class SqliteEventLog:
 
     def known(self, event_ids: Sequence[str]) -> pa.Table:
         """The events with these ids that it has (LOG_SCHEMA), in no order."""
-        chunks = [event_ids[start : start + CHUNK] for start in range(0, len(event_ids), CHUNK)]
-        found = (self._select(f"SELECT {NAMES} FROM logged WHERE event_id IN ({marks(chunk)})", *chunk) for chunk in chunks)
-        return table_of([row for rows in found for row in rows])
+        hashes, found = hashed(pa.array(event_ids, pa.string())), list[tuple[Any, ...]]()
+        for start in range(0, len(event_ids), CHUNK // 3):
+            chunk = slice(start, start + CHUNK // 3)
+            found += self._select(
+                _KNOWN.format(marks=marks(event_ids[chunk])), *hashes[chunk], *event_ids[chunk], *event_ids[chunk]
+            )
+        return table_of(found)
 
     def read(self, after: int, upto: int | None = None) -> pa.Table:
         """Acknowledged events with after < offset <= upto, by offset (LOG_SCHEMA).
@@ -166,8 +174,9 @@ class SqliteEventLog:
         last = _ALL if upto is None else upto
         with self._reading, failures(self._path):
             rows, sums = self._reader.select((_READ, (after, last)), (WITHIN, (after, last, after)))
-        verify(self._path, rows, sums)
-        return table_of(rows)
+        logged = table_of(rows)
+        verify(self._path, logged, rows, sums)
+        return logged
 
     def end(self) -> int:
         """The newest acknowledged offset; 0 when there is none."""

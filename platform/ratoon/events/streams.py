@@ -30,6 +30,7 @@ from ratoon.domain.errors import Overloaded, StoreError
 from ratoon.events.arrival import Clock
 from ratoon.events.connection import failures
 from ratoon.events.sqlite import SqliteEventLog
+from ratoon.events.trimming import Trimmed, trim
 from ratoon.events.turns import LIMITS, Limits, Ticket
 from ratoon.events.writing import answer
 
@@ -176,15 +177,10 @@ class StreamEventLog(SqliteEventLog):
                 continue
             self._closed.wait(0.5)
 
-    def trim(self) -> int:
-        """Drop from the stream what every copy has; how many entries. The copies keep everything."""
+    def trim(self, before: datetime, *, dry_run: bool = False) -> Trimmed:
+        """Drop from the stream what arrived before a moment and every copy has. The copies keep everything."""
         with self._named():
-            groups: Any = self._client.xinfo_groups(NAME)
-            least = min((int(group["last-delivered-id"].partition(b"-")[0]) for group in groups), default=0)
-            # The newest one stays: it says where the stream ends.
-            newest: Any = self._client.xrevrange(NAME, count=1)
-            least = min(least, int(newest[0][0].partition(b"-")[0])) if newest else 0
-            return int(str(self._client.xtrim(NAME, minid=f"{least}-0", approximate=False)))
+            return trim(self._client, NAME, self, before, dry_run=dry_run)
 
     def _check_safe(self) -> None:
         if self._may_lose:

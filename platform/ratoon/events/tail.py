@@ -9,19 +9,30 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from ratoon.domain.event import LOG_SCHEMA
+from ratoon.events import ids
 from ratoon.events.connection import COLUMNS, INDEXES
 from ratoon.events.items import note
+from ratoon.events.rows import marks, rows_of
 
 NAMES = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
-INSERT = f"INSERT INTO tail ({NAMES}) VALUES ({', '.join('?' * len(LOG_SCHEMA.names))})"
 END = """SELECT max(coalesce((SELECT max("offset") FROM tail), 0), coalesce((SELECT max("offset") FROM main.events), 0))"""
 ENDS = """SELECT (SELECT min("offset") FROM tail), (SELECT max("offset") FROM tail)"""
+
+
+def put(db: sqlite3.Connection, logged: pa.Table) -> None:
+    """Add events of the log (LOG_SCHEMA and `hash`), the next ones, inside of a transaction."""
+    said = logged.select([name for name in logged.column_names if logged.column(name).null_count < logged.num_rows])
+    names = ", ".join(f'"{name}"' for name in said.column_names)
+    db.executemany(f"INSERT INTO tail ({names}) VALUES ({marks(said.column_names)})", rows_of(said))
 
 
 def settle(db: sqlite3.Connection) -> None:
     """Sort the tail in, inside of a transaction."""
     db.execute(f'INSERT INTO main.events ({NAMES}) SELECT {NAMES} FROM tail ORDER BY "offset"')
+    db.execute(ids.SETTLE)
     db.execute("DELETE FROM tail")
     note(db)
 
@@ -44,6 +55,13 @@ class Ids:
         self._first, self._last = first, last or 0
         return self._ids
 
+    def add(self, event_ids: Sequence[str], last: int) -> None:
+        """The one connection has put these into the tail, up to the offset `last`, since `known` was asked."""
+        if self._first is None:
+            self._first = last - len(event_ids) + 1
+        self._ids.update(event_ids)
+        self._last = last
+
 
 class Reader:
     """A connection that sees the log as one table, `logged`. For one thread at a time."""
@@ -56,6 +74,7 @@ class Reader:
         self._end = 0
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute(f"CREATE TEMP TABLE newest ({COLUMNS})")
+        db.execute("CREATE INDEX temp.newest_by_id ON newest (event_id)")
         for index in INDEXES.values():
             db.execute(f"CREATE {index.replace('INDEX ', 'INDEX temp.newest_').replace('ON events', 'ON newest')}")
         db.execute(f"CREATE TEMP VIEW logged AS SELECT {NAMES} FROM main.events UNION ALL SELECT {NAMES} FROM temp.newest")

@@ -45,17 +45,37 @@ class Ticket:
         backfill: see `SqliteEventLog.append`.
         logged: what was new of it, once it is on disk.
         wrong: why it is not.
+        leads: whether it is for its thread to work.
     """
 
     def __init__(self, events: pa.Table, backfill: bool) -> None:
         self.events, self.backfill = events, backfill
-        self.size = events.nbytes
+        self.size = events.get_total_buffer_size()
         self.logged: pa.Table | None = None
         self.wrong: BaseException | None = None
+        self.leads = False
+        self._call = threading.Lock()
+        self._call.acquire()
+
+    @property
+    def done(self) -> bool:
+        """Whether it is known what became of it."""
+        return self.logged is not None or self.wrong is not None
+
+    def call(self) -> None:
+        """Wake whoever waits: it is done, or it is their turn to work."""
+        self._call.release()
+
+    def wait(self) -> None:
+        """Wait to be called."""
+        self._call.acquire()
 
 
 class Turns:
-    """Threads that append: the first one works for all who wait.
+    """Threads that append: the first one works for all who wait, and then calls one of those who came meanwhile.
+
+    Whoever is done is called by name, so that they are back with their next batch before the turn after this one begins: were
+    they to find out by taking the turn itself, most turns would have a batch or two.
 
     Args:
         work: makes batches of one kind durable, in order, and fills in each one's `logged`.
@@ -66,7 +86,7 @@ class Turns:
         self._work, self._rows, self._size = work, rows, size
         self._waiting: deque[Ticket] = deque()
         self._waiting_rows = self._waiting_size = 0
-        self._guard, self._turn = threading.Lock(), threading.Lock()
+        self._guard, self._busy = threading.Lock(), False
 
     def do(self, ticket: Ticket) -> pa.Table:
         """Wait until a batch is on disk; what was new of it.
@@ -74,21 +94,53 @@ class Turns:
         Raises:
             Overloaded: too much waits; nothing was stored.
         """
-        self._admit(ticket)
-        with self._turn:
-            while ticket.logged is None and ticket.wrong is None:
-                lot = self._next()
-                try:
-                    self._work(lot)
-                except BaseException as wrong:  # noqa: BLE001  # raised again, to everybody who waits
-                    for one in lot:
-                        one.wrong = wrong
+        if not self._admit(ticket):
+            try:
+                ticket.wait()
+            except BaseException:
+                self._withdraw(ticket)
+                raise
+        if not ticket.done:
+            self._lead()
         if ticket.wrong is not None:
             raise ticket.wrong
         assert ticket.logged is not None
         return ticket.logged
 
-    def _admit(self, ticket: Ticket) -> None:
+    def _lead(self) -> None:
+        """Work for whoever waits, the caller first among them, then let the next one do so."""
+        lot = self._next()
+        try:
+            self._work(lot)
+        except BaseException as wrong:  # noqa: BLE001  # raised again, to everybody who waits
+            for one in lot:
+                one.wrong = wrong
+        finally:
+            for one in lot[1:]:
+                one.call()
+            with self._guard:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].call()
+        else:
+            self._busy = False
+
+    def _withdraw(self, ticket: Ticket) -> None:
+        """Somebody was interrupted while they waited, perhaps just called to work."""
+        with self._guard:
+            if ticket not in self._waiting:
+                return
+            self._waiting.remove(ticket)
+            self._waiting_rows -= ticket.events.num_rows
+            self._waiting_size -= ticket.size
+            if ticket.leads:
+                self._hand_over()
+
+    def _admit(self, ticket: Ticket) -> bool:
+        """Let a batch wait; whether its thread has to work, as none does."""
         with self._guard:
             rows, size = self._waiting_rows + ticket.events.num_rows, self._waiting_size + ticket.size
             if self._waiting and (rows > self._rows or size > self._size):
@@ -100,6 +152,8 @@ class Turns:
                 )
             self._waiting.append(ticket)
             self._waiting_rows, self._waiting_size = rows, size
+            free, self._busy = not self._busy, True
+            return free
 
     def _next(self) -> list[Ticket]:
         with self._guard:

@@ -13,11 +13,12 @@ import pyarrow as pa
 from ratoon.domain.errors import DataError, Overloaded
 from ratoon.domain.event import LOG_SCHEMA, TIME
 from ratoon.durable import fault_point
-from ratoon.events import items, sums, tail
+from ratoon.events import ids, items, sums, tail
 from ratoon.events.arrival import Clock, arrivals
 from ratoon.events.connection import INDEXES, connect, mapped
+from ratoon.events.hashing import of_texts
 from ratoon.events.mark import Mark
-from ratoon.events.rows import rows_of
+from ratoon.events.rows import CHUNK, marks, rows_of
 from ratoon.events.turns import Limits, Ticket
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,9 +40,7 @@ NEWEST = """
 SELECT max(newest) FROM (
     SELECT max(event_timestamp) AS newest FROM main.events UNION ALL SELECT max(event_timestamp) FROM {tail}
 )"""
-CHUNK = 900  # older SQLite takes at most 999 parameters
-_KNOWN = "SELECT event_id FROM main.events WHERE event_id IN ({marks})"
-_LOAD = tail.INSERT.replace("INTO tail", "INTO main.events")
+_LOAD = f"INSERT INTO main.events ({tail.NAMES}) VALUES ({marks(LOG_SCHEMA.names)})"
 
 
 class Writer:
@@ -60,7 +59,7 @@ class Writer:
         self.db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self.db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._ids = tail.Ids()
-        self._written: object = None
+        self._written: tuple[list[str], int] | None = None
         self._mark = Mark(path.with_name(f"{path.name}-end"))
         self._mark.check(path, lambda: self._end(self.db)[0])
 
@@ -91,11 +90,11 @@ class Writer:
 
     def insert(self, db: sqlite3.Connection, logged: pa.Table) -> None:
         """Put events of the log (LOG_SCHEMA), the next ones, into the tail, inside of a transaction."""
-        rows = rows_of(logged)
-        db.executemany(tail.INSERT, rows)
-        sums.note(db, rows)
-        if rows:
-            self._written = rows[-1][-1]
+        if logged.num_rows:
+            hashes = of_texts(logged.column("event_id").combine_chunks())
+            tail.put(db, logged.append_column("hash", pa.array(hashes.view(np.int64))))
+            sums.note(db, logged, hashes)
+            self._written = logged.column("event_id").to_pylist(), logged.column("offset")[-1].as_py()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -104,8 +103,9 @@ class Writer:
         with self.db as db:
             db.execute("BEGIN IMMEDIATE")
             yield db
-        if isinstance(self._written, int):
-            self._mark.write(self._written)
+        if self._written is not None:
+            self._ids.add(*self._written)
+            self._mark.write(self._written[1])
 
     def apply(self, first: int, logged: pa.Table) -> None:
         """Take over events that were acknowledged elsewhere (LOG_SCHEMA, offsets from `first` on), where they are not here."""
@@ -128,10 +128,12 @@ class Writer:
         with _loading(self.db) as empty:
             for events in batches:
                 kept = None if empty else unknown(self.db, events, self._ids.known(self.db))
-                rows = rows_of(self._dated(events if kept is None else events.take(kept), backfill=True))
-                self.db.executemany(_LOAD, rows)
-                sums.note(self.db, rows)
-                new += len(rows)
+                logged = self._dated(events if kept is None else events.take(kept), backfill=True)
+                self.db.executemany(_LOAD, rows_of(logged))
+                sums.note(self.db, logged)
+                if not empty:
+                    ids.put(self.db, logged.column("event_id"), logged.column("offset").to_pylist())
+                new += logged.num_rows
             items.note(self.db)
             fault_point("events.before_commit")
         fault_point("events.after_commit")
@@ -202,21 +204,18 @@ def unknown(db: sqlite3.Connection, events: pa.Table, tailed: set[str]) -> pa.Ar
     Args:
         tailed: the ids of the events in the tail.
     """
-    ids = events.column("event_id").to_pylist()
-    fresh = set(ids)
+    asked = events.column("event_id").to_pylist()
+    fresh = set(asked)
     known = fresh & tailed
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        known.update(event_id for (event_id,) in db.execute(_KNOWN.format(marks=marks(chunk)), chunk))
-    if not known and len(fresh) == len(ids):
+    offsets = ids.candidates(db, ids.hashed(events.column("event_id")))
+    for start in range(0, len(offsets), CHUNK):
+        chunk = offsets[start : start + CHUNK]
+        found = db.execute(f'SELECT event_id FROM main.events WHERE "offset" IN ({marks(chunk)})', chunk)
+        known |= fresh.intersection(event_id for (event_id,) in found)
+    if not known and len(fresh) == len(asked):
         return None
-    first = {event_id: place for place, event_id in reversed(list(enumerate(ids)))}
+    first = {event_id: place for place, event_id in reversed(list(enumerate(asked)))}
     return pa.array(sorted(place for event_id, place in first.items() if event_id not in known), pa.int64())
-
-
-def marks(values: Sequence[object]) -> str:
-    """Places for parameters."""
-    return ", ".join("?" * len(values))
 
 
 @contextmanager
@@ -238,14 +237,20 @@ def _loading(db: sqlite3.Connection) -> Iterator[bool]:
             for name in INDEXES if empty else ():
                 db.execute(f"DROP INDEX IF EXISTS {name}")
             yield empty
-            for index in INDEXES.values() if empty else ():
-                db.execute(f"CREATE {index}")
-    except sqlite3.IntegrityError as error:
+            if empty:
+                _indexed(db)
+    finally:
+        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+
+
+def _indexed(db: sqlite3.Connection) -> None:
+    ids.note_all(db)
+    if (event_id := ids.twice(db)) is not None:
         raise DataError(
             "events.event_id",
             expected="another id for each event",
-            found=str(error),
+            found=f"{event_id!r} twice",
             fix="Correct the ids and load again; nothing was stored.",
-        ) from error
-    finally:
-        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        )
+    for index in INDEXES.values():
+        db.execute(f"CREATE {index}")

@@ -30,8 +30,9 @@ class Cleared:
     """One thing that was deleted, or would be.
 
     Attributes:
-        what: `release`, `left of a crash`, `run`, `checkpoint`, `unfinished file`, `mapped index` or `exposures`.
-        name: of a release `<surface> <sequence> <id>`, else its path in the home; of exposures how many.
+        what: `release`, `left of a crash`, `run`, `checkpoint`, `unfinished file`, `mapped index`, `entries of the stream` or
+            `exposures`.
+        name: of a release `<surface> <sequence> <id>`, else its path in the home; of exposures and entries how many.
         size: bytes; 0 where nobody knows.
     """
 
@@ -74,6 +75,9 @@ def clear(house: House, policy: Retention, shown: Shown, now: datetime, *, dry_r
             skipped.append(f"runs and checkpoint of surface {surface!r}: {busy.found}")
     cleared += _unfinished(house.home, now - policy.unfinished, dry_run)
     cleared += _mapped(house, dry_run)
+    if house.settings.events.store == "redis" and policy.stream is not None:
+        trimmed, held = _stream(house, now - policy.stream, dry_run)
+        cleared, skipped = [*cleared, *trimmed], [*skipped, *held]
     keep = house.settings.exposures.keep
     if keep is not None and not dry_run and (gone := shown.expire(keep)):
         cleared.append(Cleared("exposures", str(gone), 0))
@@ -124,6 +128,17 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.stat()
     except FileNotFoundError:
         return None
+
+
+def _stream(house: House, before: datetime, dry_run: bool) -> tuple[list[Cleared], list[str]]:
+    """What servers need no longer of the stream they share, and who keeps the rest; each has all events in its own copy."""
+    from ratoon.events.streams import StreamEventLog
+
+    assert isinstance(house.log, StreamEventLog)
+    done = house.log.trim(before, dry_run=dry_run)
+    cleared = [Cleared("entries of the stream", f"{done.entries} up to offset {done.upto}", done.size)] if done.entries else []
+    held = [f"newer entries of the stream: copy {done.held[0]} has come to offset {done.held[1]}"] if done.held else []
+    return cleared, held
 
 
 def _mapped(house: House, dry_run: bool) -> Iterator[Cleared]:
