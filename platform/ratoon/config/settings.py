@@ -9,22 +9,22 @@ from pathlib import Path
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from ratoon.config.jobs import Alerts, Job, check
+from ratoon.config.plan import Drift, Plan
 from ratoon.config.retention import Retention
 from ratoon.config.sections import (
     Clock,
-    Drift,
     Events,
     Exposures,
     Gate,
     Index,
     Paths,
-    Plan,
     Section,
     Serving,
     Surface,
     Tracing,
     Training,
     Trial,
+    mistakes,
 )
 from ratoon.domain.errors import UsageError
 from ratoon.places import CONFIG, config_file, home
@@ -112,11 +112,10 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
-        mistakes = [f"{'.'.join(map(str, one['loc']))}: {one['msg']} (found {one['input']!r})" for one in error.errors()]
         raise UsageError(
             str(file),
             expected="valid settings",
-            found="; ".join(mistakes),
+            found="; ".join(mistakes(error)),
             fix="Correct these; the shipped ratoon.toml lists every setting.",
         ) from error
     state = home(environment, file, settings.paths.home)
