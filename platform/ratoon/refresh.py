@@ -36,6 +36,7 @@ from ratoon.workshop import (
     Workshop,
     catalogue,
     drifts,
+    early,
     embed,
     lesson,
     opened,
@@ -46,7 +47,7 @@ from ratoon.workshop import (
     settle,
     signals,
     start,
-    waiting,
+    written,
 )
 
 
@@ -65,10 +66,8 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
     """
     with shop.registry.lease():
         current = shop.registry.current()
-        if reason := shop.registry.held():
-            return _report(shop, watch, "held", current, RefreshPlan("skip", f"on hold: {reason}"))
-        if (trial := shop.registry.trials.running()) is not None:
-            return _report(shop, watch, "held", current, RefreshPlan("skip", trial.told()))
+        if reason := _held(shop):
+            return _report(shop, watch, "held", current, RefreshPlan("skip", reason))
         if terms is not None and current is None:
             raise UsageError(
                 "--trial",
@@ -79,7 +78,7 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
         with watch.stage("ingest") as rows:
             rows.count = shop.features.ingest()
         window = shop.features.window(current.window if current else None)
-        if current and scope is None and (reason := shop.plan.waits(waiting(shop, window, current))):
+        if current and scope is None and (reason := early(shop, window, current)):
             return _report(shop, watch, "skipped", current, RefreshPlan("skip", reason, waits=True))
         window = shop.registry.pin(replace(window, left_out=shop.registry.left_out()))
         try:
@@ -87,6 +86,7 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
             if task.plan.scope == "skip":
                 shop.registry.unpin()
                 return _report(shop, watch, "skipped", current, task.plan, task)
+            task = _learning(shop, task)
             made = _make(shop, watch, task)
             if not made.verdict.publish and task.plan.instead:
                 task = _instead(task, task.plan.instead, made.verdict.reasons)
@@ -105,6 +105,26 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
                 shop.registry.trials.begin(release, files, terms)
                 shop.registry.unpin()  # the next refresh looks at the present, whatever becomes of this one
         return _report(shop, watch, "published" if terms is None else "tried", current, task.plan, task, made)
+
+
+def considered(shop: Workshop, watch: Stopwatch) -> tuple[Task, str]:
+    """What a refresh would do now, and why it would not even look; nothing is pinned, learnt, published or kept.
+
+    What is new is ingested, as any command does that looks at features.
+    """
+    current = shop.registry.current()
+    with watch.stage("ingest") as rows:
+        rows.count = shop.features.ingest()
+    window = replace(shop.features.window(current.window if current else None), left_out=shop.registry.left_out())
+    return _task(shop, watch, window, current, None), _held(shop)
+
+
+def _held(shop: Workshop) -> str:
+    """Why nothing may be made at present; empty if something may."""
+    if reason := shop.registry.held():
+        return f"on hold: {reason}"
+    trial = shop.registry.trials.running()
+    return trial.told() if trial is not None else ""
 
 
 def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | None, scope: Scope | None) -> Task:
@@ -136,11 +156,16 @@ def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | N
         seen=seen,
         policy=replace(shop.plan, drift=shop.gate.drift),
     )
-    past = shop.features.past(window) if plan.scope in ("dense", "full") else delta.interactions.slice(0, 0)
     last = current.taught if current and plan.scope in STILL else window.end
     if current and plan.scope == "index":
         window = current.window  # nothing of this one is learnt: it goes on waiting
-    return Task(plan, window, schema, delta, past, parent, asked, said, live, record, drifted, last)
+    past = delta.interactions.slice(0, 0)
+    return Task(plan, seen, window, schema, delta, past, parent, asked, said, live, record, drifted, last)
+
+
+def _learning(shop: Workshop, task: Task) -> Task:
+    """The task with all of the past, where it is learnt from or told of."""
+    return replace(task, past=shop.features.past(task.window)) if task.plan.scope in ("dense", "full") else task
 
 
 def _instead(task: Task, plan: RefreshPlan, reasons: Sequence[str]) -> Task:
@@ -243,19 +268,12 @@ def _released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -
         metric=pair.towers.metric,
         schema_hash=task.schema.hash,
         seed=shop.seed,
-        written_items=_written(task, current),
+        written_items=written(task, current),
         files=hashes,
         space=current.vector_space if current and task.plan.scope in STILL else "",
         taught=task.taught,
     )
     return release, files
-
-
-def _written(task: Task, current: Release | None) -> tuple[str, ...]:
-    """The items that the next refresh may write again."""
-    if task.plan.scope == "index" and current:
-        return current.written_items
-    return task.delta.changed_items if task.plan.scope == "rows" else ()
 
 
 def _report(

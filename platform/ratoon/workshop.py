@@ -82,6 +82,7 @@ class Task:
     """What one run works on; all of the past under `dense` and `full` only.
 
     Attributes:
+        seen: what the plan was made from.
         asked: the window's interactions as questions: those that the parent is scored on, and the gate's.
         said: what the parent answered to them; None without a parent.
         live: what was popular at every moment that is asked about.
@@ -90,6 +91,7 @@ class Task:
     """
 
     plan: RefreshPlan
+    seen: Signals
     window: Window
     schema: TowerSchema
     delta: FeatureDelta
@@ -118,6 +120,12 @@ def waiting(shop: Workshop, window: Window, current: Release) -> Signals:
     arrived = shop.log.read(start, min(window.end, start + shop.plan.least)).column("created_timestamp")
     waited = (now - pc.min(arrived).as_py()).total_seconds() if len(arrived) else 0.0
     return Signals(window.end - start, max(0.0, waited), window.end, current.taught)
+
+
+def early(shop: Workshop, window: Window, current: Release) -> str:
+    """Why what waits is not even worth looking at yet; empty if it is."""
+    changed = shop.features.schema().hash != current.schema_hash
+    return "" if changed else shop.plan.waits(waiting(shop, window, current))
 
 
 def signals(
@@ -244,6 +252,13 @@ def relaid(shop: Workshop, task: Task, parent: Pair) -> Pair:
     pair = Pair({name: data for name, data in parent.model.items() if name not in old}, parent.towers, index, parent.upto)
     settle(shop, task, pair)
     return pair
+
+
+def written(task: Task, current: Release | None) -> tuple[str, ...]:
+    """The items that the next refresh may write again."""
+    if task.plan.scope == "index" and current:
+        return current.written_items
+    return task.delta.changed_items if task.plan.scope == "rows" else ()
 
 
 def settle(shop: Workshop, task: Task, pair: Pair) -> None:
