@@ -32,7 +32,7 @@ def backtest(
 
     Each policy refreshes a home of its own under a temporary folder (TMPDIR); the home itself is only read.
     """
-    from ratoon.bench.backtests import Day, history, page, replay, told
+    from ratoon.bench.backtests import history, page, replay, told
 
     known = config.policies([*policies, *(more or [])])
     house = open_house()
@@ -40,21 +40,14 @@ def backtest(
     if data is not None and not data.is_dir():
         fix = "Name a folder in a layout that the README describes, or leave it out."
         raise UsageError("--data", expected="a folder", found=str(data), fix=fix)
-    found: list[Day] = []
     with tempfile.TemporaryDirectory(prefix="ratoon-backtest-") as scratch, bars() as shown:
         task = shown.add_task("reading history", total=1.0)
+
+        def tell(what: str, share: float) -> None:
+            shown.update(task, description=what, completed=share)
+
         past = history(data or house.log, days, Path(scratch))
-        folder = Path(scratch, "homes")
-        folder.mkdir()
-        for day in replay(
-            folder,
-            house.settings,
-            surface,
-            past,
-            known,
-            lambda what, share: shown.update(task, description=what, completed=share),
-        ):
-            found.append(day)
+        found = list(replay(Path(scratch, "homes"), house.settings, surface, past, known, tell))
     figures = told(found)
     if picture is not None:
         durable.write(picture.absolute(), page(found, figures).encode())
