@@ -153,7 +153,7 @@ CASES: list[tuple[str, PlanPolicy, Signals, Scope, str]] = [
     ("items came and went", PlanPolicy(), seen(record=Record(churned=25)), "dense", "25% of the items came or went since"),
     ("fewer did", PlanPolicy(), seen(record=Record(churned=24)), "rows", "2 interactions"),
     ("the index is worn, and rows mend it", PlanPolicy(), seen(index_recall=0.8), "rows", "2 interactions"),
-    ("the index is worn, too few wait", PlanPolicy(least=200), seen(1, index_recall=0.8), "index", "the index returns 0.800"),
+    ("and time mends nothing", PlanPolicy(least=200), seen(1, index_recall=0.8), "skip", "fewer than 200 events wait"),
     ("rows are within the budget", PlanPolicy(budget=112.0), seen(costs=COSTS), "rows", "2 interactions"),
     ("rows are not", PlanPolicy(budget=111.9), seen(costs=COSTS), "skip", "rows has to wait (2 interactions"),
     ("what has never run may", PlanPolicy(budget=91.0), seen(drifts=(DRIFT,), costs=COSTS), "full", DRIFTED),
@@ -174,12 +174,11 @@ def test_what_is_found_decides(policy: PlanPolicy, found: Signals, scope: Scope,
 
 @pytest.mark.parametrize(("policy", "found"), [case[1:3] for case in CASES], ids=[case[0] for case in CASES])
 def test_what_is_asked_for_is_done(policy: PlanPolicy, found: Signals) -> None:
-    """Whatever is found, a scope that is asked for is the scope, and a log without anything new asks at most for the index."""
+    """Whatever is found, a scope that is asked for is the scope, and where nothing is new nothing is done."""
     for forced in ("skip", "index", "rows", "dense", "full"):
         assert decide(SOME, has_parent=True, schema_changed=False, seen=found, policy=policy, forced=forced).scope == forced
     still = decide(EMPTY, has_parent=True, schema_changed=False, seen=found, policy=policy)
-    worn = policy.scope == "auto" and found.index_recall is not None
-    assert (still.scope, still.waits) == ("index" if worn else "skip", False)
+    assert still == RefreshPlan("skip", "nothing changed since the current release")
 
 
 def test_what_waits_for_time_says_so() -> None:
@@ -201,11 +200,14 @@ def test_columns_beside_the_items_do_not_wait() -> None:
 
 @pytest.mark.parametrize("scope", ["dense", "full"])
 def test_what_is_refused_gives_way_to_rows(scope: Scope) -> None:
-    """What the plan chose beyond rows has rows to fall back on; what was asked for has not."""
+    """What the plan chose beyond rows has rows to fall back on, unless they would be refused, too; what was asked for has not."""
     found = seen(grown=250) if scope == "dense" else seen(drifts=(DRIFT,))
     rows = decide(SOME, has_parent=True, schema_changed=False)
     assert decide(SOME, has_parent=True, schema_changed=False, seen=found).instead == rows
     assert decide(SOME, has_parent=True, schema_changed=False, seen=found, forced=scope).instead is None
+    strict = PlanPolicy(drift=DriftPolicy(warn=0.1, full=1.0, refuse=5.0))
+    far = decide(SOME, has_parent=True, schema_changed=False, seen=seen(grown=250, drifts=(DRIFT,)), policy=strict)
+    assert (far.scope, far.instead) == ("full", None)
 
 
 @given(
@@ -220,17 +222,19 @@ def test_what_is_refused_gives_way_to_rows(scope: Scope) -> None:
 def test_the_explanation_is_the_decision(
     waiting: int, waited: float, grown: int, churned: int, index: float | None, least: int, budget: float
 ) -> None:
-    """Of everything that is looked at the strongest that asks for something is what is done, unless too little or too much."""
+    """The strongest of what anything asks for is done where it is affordable, and less only where it says that it is not."""
     policy = PlanPolicy(least=least, budget=budget)
     found = seen(waiting, waited, grown, record=Record(churned=churned), index_recall=index, costs=COSTS)
     plan = decide(SOME, has_parent=True, schema_changed=False, seen=found, policy=policy)
     asked = {one.scope for one in weighed(found, policy) if one.reason}
-    if plan.waits:
-        assert plan.scope in ("skip", "index")
-        return
-    strongest = next((scope for scope in ("full", "dense", "rows") if scope in asked), "rows")
-    held = "index" if not asked & {"rows"} and waiting and "index" in asked else strongest
-    assert plan.scope in (strongest, held) or "has to wait" in plan.reason
+    wanted = next((scope for scope in ("full", "dense", "rows") if scope in asked), "rows" if not waiting else "skip")
+    if policy.waits(found):
+        assert (plan.scope, plan.waits, "rows" in asked) == ("skip", True, False)
+    elif plan.scope != wanted:
+        assert f"{wanted} has to wait" in plan.reason
+        assert COSTS.spent + (COSTS.estimate(wanted, waiting) or 0.0) > budget
+    else:
+        assert COSTS.spent + (COSTS.estimate(plan.scope, waiting) or 0.0) <= budget
 
 
 def test_a_retrain_that_was_asked_for_has_to_win() -> None:

@@ -78,7 +78,8 @@ class PlanPolicy:
         fallen: the share of recall or of the ranking on new interactions that must have been lost for certain.
         churn: the share of the items that came or went since they learnt, at which they learn again.
         bulk: what waits as a multiple of what was learnt, from which on it is learnt together with it, from nothing.
-        index_recall: the share of the exact answers below which the index is laid out anew.
+        index_recall: the share of the exact answers below which the index is laid out anew where nothing more can be done: `rows`
+            mend it anyway, and what is written into it is all that wears it.
         budget: CPU seconds of a day. What would exceed them gives way to what does not, and is made good when there is room.
         full: what `full` learns from: all of history from nothing (`scratch`), its newer half from nothing (`window`), or all of
             it once more on top of the release before (`warm`), where the feature services are the same.
@@ -192,19 +193,17 @@ def decide(
     if schema_changed:
         drifted = _asking(_drift(seen, policy), "full") if forced is None else ""
         return RefreshPlan("full", drifted) if drifted else RefreshPlan("dense", GAINED)
-    idle = delta.is_empty and not reshown
-    if idle and forced is None:
-        low = _asking(found, "index")
-        return RefreshPlan("index", low) if low else RefreshPlan("skip", "nothing changed since the current release")
+    if delta.is_empty and not reshown and forced is None:
+        return RefreshPlan("skip", "nothing changed since the current release")
     rows = _rows(delta, recent_items, reshown)
     if forced is not None or policy.scope == "rows":
         return rows
     if policy.scope != "auto":
         return RefreshPlan(policy.scope, f"the policy's scope is {policy.scope}", instead=rows)
     if not reshown and (reason := policy.waits(seen)):
-        low = _asking(found, "index")
-        return RefreshPlan("index", low) if low else RefreshPlan("skip", reason, waits=True)
-    return _afforded(_strongest(found, rows), rows, found, seen, policy)
+        return RefreshPlan("skip", reason, waits=True)
+    hopeless = policy.drift.beyond(policy.drift.refuse, seen.drifts)  # rows would be refused for the same drift
+    return _afforded(_strongest(found, rows, None if hopeless else rows), rows, found, seen, policy)
 
 
 def _rows(delta: FeatureDelta, recent_items: tuple[str, ...], reshown: tuple[str, ...]) -> RefreshPlan:
@@ -218,10 +217,10 @@ def _asking(found: Sequence[Finding], scope: Scope) -> str:
     return next((one.reason for one in found if one.scope == scope and one.reason), "")
 
 
-def _strongest(found: Sequence[Finding], rows: RefreshPlan) -> RefreshPlan:
+def _strongest(found: Sequence[Finding], rows: RefreshPlan, instead: RefreshPlan | None) -> RefreshPlan:
     for scope in ("full", "dense"):
         if reason := _asking(found, scope):
-            return RefreshPlan(scope, reason, instead=rows)
+            return RefreshPlan(scope, reason, instead=instead)
     return rows
 
 
