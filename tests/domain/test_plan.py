@@ -192,12 +192,6 @@ def test_what_waits_for_time_says_so() -> None:
     assert PlanPolicy("dense", least=200).waits(seen(1)) == ""
 
 
-def test_columns_beside_the_items_do_not_wait() -> None:
-    """When other columns are to be shown that is done at once, however few events wait."""
-    plan = decide(SOME, has_parent=True, schema_changed=False, reshown=("a",), seen=seen(1), policy=PlanPolicy(least=200))
-    assert plan.scope == "rows"
-
-
 @pytest.mark.parametrize("scope", ["dense", "full"])
 def test_what_is_refused_gives_way_to_rows(scope: Scope) -> None:
     """What the plan chose beyond rows has rows to fall back on, unless they would be refused, too; what was asked for has not."""

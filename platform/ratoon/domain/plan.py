@@ -200,7 +200,7 @@ def decide(
         return rows
     if policy.scope != "auto":
         return RefreshPlan(policy.scope, f"the policy's scope is {policy.scope}", instead=rows)
-    if not reshown and (reason := policy.waits(seen)):
+    if reason := policy.waits(seen):
         return RefreshPlan("skip", reason, waits=True)
     hopeless = policy.drift.beyond(policy.drift.refuse, seen.drifts)  # rows would be refused for the same drift
     return _afforded(_strongest(found, rows, None if hopeless else rows), rows, found, seen, policy)
