@@ -17,31 +17,38 @@ from ratoon.domain import popularity, quality
 from ratoon.domain.delta import part
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.evolution import effect
+from ratoon.domain.labels import Untaught
 from ratoon.domain.plan import RefreshPlan, Scope, decide
 from ratoon.domain.quality import Answers, Record
 from ratoon.domain.release import Release, release_id
 from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
 from ratoon.domain.schema import SCHEMA, TowerSchema
+from ratoon.domain.signals import Signals
 from ratoon.domain.trial import Terms
 from ratoon.domain.window import Window
 from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline
 from ratoon.ports import Files
 from ratoon.workshop import (
     PROFILE,
+    STILL,
     Made,
     Task,
     Workshop,
     catalogue,
     drifts,
+    early,
     embed,
     lesson,
     opened,
     prior,
     profile,
+    relaid,
     remembering,
     served,
     settle,
+    signals,
     start,
+    written,
 )
 
 
@@ -60,10 +67,8 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
     """
     with shop.registry.lease():
         current = shop.registry.current()
-        if reason := shop.registry.held():
-            return _report(shop, watch, "held", current, RefreshPlan("skip", f"on hold: {reason}"))
-        if (trial := shop.registry.trials.running()) is not None:
-            return _report(shop, watch, "held", current, RefreshPlan("skip", trial.told()))
+        if reason := _held(shop):
+            return _report(shop, watch, "held", current, RefreshPlan("skip", reason))
         if terms is not None and current is None:
             raise UsageError(
                 "--trial",
@@ -74,12 +79,15 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
         with watch.stage("ingest") as rows:
             rows.count = shop.features.ingest()
         window = shop.features.window(current.window if current else None)
+        if current and scope is None and (reason := early(shop, window, current)):
+            return _report(shop, watch, "skipped", current, RefreshPlan("skip", reason, waits=True))
         window = shop.registry.pin(replace(window, left_out=shop.registry.left_out()))
         try:
             task = _task(shop, watch, window, current, scope)
             if task.plan.scope == "skip":
                 shop.registry.unpin()
                 return _report(shop, watch, "skipped", current, task.plan, task)
+            task = _learning(shop, task)
             made = _make(shop, watch, task)
             if not made.verdict.publish and task.plan.instead:
                 task = _instead(task, task.plan.instead, made.verdict.reasons)
@@ -100,6 +108,26 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
         return _report(shop, watch, "published" if terms is None else "tried", current, task.plan, task, made)
 
 
+def considered(shop: Workshop, watch: Stopwatch) -> tuple[Task, str]:
+    """What a refresh would do now, and why it would not even look; nothing is pinned, learnt, published or kept.
+
+    What is new is ingested, as any command does that looks at features.
+    """
+    current = shop.registry.current()
+    with watch.stage("ingest") as rows:
+        rows.count = shop.features.ingest()
+    window = replace(shop.features.window(current.window if current else None), left_out=shop.registry.left_out())
+    return _task(shop, watch, window, current, None), _held(shop)
+
+
+def _held(shop: Workshop) -> str:
+    """Why nothing may be made at present; empty if something may."""
+    if reason := shop.registry.held():
+        return f"on hold: {reason}"
+    trial = shop.registry.trials.running()
+    return trial.told() if trial is not None else ""
+
+
 def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | None, scope: Scope | None) -> Task:
     with watch.stage("join") as rows:
         schema = shop.features.schema()
@@ -114,6 +142,8 @@ def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | N
         said = answers(parent, asked, shop.gate.k, live) if parent else None
         rng = np.random.default_rng([shop.seed, window.end, 1])
         record = recorded(shop.log, parent, asked, said, window.start, rng) if parent and said is not None else Record()
+        record = replace(record, churned=record.churned + len(delta.new_items) + len(delta.removed_items))
+        seen = signals(shop, window, current, parent, asked, record, drifted) if current and parent else Signals()
         rows.count = len(asked)
     differs = effect(TowerSchema.from_json(parent.model[SCHEMA].decode()), schema) if parent else "same"
     plan = decide(
@@ -123,13 +153,20 @@ def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | N
         gained=differs == "gained",
         recent_items=current.written_items if current else (),
         reshown=tuple(shop.log.catalogue(window.end)) if differs == "shown" else (),
-        drift=next(iter(shop.gate.drift.beyond(shop.gate.drift.full, drifted)), None),
-        aged=shop.plan.aged(current.taught if current else 0, window.end, record),
         forced=scope,
+        seen=seen,
+        policy=replace(shop.plan, drift=shop.gate.drift),
     )
-    past = shop.features.past(window) if plan.scope in ("dense", "full") else delta.interactions.slice(0, 0)
-    last = current.taught if current and plan.scope == "rows" else window.end
-    return Task(plan, window, schema, delta, past, parent, asked, said, live, record, drifted, last)
+    last = current.taught if current and plan.scope in STILL else window.end
+    if current and plan.scope == "index":
+        window = current.window  # nothing of this one is learnt: it goes on waiting
+    past = delta.interactions.slice(0, 0)
+    return Task(plan, seen, window, schema, delta, past, parent, asked, said, live, record, drifted, last)
+
+
+def _learning(shop: Workshop, task: Task) -> Task:
+    """The task with all of the past, where it is learnt from or told of."""
+    return replace(task, past=shop.features.past(task.window)) if task.plan.scope in ("dense", "full") else task
 
 
 def _instead(task: Task, plan: RefreshPlan, reasons: Sequence[str]) -> Task:
@@ -140,6 +177,8 @@ def _instead(task: Task, plan: RefreshPlan, reasons: Sequence[str]) -> Task:
 
 def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     """A candidate that has learnt the train rows, judged by the gate rows; if it passes, one that has learnt all rows."""
+    if task.plan.scope == "index" and task.parent:
+        return _relaid(shop, watch, task, task.parent)
     rng = np.random.default_rng([shop.seed, task.window.end])
     with watch.stage("train") as rows:
         live = catalogue(shop, task)
@@ -173,6 +212,22 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     return Made(candidate, replace(verdict, reasons=(*verdict.reasons, kept)), untaught)
 
 
+def _relaid(shop: Workshop, watch: Stopwatch, task: Task, parent: Pair) -> Made:
+    """The parent with its index laid out anew, judged by the rows that wait; drift is not its fault."""
+    with watch.stage("embed") as rows:
+        candidate = relaid(shop, task, parent)
+        rows.count = len(candidate.index)
+    durable.fault_point("refresh.embedded")
+    with watch.stage("judge") as rows:
+        jury = _jury(shop, watch, task)
+        rows.count = len(jury.new) + len(jury.past)
+        verdict = jury.verdict(
+            candidate, jury.hears(candidate), task.plan, (), np.random.default_rng([shop.seed, task.window.end])
+        )
+    durable.fault_point("refresh.judged")
+    return Made(candidate, verdict, Untaught())
+
+
 def _jury(shop: Workshop, watch: Stopwatch, task: Task) -> Jury:
     """The newest held-out rows inside the window and before it, older ones, and what the parent answered to the first."""
     held = task.asked.newest(shop.gate_rows, "gate", "reserve")
@@ -202,12 +257,9 @@ def _priced(
 
 def _released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> tuple[Release, Files]:
     """A pair as a release on top of the current one, and its files."""
-    files = {
-        **pair.model,
-        **pair.index.snapshot(),
-        PROFILE: profile(shop, task),
-        quality.FILE: replace(task.record, fresh=task.record.fresh if task.plan.scope == "rows" else None).to_json().encode(),
-    }
+    files = {**pair.model, **pair.index.snapshot(), PROFILE: profile(shop, task)}
+    if task.plan.scope != "index":
+        files[quality.FILE] = (task.record if task.plan.scope in STILL else Record(task.record.newest)).to_json().encode()
     hashes = {name: durable.sha256(data) for name, data in sorted(files.items())}
     parent = current.id if current else ""
     release = Release(
@@ -221,9 +273,9 @@ def _released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -
         metric=pair.towers.metric,
         schema_hash=task.schema.hash,
         seed=shop.seed,
-        written_items=task.delta.changed_items if task.plan.scope == "rows" else (),
+        written_items=written(task, current),
         files=hashes,
-        space=current.vector_space if current and task.plan.scope == "rows" else "",
+        space=current.vector_space if current and task.plan.scope in STILL else "",
         taught=task.taught,
     )
     return release, files

@@ -291,4 +291,5 @@ class House:
             unit=taught.temperature if taught.objective == "softmax" else 1.0,
             gate_rows=gate.rows,
             half_life=training.replay_half_life,
+            runs=self.registry(surface).runs.all,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +17,20 @@ from ratoon.domain.drift import Drift, from_json, to_json
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.gate import GatePolicy, Verdict
 from ratoon.domain.labels import LabelPolicy, Untaught, had, taught
-from ratoon.domain.plan import PlanPolicy, RefreshPlan
+from ratoon.domain.plan import PlanPolicy, RefreshPlan, Scope
 from ratoon.domain.popularity import Popularity, Timeline
 from ratoon.domain.quality import Answers, Record
 from ratoon.domain.release import Release
 from ratoon.domain.replay import Draw, to_replay
+from ratoon.domain.report import Run, costs
 from ratoon.domain.schema import SCHEMA, TowerSchema
+from ratoon.domain.signals import Signals
 from ratoon.domain.window import Window
-from ratoon.judging import Pair, Questions, questions, user_vectors
+from ratoon.judging import Pair, Questions, index_recall, questions, user_vectors
 from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, ServedTowers, Trainer
+
+STILL: tuple[Scope, ...] = ("rows", "index")
+"""Scopes under which the item tower's shared layers stay as they are, and with them the space of its vectors."""
 
 PROFILE = "profile.json"
 """The file of a release that says what its inputs looked like."""
@@ -45,6 +51,7 @@ class Workshop:
         tuned: the most interactions by whose users it is found out how many lists to look into, spread over ten times as many.
         negatives: the most catalogue items whose features are fetched to draw negatives from under `rows`.
         half_life: the seconds of age that halve the odds of a past interaction to be replayed; None for the same odds.
+        runs: what earlier refreshes of the surface did, newest first; asked only where there is a budget.
     """
 
     surface: str
@@ -67,6 +74,7 @@ class Workshop:
     tuned: int = 300
     negatives: int = 5_000
     half_life: float | None = None
+    runs: Callable[[], Sequence[Run]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class Task:
     """What one run works on; all of the past under `dense` and `full` only.
 
     Attributes:
+        seen: what the plan was made from.
         asked: the window's interactions as questions: those that the parent is scored on, and the gate's.
         said: what the parent answered to them; None without a parent.
         live: what was popular at every moment that is asked about.
@@ -82,6 +91,7 @@ class Task:
     """
 
     plan: RefreshPlan
+    seen: Signals
     window: Window
     schema: TowerSchema
     delta: FeatureDelta
@@ -104,6 +114,35 @@ class Made:
     untaught: Untaught
 
 
+def waiting(shop: Workshop, window: Window, current: Release) -> Signals:
+    """What is known of a window without joining anything to it."""
+    start, now = current.window.end, shop.log.now()
+    arrived = shop.log.read(start, min(window.end, start + shop.plan.least)).column("created_timestamp")
+    waited = (now - pc.min(arrived).as_py()).total_seconds() if len(arrived) else 0.0
+    return Signals(window.end - start, max(0.0, waited), window.end, current.taught)
+
+
+def early(shop: Workshop, window: Window, current: Release) -> str:
+    """Why what waits is not even worth looking at yet; empty if it is."""
+    changed = shop.features.schema().hash != current.schema_hash
+    return "" if changed else shop.plan.waits(waiting(shop, window, current))
+
+
+def signals(
+    shop: Workshop, window: Window, current: Release, parent: Pair, asked: Questions, record: Record, drifts: tuple[Drift, ...]
+) -> Signals:
+    """All that the plan is made from."""
+    searched = parent.index.dial.lists > 1 and len(asked) > 0
+    return replace(
+        waiting(shop, window, current),
+        drifts=drifts,
+        record=record,
+        items=len(parent.index),
+        index_recall=index_recall(parent, [asked], shop.gate.k) if searched else None,
+        costs=costs(shop.runs() if shop.plan.budget < inf else (), window.as_of),
+    )
+
+
 def drifts(shop: Workshop, parent: Pair | None, delta: FeatureDelta) -> tuple[Drift, ...]:
     """How far the window's inputs are from what the parent's shared layers learnt."""
     known = from_json(parent.model[PROFILE].decode()) if parent and PROFILE in parent.model else ()
@@ -111,8 +150,8 @@ def drifts(shop: Workshop, parent: Pair | None, delta: FeatureDelta) -> tuple[Dr
 
 
 def profile(shop: Workshop, task: Task) -> bytes:
-    """What the shared layers have learnt: under `rows` they do not move, so what the parent's learnt still holds."""
-    if task.plan.scope == "rows" and task.parent and PROFILE in task.parent.model:
+    """What the shared layers have learnt: where they do not move, what the parent's learnt still holds."""
+    if task.plan.scope in STILL and task.parent and PROFILE in task.parent.model:
         return task.parent.model[PROFILE]
     past = shop.features.past(task.window) if task.plan.scope == "rows" else task.past
     return to_json(shop.features.profiles(pa.concat_tables([past, task.delta.interactions]))).encode()
@@ -212,6 +251,26 @@ def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: p
         return pair, traited(index, ids, task.live, upto, task.parent.index, task.parent.upto)
     counts = popularity.ever(ids, had(pa.concat_tables([task.past, task.delta.interactions]), shop.labels))
     return pair, set_traits(index, ids, counts, task.live, upto)
+
+
+def relaid(shop: Workshop, task: Task, parent: Pair) -> Pair:
+    """The parent with its vectors laid out anew, as they are; what has come since is not in it."""
+    ids, schema = parent.index.ids(), TowerSchema.from_json(parent.model[SCHEMA].decode())
+    items = shop.features.items(ids, task.window.as_of)
+    index = shop.indexes.empty(parent.towers.dim, parent.towers.metric)
+    columns = items.select(list(dict.fromkeys(["item_id", *schema.display, *schema.filters])))
+    index.upsert(EmbeddingBatch(tuple(ids), parent.index.vectors(ids), columns))
+    old = parent.index.snapshot()
+    pair = Pair({name: data for name, data in parent.model.items() if name not in old}, parent.towers, index, parent.upto)
+    settle(shop, task, pair)
+    return pair
+
+
+def written(task: Task, current: Release | None) -> tuple[str, ...]:
+    """The items that the next refresh may write again."""
+    if task.plan.scope == "index" and current:
+        return current.written_items
+    return task.delta.changed_items if task.plan.scope == "rows" else ()
 
 
 def settle(shop: Workshop, task: Task, pair: Pair) -> None:

@@ -16,7 +16,7 @@ from ratoon.jobs import book as books
 from ratoon.jobs.due import Waiting
 from ratoon.jobs.ledger import Ledger
 from ratoon.jobs.pauses import Pauses
-from ratoon.jobs.preview import estimate, preview
+from ratoon.jobs.preview import preview
 from ratoon.wiring import House
 from tests.fakes.hooks import listening
 from tests.fakes.work import job, publisher, run, says, until
@@ -180,14 +180,6 @@ def test_a_run_that_is_not_there_is_named(home: Path) -> None:
     """So does that of runs."""
     assert home.is_dir()
     assert "expected the id of a run that is kept, found 7" in str(ratoon("runs", "show", "7").exception)
-
-
-def test_an_estimate_follows_what_others_took() -> None:
-    """A line through rows and seconds; without two sizes the middle one; without any, nothing."""
-    assert estimate([], 5) is None
-    assert estimate([(10, 3.0), (10, 5.0), (10, 4.0)], 1_000) == 4.0
-    assert estimate([(10, 2.0), (20, 3.0), (30, 4.0)], 100) == pytest.approx(11.0)
-    assert estimate([(10, 4.0), (30, 2.0)], 1_000) == pytest.approx(3.0)
 
 
 def test_a_dry_run_says_what_a_refresh_would_do(house: House) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ratoon.domain.quality import Answers, Breadth, Measure, Record, Truth, breadth, effective, fallen, truth
+from ratoon.domain.quality import Answers, Breadth, Measure, Record, Truth, breadth, effective, fall, fallen, lost, truth
 
 
 def answers(ranks: list[int], users: list[str] | None = None, weights: list[float] | None = None) -> Answers:
@@ -69,7 +69,7 @@ def test_a_fall_must_be_certain() -> None:
 
 def test_a_record_is_kept_whole() -> None:
     """What a release says of those before it is read back as it was written, with and without it."""
-    for record in (Record(), Record(measured(0.3, 0.1)), Record(measured(0.3, 0.1), measured(0.5, 0.1))):
+    for record in (Record(), Record(measured(0.3, 0.1)), Record(measured(0.3, 0.1), measured(0.5, 0.1), 7)):
         assert Record.from_json(record.to_json()) == record
 
 
@@ -80,3 +80,50 @@ def test_breadth_is_what_is_offered_and_what_its_head_takes() -> None:
     assert breadth(offers, 100) == Breadth(0.03, 0.5)
     assert breadth(offers, 10) == Breadth(0.3, 0.5)
     assert breadth({}, 10) == breadth(offers, 0) == Breadth(0.0, 0.0)
+
+
+def ranked(ndcg: float, error: float | None) -> Truth:
+    return Truth(10, {"warm": Measure(500, 0.5, 0.4, 0.6, ndcg, error)}, 0.5, 9.0)
+
+
+def test_a_lost_ranking_must_be_certain() -> None:
+    """The ranking has lost where it is beyond doubt by two standard errors on either side; of unknown ones nothing is said."""
+    said = "the ranking's loss on new interactions rose from 0.700 to 0.900"
+    assert lost(ranked(0.3, 0.01), ranked(0.1, 0.01), 0.2) == said
+    assert lost(ranked(0.3, 0.01), ranked(0.1, 0.1), 0.2) == ""
+    assert lost(ranked(0.3, 0.1), ranked(0.1, 0.01), 0.2) == ""
+    assert lost(ranked(0.3, 0.01), ranked(0.25, 0.001), 0.2) == ""
+    assert lost(ranked(0.3, None), ranked(0.1, 0.01), 0.2) == ""
+    assert lost(Truth(10, {}, 0.0, 0.0), ranked(0.1, 0.01), 0.2) == ""
+
+
+def test_what_share_was_lost() -> None:
+    """A share of what there was, below 0 for a gain; of nothing, or of nothing known, there is none."""
+    assert fall(ranked(0.4, None), ranked(0.1, None), "ndcg") == pytest.approx(0.75)
+    assert fall(ranked(0.4, None), ranked(0.1, None), "recall") == 0.0
+    assert fall(measured(0.4, 0.0), measured(0.5, 0.0), "recall") == pytest.approx(-0.25)
+    assert fall(ranked(0.0, None), ranked(0.1, None), "ndcg") is None
+    assert fall(Truth(10, {}, 0.0, 0.0), ranked(0.1, None), "ndcg") is None
+
+
+def test_the_error_of_a_ranking_is_over_users() -> None:
+    """Many questions of few users tell no more than a bootstrap of these users: the standard error is that bootstrap's spread."""
+    rng = np.random.default_rng(0)
+    users = tuple(f"u{user}" for user in range(40) for _ in range(5))
+    ranks = np.repeat(rng.integers(0, 12, 40), 5)
+    weights = np.repeat(rng.uniform(0.5, 2.0, 40), 5)
+    said = Answers(10, users, ranks, weights)
+    found = truth(said, {"warm": np.ones(200, np.bool_)}, 10, rng).slices["warm"]
+    drawn = rng.integers(0, 40, (4_000, 40))
+    totals, gains = weights.reshape(40, 5).sum(axis=1), (said.gains * weights).reshape(40, 5).sum(axis=1)
+    spread = float(np.std(gains[drawn].sum(axis=1) / totals[drawn].sum(axis=1)))
+    assert found.error == pytest.approx(spread, rel=0.05)
+
+
+def test_an_older_record_is_read() -> None:
+    """A record that knows neither errors nor churn is one without them."""
+    old = '{"newest": {"k": 10, "slices": {"warm": {"rows": 5, "recall": 0.5, "low": 0.4, "high": 0.6, "ndcg": 0.2}}, '
+    record = Record.from_json(old + '"coverage": 0.5, "effective": 9.0}, "fresh": null}')
+    assert record.churned == 0
+    assert record.newest is not None
+    assert record.newest.slices["warm"].error is None

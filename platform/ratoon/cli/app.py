@@ -13,6 +13,8 @@ import typer
 from rich.markup import escape
 
 from ratoon.cli import asking, datasets, exposures, indexing, jobs, keeping, keys, online, quarantine, runs, trials
+from ratoon.cli.advise import advise
+from ratoon.cli.backtest import backtest
 from ratoon.cli.datasets import import_folder, open_house
 from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
@@ -42,6 +44,8 @@ app.add_typer(online.app, name="online")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(runs.app, name="runs")
 app.add_typer(trials.app, name="trial")
+app.command()(advise)
+app.command()(backtest)
 app.command()(delta)
 app.command()(drift)
 app.command()(ope)

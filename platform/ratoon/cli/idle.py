@@ -61,7 +61,7 @@ def sight(house: "House", surface: str) -> idle.Sight | None:
 def remember(house: "House", surface: str, before: idle.Sight | None, report: "RefreshReport", line: str) -> None:
     """Write down that a refresh found nothing new, if all is now as it was before it began, and long enough."""
     settled = before is not None and before.newest() + idle.SETTLED_NS < time.time_ns()
-    if report.outcome != "skipped" or not settled or before is None or sight(house, surface) != before:
+    if report.outcome != "skipped" or report.plan.waits or not settled or before is None or sight(house, surface) != before:
         return
     from dataclasses import asdict, replace
 

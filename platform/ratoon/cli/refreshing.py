@@ -19,7 +19,7 @@ from ratoon.wiring import House
 def refresh(
     surface: SurfaceName = "default",
     scope: Annotated[
-        str, typer.Option(help="`auto`, the cheapest plan that keeps quality; or skip, rows, dense or full.")
+        str, typer.Option(help="`auto`, the cheapest plan that keeps quality; or skip, index, rows, dense or full.")
     ] = "auto",
     trial: Annotated[
         str | None, typer.Option(help="Try it instead of publishing it: shadow, or canary:PERCENT of users.")
@@ -74,11 +74,14 @@ def _scope(text: str) -> Scope | None:
     match text:
         case "auto":
             return None
-        case "skip" | "rows" | "dense" | "full":
+        case "skip" | "index" | "rows" | "dense" | "full":
             return text
         case _:
             raise UsageError(
-                "--scope", expected="auto, skip, rows, dense or full", found=repr(text), fix="Leave it out; the plan decides."
+                "--scope",
+                expected="auto, skip, index, rows, dense or full",
+                found=repr(text),
+                fix="Leave it out; the plan decides.",
             )
 
 

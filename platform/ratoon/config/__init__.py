@@ -1,7 +1,8 @@
 """What Ratoon is told: ratoon.toml and the environment, read in one place."""
 
 from ratoon.config.jobs import Alerts, Job, Operation, When
-from ratoon.config.sections import Clock, Explored, Gate, Index, Paths, Section, Serving, Surface, Training
+from ratoon.config.plan import Plan, Policy, policies
+from ratoon.config.sections import Clock, Events, Explored, Gate, Index, Paths, Section, Serving, Surface, Training
 from ratoon.config.settings import Processes, Settings, key, load, processes
 from ratoon.places import CONFIG, HOME
 
@@ -10,12 +11,15 @@ __all__ = [
     "HOME",
     "Alerts",
     "Clock",
+    "Events",
     "Explored",
     "Gate",
     "Index",
     "Job",
     "Operation",
     "Paths",
+    "Plan",
+    "Policy",
     "Processes",
     "Section",
     "Serving",
@@ -25,5 +29,6 @@ __all__ = [
     "When",
     "key",
     "load",
+    "policies",
     "processes",
 ]

@@ -4,7 +4,7 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ratoon.domain.caps import Caps
 from ratoon.domain.dial import Codec, IndexPolicy
@@ -12,13 +12,17 @@ from ratoon.domain.drift import DriftPolicy
 from ratoon.domain.duration import seconds
 from ratoon.domain.gate import GatePolicy
 from ratoon.domain.labels import LabelPolicy, Weight
-from ratoon.domain.plan import PlanPolicy
 
 
 class Section(BaseModel):
     """One table of ratoon.toml: frozen, and without settings that nobody reads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def mistakes(error: ValidationError) -> list[str]:
+    """Each mistake that was found: where, what is asked, and what stands there."""
+    return [f"{'.'.join(map(str, one['loc']))}: {one['msg']} (found {one['input']!r})" for one in error.errors()]
 
 
 class Paths(Section):
@@ -119,43 +123,6 @@ class Gate(Section):
     def policy(self, drift: DriftPolicy) -> GatePolicy:
         """What the gate asks for."""
         return GatePolicy(**self.model_dump(exclude={"rows"}), drift=drift)
-
-
-class Plan(Section):
-    """When rows alone no longer do, and the shared layers learn too."""
-
-    ageing: float = Field(0.25, gt=0, description="Growth of the log since they last learnt at which they learn again.")
-    settled: float = Field(0.05, ge=0, description="Growth before which a fall in recall is not taken for ageing.")
-    fallen: float = Field(0.2, gt=0, lt=1, description="Share of recall on new interactions whose certain loss is ageing.")
-
-    full: Literal["scratch", "window", "warm"] = Field(
-        "scratch", description="What `full` learns: all from nothing, the newer half from nothing, or all on top of the release."
-    )
-
-    @property
-    def policy(self) -> PlanPolicy:
-        """The same for those who plan."""
-        return PlanPolicy(self.ageing, self.settled, self.fallen, self.full)
-
-
-class Drift(Section):
-    """How far the towers' inputs may move from what a release learnt; each limit is a PSI beyond what chance explains."""
-
-    psi_warn: float = Field(0.25, ge=0, description="Said in reports from here on.")
-    psi_full: float = Field(5.0, ge=0, description="Learnt anew from all history from here on.")
-    psi_refuse: float = Field(8.0, ge=0, description="Not published from here on.")
-    least: int = Field(50, ge=1, description="With fewer new users (or items, for an item's input) nothing is concluded.")
-
-    @property
-    def policy(self) -> DriftPolicy:
-        """The same for those who measure drift."""
-        return DriftPolicy(warn=self.psi_warn, full=self.psi_full, refuse=self.psi_refuse, least=self.least)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if not self.psi_warn <= self.psi_full <= self.psi_refuse:
-            raise ValueError("psi_warn <= psi_full <= psi_refuse is asked")
-        return self
 
 
 Weighing = Annotated[Weight, BeforeValidator(Weight.parse)]

@@ -9,21 +9,21 @@ from pathlib import Path
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from ratoon.config.jobs import Alerts, Costs, Job, check
+from ratoon.config.plan import Drift, Plan
 from ratoon.config.retention import Retention
 from ratoon.config.sections import (
     Clock,
-    Drift,
     Events,
     Exposures,
     Gate,
     Index,
     Paths,
-    Plan,
     Section,
     Serving,
     Surface,
     Tracing,
     Training,
+    mistakes,
 )
 from ratoon.config.watched import Guard, Trial
 from ratoon.domain.errors import UsageError
@@ -114,11 +114,10 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
-        mistakes = [f"{'.'.join(map(str, one['loc']))}: {one['msg']} (found {one['input']!r})" for one in error.errors()]
         raise UsageError(
             str(file),
             expected="valid settings",
-            found="; ".join(mistakes),
+            found="; ".join(mistakes(error)),
             fix="Correct these; the shipped ratoon.toml lists every setting.",
         ) from error
     state = home(environment, file, settings.paths.home)

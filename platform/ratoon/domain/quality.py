@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ Truths = npt.NDArray[np.bool_]
 
 FILE = "quality.json"
 """The file of a release that holds its `Record`."""
+
+CERTAIN = 1.96
+"""Standard errors on either side of a mean, for a certainty of 95 %."""
 
 DRAWS = 500
 """Bootstrap resamples of an interval that nothing is decided by alone."""
@@ -115,6 +118,7 @@ class Measure:
         rows: questions.
         recall: of the k candidates, with the bounds of its 95 % interval, users resampled.
         ndcg: at k, one relevant item per question.
+        error: the standard error of ndcg, over users; None in older records.
     """
 
     rows: int
@@ -122,6 +126,12 @@ class Measure:
     low: float
     high: float
     ndcg: float
+    error: float | None = None
+
+    @property
+    def loss(self) -> float:
+        """What the ranking has lost: 1 where no item that was taken was among the candidates, 0 where each was the first."""
+        return 1.0 - self.ndcg
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +167,16 @@ def truth(answers: Answers, slices: Mapping[str, Truths], items: int, rng: np.ra
 def _measure(answers: Answers, rng: np.random.Generator) -> Measure:
     zero = np.zeros(len(answers))
     interval = clustered(answers.users, answers.hits, zero, draws=DRAWS, rng=rng, weights=answers.weights)
-    return Measure(len(answers), interval.mean, interval.low, interval.high, answers.mean(answers.gains))
+    ndcg = answers.mean(answers.gains)
+    return Measure(len(answers), interval.mean, interval.low, interval.high, ndcg, _error(answers, ndcg))
+
+
+def _error(answers: Answers, mean: float) -> float:
+    """The standard error of the mean gain, whose users are drawn, not its questions: the linearised one of a ratio."""
+    _, place = np.unique(np.asarray(answers.users), return_inverse=True)
+    residuals = np.bincount(place, weights=(answers.gains - mean) * answers.weights)
+    total = float(answers.weights.sum())
+    return float(np.sqrt(np.square(residuals).sum())) / total if total else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,20 +187,24 @@ class Record:
         newest: what its parent was worth on its window; None for a first release.
         fresh: what the first release after the shared layers were last taught was worth on the window after it; None before
             there is one.
+        churned: how many items came or went since they were.
     """
 
     newest: Truth | None = None
     fresh: Truth | None = None
+    churned: int = 0
 
     def to_json(self) -> str:
         """As JSON, keys sorted."""
-        return json.dumps({name: truth and asdict(truth) for name, truth in (("newest", self.newest), ("fresh", self.fresh))})
+        truths = {name: truth and asdict(truth) for name, truth in (("newest", self.newest), ("fresh", self.fresh))}
+        return json.dumps({**truths, "churned": self.churned}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Record":
         """The inverse of `to_json`."""
         raw = json.loads(text)
-        return cls(*(raw[name] and _truth(raw[name]) for name in ("newest", "fresh")))
+        truths = (raw[name] and _truth(raw[name]) for name in ("newest", "fresh"))
+        return cls(*truths, raw.get("churned", 0))
 
 
 def _truth(raw: dict[str, Any]) -> Truth:
@@ -194,3 +217,19 @@ def fallen(then: Truth, now: Truth, least: float) -> str:
     if before is None or after is None or after.high >= before.low * (1 - least):
         return ""
     return f"recall@{now.k} on new interactions fell from {before.recall:.3f} to {after.recall:.3f}"
+
+
+def lost(then: Truth, now: Truth, least: float) -> str:
+    """Why the ranking of warm questions has certainly lost more than the share `least` of what it was worth; empty if not."""
+    before, after = then.slices.get("warm"), now.slices.get("warm")
+    if before is None or after is None or before.error is None or after.error is None:
+        return ""
+    if after.ndcg + CERTAIN * after.error >= (before.ndcg - CERTAIN * before.error) * (1 - least):
+        return ""
+    return f"the ranking's loss on new interactions rose from {before.loss:.3f} to {after.loss:.3f}"
+
+
+def fall(then: Truth, now: Truth, figure: Literal["recall", "ndcg"]) -> float | None:
+    """The share of a figure of warm questions that was lost, below 0 where it rose; None where there are none."""
+    before, after = (getattr(one.slices["warm"], figure) if "warm" in one.slices else None for one in (then, now))
+    return None if not before or after is None else 1.0 - after / before

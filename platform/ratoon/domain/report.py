@@ -1,12 +1,13 @@
 """What a refresh did, stage by stage, for people and scripts."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
+from ratoon.domain.costs import Costs
 from ratoon.domain.drift import Drift
 from ratoon.domain.gate import GatePolicy, Verdict
 from ratoon.domain.labels import Untaught
@@ -15,6 +16,11 @@ from ratoon.domain.quality import Truth
 from ratoon.domain.window import Window
 
 Outcome = Literal["published", "tried", "skipped", "refused", "held"]
+
+COMPARED = 20
+"""The newest runs of a scope that tell what it costs."""
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class RefreshReport:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A refresh as it is kept for people; nothing that decides reads it.
+    """A refresh as it is kept for people. Of what decides only the budget of a plan reads it: what was spent.
 
     Attributes:
         number: 1 for a surface's first run, one more for each later one.
@@ -82,6 +88,30 @@ class Run:
     parent: str
     files: Mapping[str, int]
     report: RefreshReport
+
+    @property
+    def rows(self) -> int:
+        """The interactions that features were joined to."""
+        return sum(stage.rows for stage in self.report.stages if stage.name == "join")
+
+
+def costs(runs: Iterable[Run], now: datetime) -> Costs:
+    """What a surface's refreshes cost.
+
+    Args:
+        runs: newest first.
+        now: the end of the day whose runs count as spent. A run was when the newest event that it saw arrived, so that the
+            same work done again finds the same.
+    """
+    scopes: dict[str, list[tuple[int, float]]] = {}
+    spent = 0.0
+    for run in runs:
+        report = run.report
+        if report.window is not None and now - DAY < report.window.as_of <= now:
+            spent += report.cpu_seconds
+        if report.outcome != "held" and (report.outcome == "skipped") == (report.plan.scope == "skip"):
+            scopes.setdefault(report.plan.scope, []).append((run.rows, report.cpu_seconds))
+    return Costs({scope: measured[:COMPARED] for scope, measured in scopes.items()}, spent)
 
 
 def losses(about: bytes, stages: Sequence[Stage]) -> dict[str, tuple[float, ...]]:

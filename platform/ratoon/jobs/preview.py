@@ -1,24 +1,21 @@
 """What a job would do if it ran now: nothing is run, ingested or written."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon.config import Job
+from ratoon.domain.costs import estimate
 from ratoon.domain.delta import FeatureDelta
 from ratoon.domain.plan import RefreshPlan, decide
-from ratoon.domain.quality import Record
+from ratoon.domain.report import COMPARED
 from ratoon.domain.report import Run as Refreshed
+from ratoon.domain.signals import Signals
 from ratoon.jobs.book import Book
 from ratoon.jobs.operations import OPERATIONS
 from ratoon.wiring import House
-
-COMPARED = 20
-"""The newest runs that an estimate is made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +59,6 @@ def preview(house: House, book: Book, name: str) -> Preview:
     return Preview(name, command, plan.scope, plan.reason, events.num_rows, users, items, minutes, memory)
 
 
-def estimate(measured: Sequence[tuple[int, float]], rows: int) -> float | None:
-    """Seconds for so many rows, by a straight line through what others took; their median where more rows took no longer.
-
-    None without any.
-
-    Args:
-        measured: rows and seconds of each.
-    """
-    if not measured:
-        return None
-    sizes, seconds = (np.array(column, np.float64) for column in zip(*measured, strict=True))
-    slope, base = np.polyfit(sizes, seconds, 1) if len(set(sizes)) > 1 else (0.0, 0.0)
-    return float(max(0.0, base + slope * rows) if slope > 0 else np.median(seconds))
-
-
 def _planned(house: House, job: Job) -> tuple[pa.Table, RefreshPlan]:
     current, end = house.registry(job.surface).current(), house.log.end()
     start = current.window.end if current else 0
@@ -90,12 +72,12 @@ def _planned(house: House, job: Job) -> tuple[pa.Table, RefreshPlan]:
         has_parent=current is not None,
         schema_changed=False,
         recent_items=current.written_items if current else (),
-        aged=house.settings.plan.policy.aged(current.taught, end, Record()) if current else "",
         forced="full" if job.do == "full" else None,
+        seen=Signals(end - start, end=end, taught=current.taught) if current else Signals(),
+        policy=house.settings.plan.policy,
     )
     return events, plan
 
 
 def _measured(run: Refreshed) -> tuple[int, float]:
-    stages = run.report.stages
-    return sum(stage.rows for stage in stages if stage.name == "join"), sum(stage.seconds for stage in stages)
+    return run.rows, sum(stage.seconds for stage in run.report.stages)

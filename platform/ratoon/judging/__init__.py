@@ -1,6 +1,6 @@
 """How good a release is on interactions that it has not learnt: what refreshes are planned, refused and published by."""
 
-from ratoon.judging.asking import answers, timeline, user_vectors
+from ratoon.judging.asking import answers, index_recall, timeline, user_vectors
 from ratoon.judging.jury import Jury, recorded
 from ratoon.judging.pair import Pair
 from ratoon.judging.pricing import priced
@@ -12,6 +12,7 @@ __all__ = [
     "Questions",
     "answers",
     "askable",
+    "index_recall",
     "priced",
     "questions",
     "recorded",

@@ -1,7 +1,7 @@
 """Whether a candidate may follow its parent, on rows that neither has learnt."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -139,7 +139,7 @@ def recorded(log: EventLog, parent: Pair, asked: Questions, said: Answers, since
     slices = {"all": known | True, "warm": known & held, "new users": ~known, "new items": ~held}
     found = truth(said, {**slices, **segments(parent, asked)}, len(parent.index), rng)
     before = Record.from_json(parent.model[quality.FILE].decode()) if quality.FILE in parent.model else Record()
-    return Record(found, before.fresh or (found if len(asked) else None))
+    return replace(before, newest=found, fresh=before.fresh or (found if len(asked) else None))
 
 
 def segments(pair: Pair, asked: Questions) -> dict[str, Truths]:

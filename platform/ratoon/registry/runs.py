@@ -1,5 +1,6 @@
-"""What each refresh of a surface did, for people: `runs/<number>-<digest>.json`. Deleting them changes no behaviour.
+"""What each refresh of a surface did, for people: `runs/<number>-<digest>.json`.
 
+Deleting them changes no behaviour, but that a plan's budget takes nothing for spent then.
 Beside each lies a folder of the same name with its figures for TensorBoard: `tensorboard --logdir var/releases/<surface>/runs`.
 The digest is of all that the run found and did, without the clocks: the same work done again is the same run.
 """

@@ -147,23 +147,24 @@ class Home:
         index.upsert(embedded(pair.towers, items, self.shop.features.schema(), self.timeline, pair.upto))
         return index
 
-    def newcomers(self, rows: pa.Table, window: Window, known: set[str]) -> pa.Table:
-        """The items in the catalogue at the window's end that are not `known`, with features of their first moment.
 
-        An item that is met in `rows` has the features of just before that; another has no interactions to tell of.
-        """
-        ids = [item for item in self.shop.log.catalogue(window.end) if item not in known]
-        now = self.shop.features.items(ids, window.as_of)
-        first: dict[str, int] = {}
-        for place, item in enumerate(rows.column("item_id").to_pylist()):
-            first.setdefault(item, place)
-        met = pa.array([first.get(item) for item in ids], pa.int64())
-        for feature in self.shop.features.schema().item:
-            if feature.name in now.column_names and feature.name != "item_id":
-                then = rows.column(feature.name).combine_chunks().take(met)
-                column = pa.chunked_array([_either(met, then, now.column(feature.name).combine_chunks())])
-                now = now.set_column(now.column_names.index(feature.name), feature.name, column)
-        return now
+def newcomers(shop: Workshop, rows: pa.Table, window: Window, known: set[str]) -> pa.Table:
+    """The items in the catalogue at the window's end that are not `known`, with features of their first moment.
+
+    An item that is met in `rows` has the features of just before that; another has no interactions to tell of.
+    """
+    ids = [item for item in shop.log.catalogue(window.end) if item not in known]
+    now = shop.features.items(ids, window.as_of)
+    first: dict[str, int] = {}
+    for place, item in enumerate(rows.column("item_id").to_pylist()):
+        first.setdefault(item, place)
+    met = pa.array([first.get(item) for item in ids], pa.int64())
+    for feature in shop.features.schema().item:
+        if feature.name in now.column_names and feature.name != "item_id":
+            then = rows.column(feature.name).combine_chunks().take(met)
+            column = pa.chunked_array([_either(met, then, now.column(feature.name).combine_chunks())])
+            now = now.set_column(now.column_names.index(feature.name), feature.name, column)
+    return now
 
 
 def _either(met: pa.Array, then: pa.Array, now: pa.Array) -> pa.Array:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ratoon.bench.refreshes.asking import Asked, Opened, ranks
-from ratoon.bench.refreshes.home import CHAINS, Home, Tell, changed, overlap
+from ratoon.bench.refreshes.home import CHAINS, Home, Tell, changed, newcomers, overlap
 from ratoon.bench.refreshes.retraining import Retrains, retrained_at
 from ratoon.bench.refreshes.worlds import Past, World, past_of
 from ratoon.domain.report import RefreshReport
@@ -111,7 +111,7 @@ class _Walk:
         self.homes[0].append(start, stop)
         window, rows = self.homes[0].joined(start, stop)
         shared = time.process_time() - begun
-        late = self.homes[0].newcomers(rows, window, set(self.never[0].index.ids()))
+        late = newcomers(self.homes[0].shop, rows, window, set(self.never[0].index.ids()))
         self.asked = self._questions(number, start, rows, late)
         for seed, home in enumerate(self.homes):
             said = f"slice {number}, seed {seed}"
