@@ -203,6 +203,7 @@ def _released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -
         PROFILE: profile(shop, task),
         quality.FILE: replace(task.record, fresh=task.record.fresh if task.plan.scope == "rows" else None).to_json().encode(),
     }
+    durable.fault_point("index.snapshot")
     hashes = {name: durable.sha256(data) for name, data in sorted(files.items())}
     parent = current.id if current else ""
     release = Release(

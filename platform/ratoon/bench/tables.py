@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults, features, gpu, indexes, jobs, refreshes, serving
+from ratoon.bench import chaos, faults, features, gpu, indexes, jobs, refreshes, serving
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
@@ -56,7 +56,7 @@ def loop_table() -> list[Row]:
 WIDE = 200
 """Columns of a table in a file or a pipe, which has no width to fit."""
 
-TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs")
+TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs", "chaos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,9 @@ def run(
         rows = [asdict(row) for row in loop_table()]
         _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
         return
+    if name == "chaos":
+        _struck(only, scale, stamp, as_json)
+        return
     if name == "jobs":
         measured_jobs = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
         _show(measured_jobs["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", measured_jobs if as_json else None)
@@ -136,8 +139,8 @@ def run(
 def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
     if name not in TABLES:
         raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
-    if name == "jobs" and stored:
-        raise UsageError("bench jobs", expected="a measurement", found="--stored", fix="Leave it out: it takes a minute.")
+    if name in ("jobs", "chaos") and stored:
+        raise UsageError(f"bench {name}", expected="a measurement", found="--stored", fix="Leave it out: it takes minutes.")
     if name == "loop" and (scale != 1 or only or stored):
         raise UsageError("bench loop", expected="no options", found="some", fix="They belong to the other tables.")
     if (name == "index" and (scale != 1 or only)) or (name == "serve" and scale != 1):
@@ -176,6 +179,38 @@ def _served(size: serving.Size, stamp: dict[str, str]) -> dict[str, dict[str, An
         err.print(f"{time.monotonic() - begun:6.0f} s  {what}", highlight=False)
 
     return serving.measure(config.load().paths.home / "cache", size, stamp, tell)
+
+
+def _struck(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> None:
+    """The matrix of faults, what became of those that are red, and its rows; exit 5 if one does not hold."""
+    settings = config.load()
+    with _shown() as tell:
+        found = chaos.measure(settings.paths.home / "cache", settings.paths.feature_repo, only, scale, stamp, tell)
+    if not as_json:
+        _show_cells(found["cells"])
+    _show(found["rows"], ", ".join(stamp.values()), found if as_json else None)
+    whole = scale >= 1 and not only
+    if not all(row["holds"] for row in found["rows"] if whole or row["quantity"] != chaos.FAULTS_ROW):
+        raise SystemExit(5)
+
+
+def _show_cells(cells: list[dict[str, Any]]) -> None:
+    """Faults down, stages across, in two parts that a page is wide enough for; then what is red, and why."""
+    console, shown = Console(width=WIDE), chaos.grid(cells)
+    stages = [name for name in shown[0] if name != "fault"]
+    for part in (stages[: len(stages) // 2], stages[len(stages) // 2 :]):
+        table = Table(
+            title="faults injected, all with the required outcome but where it says RED", title_justify="left", box=None
+        )
+        for column in ("fault", *part):
+            table.add_column(column)
+        for row in shown:
+            table.add_row(row["fault"], *(row[stage] for stage in part))
+        console.print(table)
+    for cell in (one for one in cells if one["wrong"]):
+        console.print(
+            f"RED {cell['stage']}, {cell['fault']}, {cell['point'] or cell['file']}: {'; '.join(cell['wrong'])}", highlight=False
+        )
 
 
 @contextmanager
