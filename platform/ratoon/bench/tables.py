@@ -104,12 +104,8 @@ def run(
         rows = [asdict(row) for row in loop_table()]
         _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
         return
-    if name == "chaos":
-        _struck(only, scale, stamp, as_json)
-        return
-    if name == "jobs":
-        measured_jobs = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
-        _show(measured_jobs["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", measured_jobs if as_json else None)
+    if name in ("jobs", "chaos"):
+        (_worked if name == "jobs" else _struck)(only, scale, stamp, as_json)
         return
     if name == "index":
         found = indexes.kept() if stored else _indexed(index or indexes.Size(), stamp)
@@ -181,36 +177,23 @@ def _served(size: serving.Size, stamp: dict[str, str]) -> dict[str, dict[str, An
     return serving.measure(config.load().paths.home / "cache", size, stamp, tell)
 
 
+def _worked(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> None:
+    """The table of what runs by itself."""
+    found = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
+    _show(found["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", found if as_json else None)
+
+
 def _struck(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> None:
     """The matrix of faults, what became of those that are red, and its rows; exit 5 if one does not hold."""
     settings = config.load()
     with _shown() as tell:
         found = chaos.measure(settings.paths.home / "cache", settings.paths.feature_repo, only, scale, stamp, tell)
     if not as_json:
-        _show_cells(found["cells"])
+        chaos.show(found["cells"], Console(width=WIDE))
     _show(found["rows"], ", ".join(stamp.values()), found if as_json else None)
     whole = scale >= 1 and not only
     if not all(row["holds"] for row in found["rows"] if whole or row["quantity"] != chaos.FAULTS_ROW):
         raise SystemExit(5)
-
-
-def _show_cells(cells: list[dict[str, Any]]) -> None:
-    """Faults down, stages across, in two parts that a page is wide enough for; then what is red, and why."""
-    console, shown = Console(width=WIDE), chaos.grid(cells)
-    stages = [name for name in shown[0] if name != "fault"]
-    for part in (stages[: len(stages) // 2], stages[len(stages) // 2 :]):
-        table = Table(
-            title="faults injected, all with the required outcome but where it says RED", title_justify="left", box=None
-        )
-        for column in ("fault", *part):
-            table.add_column(column)
-        for row in shown:
-            table.add_row(row["fault"], *(row[stage] for stage in part))
-        console.print(table)
-    for cell in (one for one in cells if one["wrong"]):
-        console.print(
-            f"RED {cell['stage']}, {cell['fault']}, {cell['point'] or cell['file']}: {'; '.join(cell['wrong'])}", highlight=False
-        )
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ratoon.bench.chaos.cells import FAULTS, Cell, left_out
+from ratoon.bench.chaos.cells import Cell, left_out
+from ratoon.bench.chaos.grid import show as show
 from ratoon.bench.chaos.load import served
 from ratoon.bench.chaos.matrix import Outcome, outcomes, prepared
 from ratoon.bench.chaos.works import STAGES
@@ -55,19 +56,6 @@ def measure(folder: Path, feature_repo: Path, only: str, scale: float, stamp: di
         "cells": played,
         "left_out": left_out([one.cell for one in found], wanted),
     }
-
-
-def grid(cells: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """The matrix as rows of a table: a fault each, and a column for every stage; `5` for so many green ones, `RED 1/5`."""
-    rows = []
-    for fault in FAULTS:
-        row = {"fault": fault}
-        for stage in STAGES:
-            here = [cell for cell in cells if (cell["fault"], cell["stage"]) == (fault, stage)]
-            red = sum(bool(cell["wrong"]) for cell in here)
-            row[stage] = f"RED {red}/{len(here)}" if red else f"{len(here)}" if here else "-"
-        rows.append(row)
-    return rows
 
 
 def _chosen(cells: list[Cell], scale: float) -> list[Cell]:

@@ -21,7 +21,12 @@ from ratoon.bench.chaos.victims import run
 from ratoon.bench.chaos.works import WORKS, Work
 from ratoon.bench.chaos.world import Sight, make, seen
 
-PRELOADED = ["ratoon.cli", "ratoon.jobs.worker", "ratoon.refresh", "ratoon.features.store", "ratoon.training", "ratoon.index"]
+PRELOADED = [
+    *("ratoon.cli", "ratoon.jobs.worker", "ratoon.refresh", "ratoon.features.store", "ratoon.training", "ratoon.index"),
+    "ratoon.wiring",
+]
+"""What the process imports that all others are forked from: all that is slow to import, and starts no threads."""
+
 CALM = "calm.json"
 
 

@@ -189,7 +189,7 @@ def _files(folder: Path) -> str:
 
 def _rows(path: Path) -> str:
     digest = hashlib.sha256()
-    if not path.exists():
+    if not path.is_file():
         return ""
     with closing(sqlite3.connect(path, timeout=30)) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
