@@ -23,7 +23,7 @@ from ratoon.bench.chaos.world import Sight, make, seen
 
 PRELOADED = [
     *("ratoon.cli", "ratoon.jobs.worker", "ratoon.refresh", "ratoon.features.store", "ratoon.training", "ratoon.index"),
-    "ratoon.wiring",
+    *("ratoon.wiring", "ratoon.bench.chaos.matrix"),
 ]
 """What the process imports that all others are forked from: all that is slow to import, and starts no threads."""
 
