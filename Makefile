@@ -43,7 +43,8 @@ lint: $(INSTALLED)
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 
-chaos: $(INSTALLED) ## kill a refresh at every step and run it again [minutes]
+chaos: $(INSTALLED) ## everything that can go wrong, at every stage, and whether all holds that has to [half an hour] [JSON=1]
+	@.venv/bin/ratoon bench chaos $(if $(JSON),--json)
 	@.venv/bin/python -m pytest -m chaos
 
 soak: $(INSTALLED) ## live replay under random kills, joins beside Feast's own, the index under everything at once [an hour] [MINUTES=30]

@@ -1,5 +1,8 @@
 """Files that survive a crash, and dying on purpose."""
 
+import errno
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,11 +72,45 @@ def test_fault_points_count(fault: str, passes: int) -> None:
     assert processes.run(walk(passes), fault) == processes.KILLED
 
 
+@pytest.mark.parametrize(("way", "error"), [("eio", OSError), ("enospc", OSError), ("oom", MemoryError)])
+def test_fault_points_fail_as_the_system_does(monkeypatch: pytest.MonkeyPatch, way: str, error: type[Exception]) -> None:
+    """Asked for an error a fault point raises it, with the system's own words, and a file being written stays as it was."""
+    monkeypatch.setenv(durable.FAULT, f"here:1:{way}")
+    monkeypatch.setattr(durable, "passed", [])
+    with pytest.raises(error, match="Input/output error|No space left on device|here") as raised:
+        durable.fault_point("here")
+    assert isinstance(raised.value, MemoryError) or raised.value.errno in (errno.EIO, errno.ENOSPC)
+    durable.fault_point("here")
+
+
+def test_a_process_can_be_asked_to_end_or_to_wait() -> None:
+    """By SIGTERM a process ends; by SIGSTOP it stands still until it is told to go on, and then goes on."""
+    pid = processes.start(lambda: durable.fault_point("here"), "here:1:stop")
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    os.kill(pid, signal.SIGCONT)
+    assert processes.end(pid) == processes.DONE
+    assert processes.run(lambda: durable.fault_point("here"), "here:1:term") == signal.SIGTERM
+
+
+@pytest.mark.parametrize("point", ["durable.written", "durable.before_rename", "durable.renamed"])
+def test_a_full_disk_leaves_the_old_bytes_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    """Whenever writing fails, what is there is whole, and nothing lies beside it."""
+    path = tmp_path / "CURRENT"
+    durable.write(path, b"old")
+    monkeypatch.setenv(durable.FAULT, f"{point}:1:enospc")
+    monkeypatch.setattr(durable, "passed", [])
+    with pytest.raises(OSError, match="No space left"):
+        durable.write(path, b"new")
+    assert path.read_bytes() == (b"new" if point == "durable.renamed" else b"old")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_fault_points_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the environment variable a fault point does nothing and counts nothing."""
     monkeypatch.delenv(durable.FAULT, raising=False)
     durable.fault_point("quiet")
-    assert "quiet" not in durable._passed
+    assert "quiet" not in durable.passed
 
 
 def test_sha256_is_the_standards(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Files that survive a crash: written beside, synced, renamed; and the named points where a test may crash us.
+"""Files that survive a crash: written beside, synced, renamed; and the named points where a test may make us fail.
 
 This module knows bytes and paths. It does not know what they mean.
 """
 
+import errno
 import hashlib
 import os
 import signal
@@ -12,24 +13,44 @@ from pathlib import Path
 from typing import BinaryIO
 
 FAULT = "RATOON_FAULT"
-"""Environment variable `POINT` or `POINT:N`: die by SIGKILL the Nth time that fault point is passed."""
+"""Environment variable `POINT`, `POINT:N` or `POINT:N:HOW`: fail the Nth time that fault point is passed, in a way of `WAYS`."""
+
+WAYS = ("kill", "term", "stop", "eio", "enospc", "oom")
+"""By a signal: SIGKILL (the default), SIGTERM, SIGSTOP; or by an error: of a device, of a full disk, of memory."""
+
+_SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "stop": signal.SIGSTOP}
+_ERRORS = {"eio": errno.EIO, "enospc": errno.ENOSPC}
 
 UNFINISHED = ".*.new"
 """How files are called until they are whole; one that stays had a writer that died."""
 
-_passed: dict[str, int] = {}
+passed: list[str] = []
+"""The fault points that this process has passed, in order, while `FAULT` is set."""
 
 
 def fault_point(name: str) -> None:
-    """Die here by SIGKILL if the environment asks for it; costs one dictionary look-up otherwise."""
+    """Fail here if the environment asks for it; costs one dictionary look-up otherwise.
+
+    Raises:
+        OSError, MemoryError: as asked.
+    """
     wanted = os.environ.get(FAULT)
     if wanted is None:
         return
-    point, _, nth = wanted.partition(":")
-    if point == name:
-        _passed[name] = _passed.get(name, 0) + 1
-        if _passed[name] == int(nth or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+    passed.append(name)
+    point, _, rest = wanted.partition(":")
+    nth, _, how = rest.partition(":")
+    if point == name and passed.count(name) == int(nth or 1):
+        _fail(name, how or "kill")
+
+
+def _fail(point: str, how: str) -> None:
+    if how in _SIGNALS:
+        os.kill(os.getpid(), _SIGNALS[how])
+    elif how in _ERRORS:
+        raise OSError(_ERRORS[how], os.strerror(_ERRORS[how]), point)
+    else:
+        raise MemoryError(point)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -46,6 +67,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     try:
         with beside.open("wb") as file:
             yield file
+            fault_point("durable.written")
             file.flush()
             os.fsync(file.fileno())
         fault_point("durable.before_rename")
@@ -53,6 +75,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+    fault_point("durable.renamed")
     sync_folder(path.parent)
 
 

@@ -257,9 +257,19 @@ def _priced(
 
 def _released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> tuple[Release, Files]:
     """A pair as a release on top of the current one, and its files."""
+<<<<<<< HEAD
     files = {**pair.model, **pair.index.snapshot(), PROFILE: profile(shop, task)}
     if task.plan.scope != "index":
         files[quality.FILE] = (task.record if task.plan.scope in STILL else Record(task.record.newest)).to_json().encode()
+=======
+    files = {
+        **pair.model,
+        **pair.index.snapshot(),
+        PROFILE: profile(shop, task),
+        quality.FILE: replace(task.record, fresh=task.record.fresh if task.plan.scope == "rows" else None).to_json().encode(),
+    }
+    durable.fault_point("index.snapshot")
+>>>>>>> wip/chaos
     hashes = {name: durable.sha256(data) for name, data in sorted(files.items())}
     parent = current.id if current else ""
     release = Release(

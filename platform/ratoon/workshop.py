@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ratoon import arrivals
+from ratoon import arrivals, durable
 from ratoon.answering import set_traits, traited
 from ratoon.domain import popularity
 from ratoon.domain.caps import Caps
@@ -243,7 +243,10 @@ def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: p
         index, items = shop.indexes.empty(towers.dim, towers.metric), live
     ids: list[str] = items.column("item_id").to_pylist()
     columns = items.select(list(dict.fromkeys(["item_id", *task.schema.display, *task.schema.filters])))
-    index.upsert(EmbeddingBatch(tuple(ids), towers.items(items), columns))
+    batch = EmbeddingBatch(tuple(ids), towers.items(items), columns)
+    durable.fault_point("embed.computed")
+    index.upsert(batch)
+    durable.fault_point("index.applied")
     pair = Pair(model, towers, index, upto)
     if worth is None:
         return pair, len(ids)

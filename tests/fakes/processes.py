@@ -22,7 +22,7 @@ def start(work: Callable[[], object], fault: str = "") -> int:
     try:
         if fault:
             os.environ[durable.FAULT] = fault
-            durable._passed.clear()
+            durable.passed.clear()
         work()
         code = DONE
     except Conflict:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-PRELOADED = ["ratoon.jobs.worker", "ratoon.refresh", "ratoon.features.store", "ratoon.training", "ratoon.index", "ratoon.wiring"]
+from ratoon.bench.chaos.matrix import PRELOADED
 
 
 def refresh_here(config_file: Path, fault: str, surface: str = "default") -> None:

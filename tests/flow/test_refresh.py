@@ -36,13 +36,15 @@ from ratoon.wiring import House
 from ratoon.workshop import PROFILE, Workshop, opened
 from tests.flow.children import refresh_in_child
 
-QUICK = ["ingest.view:2", "training.step:3", "registry.staged"]
+QUICK = ["registry.staged"]
 EVERY = [
     "ingest.view:1",
+    "ingest.view:2",
     "ingest.done",
     "registry.pinned",
     "features.joined",
     "training.step:1",
+    "training.step:3",
     "training.trained",
     "refresh.embedded",
     "refresh.judged",

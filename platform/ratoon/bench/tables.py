@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import faults, features, gpu, indexes, jobs, refreshes, serving, soaking
+from ratoon.bench import chaos, faults, features, gpu, indexes, jobs, refreshes, serving, soaking
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
@@ -56,7 +56,7 @@ def loop_table() -> list[Row]:
 WIDE = 200
 """Columns of a table in a file or a pipe, which has no width to fit."""
 
-TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs", "soak")
+TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs", "chaos", "soak")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,8 @@ def run(
         rows = [asdict(row) for row in loop_table()]
         _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
         return
-    if name == "jobs":
-        measured_jobs = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
-        _show(measured_jobs["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", measured_jobs if as_json else None)
+    if name in ("jobs", "chaos"):
+        (_worked if name == "jobs" else _struck)(only, scale, stamp, as_json)
         return
     if name == "soak":
         _soaked(soak or Soaks(), stamp, as_json)
@@ -157,8 +156,8 @@ def run(
 def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
     if name not in TABLES:
         raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
-    if name == "jobs" and stored:
-        raise UsageError("bench jobs", expected="a measurement", found="--stored", fix="Leave it out: it takes a minute.")
+    if name in ("jobs", "chaos") and stored:
+        raise UsageError(f"bench {name}", expected="a measurement", found="--stored", fix="Leave it out: it takes minutes.")
     if name == "soak" and (scale != 1 or only or stored):
         raise UsageError("bench soak", expected="--minutes and --seed", found="another option", fix="Leave it out.")
     if name == "loop" and (scale != 1 or only or stored):
@@ -216,6 +215,25 @@ def _soaked(asked: Soaks, stamp: dict[str, str], as_json: bool) -> None:
     if broken := [row for row in measured if not row.holds]:
         said = "; ".join(f"{row.quantity}: {row.against}" for row in broken)
         raise StoreError("soak", expected="every check to hold", found=said, fix=f"Look at {report}, and at the logs in {home}.")
+
+
+def _worked(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> None:
+    """The table of what runs by itself."""
+    found = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
+    _show(found["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", found if as_json else None)
+
+
+def _struck(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> None:
+    """The matrix of faults, what became of those that are red, and its rows; exit 5 if one does not hold."""
+    settings = config.load()
+    with _shown() as tell:
+        found = chaos.measure(settings.paths.home / "cache", settings.paths.feature_repo, only, scale, stamp, tell)
+    if not as_json:
+        chaos.show(found["cells"], Console(width=WIDE))
+    _show(found["rows"], ", ".join(stamp.values()), found if as_json else None)
+    whole = scale >= 1 and not only
+    if not all(row["holds"] for row in found["rows"] if whole or row["quantity"] != chaos.FAULTS_ROW):
+        raise SystemExit(5)
 
 
 @contextmanager

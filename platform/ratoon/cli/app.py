@@ -82,7 +82,7 @@ def _run() -> int:
     except RatoonError as error:
         err.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         return error.exit_code
-    except (OSError, sqlite3.Error, pa.ArrowException) as error:
+    except (OSError, MemoryError, sqlite3.Error, pa.ArrowException) as error:
         said = " ".join(str(error).split())
         err.print(f"[red]{type(error).__name__}[/red] {escape(said)}", highlight=False, soft_wrap=True)
         return 5
@@ -189,9 +189,11 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="Which table: loop, features, refresh, index, gpu, serve, jobs or soak.")] = "loop",
+    name: Annotated[
+        str, typer.Argument(help="Which table: loop, features, refresh, index, gpu, serve, jobs, chaos or soak.")
+    ] = "loop",
     scale: Annotated[float, typer.Option(help="features, refresh, gpu, jobs: a share of the sizes; the bars are for 1.")] = 1.0,
-    only: Annotated[str, typer.Option(help="features: one group of rows. serve, jobs: some, with commas.")] = "",
+    only: Annotated[str, typer.Option(help="features: one group of rows. serve, jobs: some, with commas. chaos: stages.")] = "",
     stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
     folder: Annotated[
         Path | None, typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks. serve: of worlds. soak: of events.")

@@ -143,7 +143,7 @@ def test_killed_between_files_it_goes_on(read_only: World, events: pa.Table, tmp
     child = os.fork()
     if not child:
         os.environ[durable.FAULT] = point
-        durable._passed.clear()
+        durable.passed.clear()
         ingest(views, SqliteEventLog(tmp_path / "events.sqlite", "log", lambda: START), tmp_path / "quarantine")
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
