@@ -231,12 +231,8 @@ def _relaid(shop: Workshop, watch: Stopwatch, task: Task, parent: Pair) -> Made:
 def _jury(shop: Workshop, watch: Stopwatch, task: Task) -> Jury:
     """The newest held-out rows inside the window and before it, older ones, and what the parent answered to the first."""
     held = task.asked.newest(shop.gate_rows, "gate", "reserve")
-    past, old = (
-        questions(shop.log, rows, shop.labels)
-        .without(task.delta.removed_items)
-        .hiding(task.delta.new_items)  # nobody could be offered them then
-        for rows in remembering(shop, task)
-    )
+    gone, new = task.delta.removed_items, task.delta.new_items  # nobody could be offered new ones then
+    past, old = (questions(shop.log, rows, shop.labels).without(gone).hiding(new) for rows in remembering(shop, task))
     said = task.said.where(held) if task.said is not None else None
     return Jury(shop.gate, task.asked.where(held), past, old, task.live, task.window.start, task.parent, said, watch.cpu)
 
@@ -257,19 +253,10 @@ def _priced(
 
 def _released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> tuple[Release, Files]:
     """A pair as a release on top of the current one, and its files."""
-<<<<<<< HEAD
     files = {**pair.model, **pair.index.snapshot(), PROFILE: profile(shop, task)}
     if task.plan.scope != "index":
         files[quality.FILE] = (task.record if task.plan.scope in STILL else Record(task.record.newest)).to_json().encode()
-=======
-    files = {
-        **pair.model,
-        **pair.index.snapshot(),
-        PROFILE: profile(shop, task),
-        quality.FILE: replace(task.record, fresh=task.record.fresh if task.plan.scope == "rows" else None).to_json().encode(),
-    }
     durable.fault_point("index.snapshot")
->>>>>>> wip/chaos
     hashes = {name: durable.sha256(data) for name, data in sorted(files.items())}
     parent = current.id if current else ""
     release = Release(
