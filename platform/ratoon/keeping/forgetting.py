@@ -91,9 +91,10 @@ def forget(house: House, user_id: str, shown: Shown, now: datetime, *, dry_run: 
         durable.fault_point("forget.log")
         done["online rows"] = features.online(folder, user_id, dry_run=dry_run)
         done["refused rows of imports"] = sum(_imported(path, user_id, dry_run) for path in home.glob("quarantine/*.csv"))
+    done["refused events"] = house.refused.forget(user_id, dry_run=dry_run)
     done["exposures"] = None if dry_run else shown.forget(user_id)
     if not dry_run:
-        for path in filter(None, (events, features.database(folder))):
+        for path in filter(None, (events, home / "refused.sqlite", features.database(folder))):
             erase(path, needle)
     return Forgotten(user_id, dry_run, done, tuple(_left(house, user_id)))
 
