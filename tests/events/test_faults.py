@@ -51,7 +51,7 @@ def test_what_fails_is_tried_again_and_counts_once(tmp_path: Path, fault: str) -
     """Every so many syncs, or writes, fail: that is an error each time, and in the end each event is there once, and sound."""
     code, told = appended(tmp_path / "log", fault)
     assert (code, told[:40], told[40]) == (0, [str(number) for number in range(0, 120, 3)], "failed")
-    assert int(told[41]) > 2
+    assert int(told[41]) > 0
     with closing(SqliteEventLog(tmp_path / "log", "wall", lambda: START)) as log:
         assert log.read(0).column("event_id").to_pylist() == [f"e{number}" for number in range(120)]
         assert log.check() == "ok, 120 events"
