@@ -4,6 +4,7 @@ import time
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -100,7 +101,8 @@ def test_a_copy_that_is_behind_keeps_what_it_lacks(tmp_path: Path) -> None:
             server.xgroup_destroy("ratoon:events", "gone")
             while (done := log.trim(START + timedelta(days=3))).held and time.monotonic() < until:
                 time.sleep(0.01)
-            assert [int(name.partition(b"-")[0]) for name, _ in server.xrange("ratoon:events")] == [4, 5, 6]
+            left: Any = server.xrange("ratoon:events")
+            assert [name for name, _ in left] == [b"4-0", b"5-0", b"6-0"]
             assert log.read(0).num_rows == 6
 
 
