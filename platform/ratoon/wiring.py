@@ -14,7 +14,7 @@ import numpy as np
 from ratoon.config import Settings, processes
 from ratoon.domain.drift import Drift, from_json
 from ratoon.domain.report import Stopwatch
-from ratoon.events import SqliteEventLog, open_log
+from ratoon.events import RefusedEvents, SqliteEventLog, open_log
 from ratoon.index import Choice, FaissIndexes, TensorIndexes, chosen, processor_for_mapped
 from ratoon.registry import FileRegistry
 from ratoon.towers import open_towers
@@ -62,6 +62,11 @@ class House:
     def log(self) -> SqliteEventLog:
         """The event log."""
         return open_log(self.home / "events.sqlite", self.settings.clock.mode, lambda: datetime.now(UTC), self.settings.events)
+
+    @property
+    def refused(self) -> RefusedEvents:
+        """Events that were posted and broke a rule."""
+        return RefusedEvents(self.home / "refused.sqlite")
 
     @cached_property
     def accepted(self) -> "Accepted":

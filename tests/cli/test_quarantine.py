@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from ratoon import config
 from ratoon.cli.app import app
 from ratoon.domain.errors import DataError, UsageError
-from ratoon.events import SqliteEventLog
+from ratoon.events import RefusedEvents, SqliteEventLog
 from ratoon.features.quality import rules
 from ratoon.features.quality.sift import sift
 from ratoon.features.views import save
@@ -90,3 +90,18 @@ def test_before_the_first_release(log: SqliteEventLog) -> None:
     assert House(config.load()).feature_ages() == []
     assert ratoon("drift").stdout == "default: no release yet, so nothing that drift could be measured against\n"
     assert ratoon("drift", "--json").stdout == "null\n"
+
+
+def test_refused_events_are_listed_and_appended(log: SqliteEventLog, tmp_path: Path) -> None:
+    """`refused` shows what was posted and why it was refused; with `--replay` what fits now is in the log, and the rest stays."""
+    kept = RefusedEvents(tmp_path / "var" / "refused.sqlite")
+    assert "nothing was refused" in ratoon("quarantine", "refused").stdout
+    kept.note(person("late", "u3", age=5), "a clock that ran ahead", at(0))
+    kept.note(event("bad", item_id=None), "no item", at(0))
+    (first, _) = json.loads(ratoon("quarantine", "refused", "--json").stdout)
+    assert (first["number"], first["event_id"], first["reason"]) == (1, "late", "a clock that ran ahead")
+    assert "no item" in ratoon("quarantine", "refused").stdout
+    assert json.loads(ratoon("quarantine", "refused", "--replay", "--json").stdout) == {"in_log": 1, "refused": 1}
+    assert log.known(["late"]).num_rows == 1
+    (still,) = json.loads(ratoon("quarantine", "refused", "--json").stdout)
+    assert (still["event_id"], still["event"]["user_id"]) == ("bad", "u1")

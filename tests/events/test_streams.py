@@ -4,11 +4,13 @@ import time
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from ratoon.domain.errors import StoreError
+from ratoon.events import streams
 from ratoon.events.streams import StreamEventLog
 from ratoon.events.trimming import arrived
 from tests.fakes.events import START, batch, event
@@ -99,5 +101,27 @@ def test_a_copy_that_is_behind_keeps_what_it_lacks(tmp_path: Path) -> None:
             server.xgroup_destroy("ratoon:events", "gone")
             while (done := log.trim(START + timedelta(days=3))).held and time.monotonic() < until:
                 time.sleep(0.01)
-            assert [int(name.partition(b"-")[0]) for name, _ in server.xrange("ratoon:events")] == [4, 5, 6]
+            left: Any = server.xrange("ratoon:events")
+            assert [name for name, _ in left] == [b"4-0", b"5-0", b"6-0"]
             assert log.read(0).num_rows == 6
+
+
+def test_a_server_that_says_nothing_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An append that hears nothing is an error after a while, not a thread that hangs; sent again later, it counts once."""
+    monkeypatch.setattr(streams, "SILENCE", 1.2)
+    with valkey(**SAFE) as url, closing(redis.Redis.from_url(url)) as server, closing(opened(tmp_path, url)) as log:
+        log.append(batch(event("a")))
+        server.client_pause(1_500)
+        with pytest.raises(StoreError, match="found TimeoutError: .* may be sent again"):
+            log.append(batch(event("b")))
+        log.append(batch(event("b"), event("c")))
+        assert log.read(0).column("event_id").to_pylist() == ["a", "b", "c"]
+
+
+def test_connections_that_were_cut_are_made_anew(tmp_path: Path) -> None:
+    """A server that closes its connections, as one behind a balancer does with idle ones, costs no append."""
+    with valkey(**SAFE) as url, closing(redis.Redis.from_url(url)) as server, closing(opened(tmp_path, url)) as log:
+        log.append(batch(event("a")))
+        server.client_kill_filter(_type="normal", skipme=True)
+        assert log.append(batch(event("b"))).num_rows == 1
+        assert log.read(0).column("event_id").to_pylist() == ["a", "b"]

@@ -69,6 +69,7 @@ def known(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     house.quarantine.put_aside(wrong.column("offset")[0].as_py(), wrong.column("offset")[0].as_py(), "by hand")
     assert refresh(house.workshop("default"), house.stopwatch(), "rows").outcome == "published"
     house.features("default").materialize()
+    house.refused.note(event(f"{CANARY}-r", user_id=CANARY), "its clock ran ahead", now)
     with asking(open_app(_logging(house))) as ask:
         assert ask("POST", "/v1/retrieve", json={"user_id": CANARY, "k": 5}).status_code == 200
     _filled(house)
@@ -118,7 +119,12 @@ def test_a_canary_is_found_nowhere_but_where_it_is_said(planted: House) -> None:
     The next refresh, ingestion and materialisation go on as ever, and a second forgetting finds nothing to do.
     """
     before = holding(planted.home)
-    assert {name.partition("/")[0].removesuffix("-wal") for name in before} >= {"events.sqlite", "features", "exposures"}
+    assert {name.partition("/")[0].removesuffix("-wal") for name in before} >= {
+        "events.sqlite",
+        "features",
+        "exposures",
+        "refused.sqlite",
+    }
     assert any("online" in name for name in before)
     assert any("examples" in name for name in before)
     log, end = planted.log.read(0), planted.log.end()

@@ -1,13 +1,17 @@
 """`ratoon quarantine`: what breaks the rules of feature_repo/, and the ways in and out."""
 
+import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
+import pyarrow as pa
 import typer
 
 from ratoon.cli.datasets import open_house
 from ratoon.cli.screen import AsJson, show, table
 from ratoon.domain.errors import UsageError
+from ratoon.wiring import House
 
 app = typer.Typer(help="Events that break a rule of feature_repo/, kept out of features and learning.", no_args_is_help=True)
 
@@ -53,6 +57,39 @@ def put(
         raise UsageError("events", expected="FIRST:LAST in order", found=repr(events), fix=f"Write {last}:{first}.")
     aside = open_house().quarantine.put_aside(_offset(first), _offset(last), reason)
     show({"put_aside": aside}, as_json, f"{aside} events are in quarantine")
+
+
+@app.command("refused")
+def refused(
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Append them now, each alone; those that still break a rule stay.")
+    ] = False,
+    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers that are shown; all by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Events that were posted and refused: what, why, when. One that its sender sent again under another id counts twice."""
+    house = open_house()
+    if replay:
+        back, still = house.refused.replay(_checked(house), numbers or None)
+        text = f"{back} events are in the log, {still} still break a rule"
+        show({"in_log": back, "refused": still}, as_json, text)
+        return
+    rows = [row for row in house.refused.listed() if not numbers or row["number"] in numbers]
+    shown = [{name: row[name] for name in ("number", "when", "event_id", "reason")} for row in rows]
+    show(rows, as_json, table(shown) if rows else "nothing was refused")
+
+
+def _checked(house: House) -> Callable[[pa.Table], pa.Table]:
+    """Appends as a server does: features that no view has are refused."""
+    check = house.feature_check()
+
+    def append(events: pa.Table) -> pa.Table:
+        for text in events.column("features").to_pylist():
+            if text is not None:
+                check(json.loads(text))
+        return house.log.append(events)
+
+    return append
 
 
 def _offset(text: str) -> int:

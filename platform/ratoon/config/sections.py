@@ -43,6 +43,7 @@ class Events(Section):
     may_lose: bool = Field(False, description="Take a server that could lose what it acknowledged.")
     waiting: int = Field(100_000, ge=1, description="Most events that wait for the disk; more are refused, with a time to retry.")
     waiting_mb: int = Field(64, ge=1, description="The same in mebibytes.")
+    skew_s: float = Field(300, ge=0, le=86_400, description="Seconds that an event may be dated ahead of the machine's clock.")
     spare_mb: int = Field(256, ge=0, description="With less of the disk free no events are taken.")
 
     @model_validator(mode="after")

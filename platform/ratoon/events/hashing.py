@@ -65,7 +65,8 @@ def of_events(logged: pa.Table, ids: Hashes | None = None) -> Hashes:
 def _of_few(texts: pa.Array) -> Hashes:
     """As `of_texts`, where most are equal."""
     coded = texts.dictionary_encode(null_encoding="encode")
-    return of_texts(coded.dictionary)[coded.indices.to_numpy()]
+    found: Hashes = of_texts(coded.dictionary)[coded.indices.to_numpy()]
+    return found
 
 
 def _of_numbers(numbers: pa.Array) -> Hashes:

@@ -47,6 +47,14 @@ SELECT json_group_array(item_id) FROM (SELECT item_id FROM (
 """The items alive at the offset ?1, as if nothing were at the offsets in the JSON list ?2: by the notes and the events since.
 Where something in the notes does not count, the item's own events are read."""
 
+REMOVED = """
+SELECT DISTINCT item_id FROM logged AS gone WHERE kind = 'remove' AND "offset" > ? {gone} AND NOT EXISTS (
+    SELECT 1 FROM logged AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
+) ORDER BY item_id"""
+POSTED = """
+SELECT item_id, max(kind = 'remove') FROM logged WHERE kind IN ('item', 'remove') AND "offset" > ? {events} GROUP BY item_id
+HAVING max("offset" * (kind = 'item')) > max("offset" * (kind = 'remove')) ORDER BY item_id"""
+
 
 def noted(db: sqlite3.Connection) -> bool:
     """Whether the file has such notes: those of earlier days do not yet."""

@@ -6,6 +6,7 @@ It is written after each commit and not synced, so that it may be behind after t
 import os
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ratoon.domain.errors import StoreError
@@ -25,7 +26,8 @@ class Mark:
     def write(self, end: int) -> None:
         """Note that everything up to this offset is on disk."""
         number = b"%020d" % end
-        os.pwrite(self._file, b"%s %08x\n" % (number, zlib.crc32(number)), 0)
+        with suppress(OSError):  # it is on disk all the same: the mark may be behind
+            os.pwrite(self._file, b"%s %08x\n" % (number, zlib.crc32(number)), 0)
 
     def check(self, log: Path, end: Callable[[], int]) -> None:
         """Compare with the log's end, which others may move at that moment.

@@ -1,7 +1,7 @@
 """Which log there is."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -26,12 +26,15 @@ class Chosen(Protocol):
     @property
     def waiting_mb(self) -> int: ...  # noqa: D102
     @property
+    def skew_s(self) -> float: ...  # noqa: D102
+    @property
     def spare_mb(self) -> int: ...  # noqa: D102
 
 
 def open_log(path: Path, clock: Clock, wall: Callable[[], datetime], chosen: Chosen) -> SqliteEventLog:
     """The log in a file, or the one that servers share and the file is a copy of."""
-    limits = Limits(chosen.waiting, chosen.waiting_mb * 2**20, chosen.spare_mb * 2**20)
+    skew = timedelta(seconds=chosen.skew_s)
+    limits = Limits(chosen.waiting, chosen.waiting_mb * 2**20, chosen.spare_mb * 2**20, skew=skew)
     if chosen.store == "sqlite":
         return SqliteEventLog(path, clock, wall, limits=limits)
     from ratoon.events.streams import StreamEventLog

@@ -21,7 +21,7 @@ from ratoon.events.arrival import Clock
 from ratoon.events.connection import connect, failures, mapped
 from ratoon.events.ids import hashed
 from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types, without_offsets
-from ratoon.events.items import CATALOGUE
+from ratoon.events.items import CATALOGUE, POSTED, REMOVED
 from ratoon.events.met import Met
 from ratoon.events.popular import Popular
 from ratoon.events.rows import CHUNK, marks, table_of
@@ -40,13 +40,6 @@ UNION ALL SELECT {NAMES} FROM newest WHERE event_id IN ({{marks}})"""
 _NEWEST = NEWEST.format(tail="newest")
 _OLDER = f"""
 SELECT {NAMES} FROM logged WHERE (event_timestamp, "offset") < (?, ?) ORDER BY event_timestamp DESC, "offset" DESC LIMIT ?"""
-_REMOVED = """
-SELECT DISTINCT item_id FROM logged AS gone WHERE kind = 'remove' AND "offset" > ? {gone} AND NOT EXISTS (
-    SELECT 1 FROM logged AS back WHERE back.item_id = gone.item_id AND back."offset" > gone."offset" AND back.kind = 'item' {back}
-) ORDER BY item_id"""
-_POSTED = """
-SELECT item_id, max(kind = 'remove') FROM logged WHERE kind IN ('item', 'remove') AND "offset" > ? {events} GROUP BY item_id
-HAVING max("offset" * (kind = 'item')) > max("offset" * (kind = 'remove')) ORDER BY item_id"""
 
 _ALL = 2**63 - 1
 _TIME, _OFFSET = (LOG_SCHEMA.names.index(name) for name in ("event_timestamp", "offset"))
@@ -116,7 +109,7 @@ class SqliteEventLog:
 
     def _append(self, tickets: Sequence[Ticket]) -> None:
         # Here, and not in each caller's thread: to look at many costs little more than to look at one.
-        if fit := fitting(tickets, self._wall() if self._clock == "wall" else None):
+        if fit := fitting(tickets, self._wall() if self._clock == "wall" else None, self._limits.skew):
             self._write(fit)
 
     def _write(self, tickets: Sequence[Ticket]) -> None:
@@ -141,7 +134,7 @@ class SqliteEventLog:
         """
         present = self._wall() if self._clock == "wall" else None
         with self._writing, failures(self._path):
-            return self._writer.load(validated(batch, present) for batch in batches)
+            return self._writer.load(validated(batch, present, self._limits.skew) for batch in batches)
 
     def settle(self) -> None:
         """Sort everything in: from then on the table `events` of the file has all events, until more come."""
@@ -257,12 +250,12 @@ class SqliteEventLog:
     def removed(self, after: int, without: Sequence[int] = ()) -> list[str]:
         """The items removed at offsets above `after` and not posted again since, sorted; see `catalogue` for `without`."""
         (gone, offsets), (back, _) = without_offsets("gone", without), without_offsets("back", without)
-        return [str(row[0]) for row in self._select(_REMOVED.format(gone=gone, back=back), after, *offsets, *offsets)]
+        return [str(row[0]) for row in self._select(REMOVED.format(gone=gone, back=back), after, *offsets, *offsets)]
 
     def posted(self, after: int, without: Sequence[int] = ()) -> list[tuple[str, bool]]:
         """The items posted above `after` and not removed since, sorted, and whether removed above it too; see `catalogue`."""
         apart, offsets = without_offsets("logged", without)
-        return [(str(item), bool(gone)) for item, gone in self._select(_POSTED.format(events=apart), after, *offsets)]
+        return [(str(item), bool(gone)) for item, gone in self._select(POSTED.format(events=apart), after, *offsets)]
 
     def recent(self, upto: int, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[int, str, str]]:
         """Offset, user and item of the newest `count` interactions of these types at offsets <= `upto`; see `catalogue`."""

@@ -41,6 +41,8 @@ ENTRIES = 100
 """Of the stream, read at once."""
 WAIT_MS = 1_000
 """How long the server may take to have it on disk, there and on its replicas."""
+SILENCE = 5.0
+"""Seconds without an answer, after which the server is taken to be out of reach; more than it may wait for disks."""
 SAFE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 """What a server has to be set to, or it can lose what it acknowledged."""
 
@@ -75,7 +77,8 @@ class StreamEventLog(SqliteEventLog):
         self._closed = threading.Event()
         try:
             with self._named():
-                self._client = client.Redis.from_url(url, protocol=2, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
+                patience = {"socket_connect_timeout": SILENCE, "socket_timeout": SILENCE}
+                self._client = client.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), **patience)
                 self._check_safe()
                 self._group = self._recognise(path.with_name(f"{path.name}-stream"))
             self._follow()

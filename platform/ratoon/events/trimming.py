@@ -26,7 +26,7 @@ class Trimmed:
     held: tuple[str, int] | None = None
 
 
-def trim(server: "client.Redis[bytes]", name: str, log: SqliteEventLog, before: datetime, *, dry_run: bool) -> Trimmed:
+def trim(server: client.Redis, name: str, log: SqliteEventLog, before: datetime, *, dry_run: bool) -> Trimmed:
     """Drop the entries that arrived before a moment and that every copy has. The newest one stays: it says where the stream ends.
 
     Args:
@@ -57,7 +57,7 @@ def arrived(log: SqliteEventLog, before: datetime) -> int:
     return least
 
 
-def _counted(server: "client.Redis[bytes]", name: str, upto: int) -> tuple[int, int]:
+def _counted(server: client.Redis, name: str, upto: int) -> tuple[int, int]:
     entries = size = 0
     start = "-"
     while page := server.xrange(name, min=start, max=f"{upto}-0", count=_PAGE):

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from ratoon.domain.errors import DataError, Overloaded
 from ratoon.domain.event import EVENT_SCHEMA
-from ratoon.events.validate import validated
+from ratoon.events.validate import SKEW, validated
 
 ROWS = 20_000
 """Events of one turn, about; a batch is never split."""
@@ -19,11 +19,12 @@ ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may wait.
+    """What may wait, and what is taken at all.
 
     Attributes:
         rows, size: most events, and bytes of them, that wait for the disk. One batch alone is never too much.
         spare: bytes of the disk that stay free; below that nothing is taken.
+        skew: how far ahead of the wall clock an event may be dated.
         settle_every: events that wait for their indexes. Twice as many would be sorted in a little more cheaply, while those
             who append wait twice as long for it.
     """
@@ -32,6 +33,7 @@ class Limits:
     size: int = 64 * 2**20
     spare: int = 256 * 2**20
     settle_every: int = 16_384
+    skew: timedelta = SKEW
 
 
 LIMITS = Limits()
@@ -166,19 +168,19 @@ class Turns:
             return lot
 
 
-def fitting(tickets: Sequence[Ticket], present: datetime | None) -> list[Ticket]:
+def fitting(tickets: Sequence[Ticket], present: datetime | None, skew: timedelta = SKEW) -> list[Ticket]:
     """The batches that are right, with the columns of EVENT_SCHEMA; the others have in `wrong` why they are not.
 
     Args:
-        present: see `validated`.
+        present, skew: see `validated`.
     """
     if len(tickets) > 1 and all(one.events.schema.equals(EVENT_SCHEMA) for one in tickets):
         with suppress(DataError):  # whose it is comes out below
-            validated(pa.concat_tables([one.events for one in tickets]), present)
+            validated(pa.concat_tables([one.events for one in tickets]), present, skew)
             return list(tickets)
     for one in tickets:
         try:
-            one.events = validated(one.events, present)
+            one.events = validated(one.events, present, skew)
         except DataError as wrong:
             one.wrong = wrong
     return [one for one in tickets if one.wrong is None]

@@ -16,7 +16,7 @@ LONGEST_ID = 256
 LONGEST_FEATURES = 64 * 1024
 """Bytes in one event's features."""
 SKEW = timedelta(minutes=5)
-"""How far a caller's clock may run ahead of ours."""
+"""How far a caller's clock may run ahead of ours, unless that is configured."""
 
 Fault = tuple[int, str, str]
 """Where in the batch, which field, and what was expected."""
@@ -26,18 +26,19 @@ _NEEDED_BY = {"user_id": ("interaction", "user"), "item_id": ("interaction", "it
 _EARLIEST, _LATEST = 0, 4_102_444_800_000_000  # 1970-01-01 and 2100-01-01, in microseconds
 
 
-def validated(events: pa.Table, present: datetime | None) -> pa.Table:
+def validated(events: pa.Table, present: datetime | None, skew: timedelta = SKEW) -> pa.Table:
     """The batch with exactly the columns and types of EVENT_SCHEMA.
 
     Args:
         events: n events.
         present: the wall clock's now; None where event times make the clock.
+        skew: how far ahead of it an event may be dated.
 
     Raises:
         DataError: a column is missing or of another type, or an event breaks a rule; names the first such event.
     """
     typed = pa.table([_column(events, field) for field in EVENT_SCHEMA], names=EVENT_SCHEMA.names)
-    faults = [*_missing(typed), *_malformed(typed), *_times(typed, present), *_features(typed)]
+    faults = [*_missing(typed), *_malformed(typed), *_times(typed, present, skew), *_features(typed)]
     if faults:
         _refuse(typed, min(faults, key=lambda fault: fault[0]))
     return typed
@@ -91,14 +92,14 @@ def _malformed(events: pa.Table) -> Iterator[Fault]:
     yield from _first(pc.invert(pc.is_finite(events.column("value"))), "value", "a finite number or nothing")
 
 
-def _times(events: pa.Table, present: datetime | None) -> Iterator[Fault]:
+def _times(events: pa.Table, present: datetime | None, skew: timedelta) -> Iterator[Fault]:
     times = events.column("event_timestamp").cast(pa.int64())
     outside = pc.or_(pc.less(times, _EARLIEST), pc.greater_equal(times, _LATEST))
     yield from _first(outside, "event_timestamp", "a time between 1970 and 2100")
     if present is not None:
-        limit = pa.scalar(present + SKEW, pa.timestamp("us", "UTC"))
+        limit = pa.scalar(present + skew, pa.timestamp("us", "UTC"))
         ahead = pc.greater(events.column("event_timestamp"), limit)
-        expected = f"a time at most 5 minutes after now ({present.isoformat()}): clock skew"
+        expected = f"a time at most {skew.total_seconds():g} s after now ({present.isoformat()}): clock skew, [events] skew_s"
         yield from _first(ahead, "event_timestamp", expected)
 
 

@@ -102,10 +102,11 @@ def forget(house: House, user_id: str, shown: Shown, told: Told, now: datetime, 
         done["online rows"] = features.online(folder, user_id, dry_run=dry_run)
         done["refused rows of imports"] = sum(_imported(path, user_id, dry_run) for path in home.glob("quarantine/*.csv"))
         done["unfinished work"] = sum(_unfinished(house, surface, dry_run) for surface in house.settings.surfaces)
+        done["refused events"] = house.refused.forget(user_id, dry_run=dry_run)
     done["exposures"] = None if dry_run else shown.forget(user_id)
     done["complaints of runs"] = None if dry_run else told.forget(user_id)
     if not dry_run:
-        for path in filter(None, (events, features.database(folder), home / "jobs.sqlite")):
+        for path in filter(None, (events, features.database(folder), home / "refused.sqlite", home / "jobs.sqlite")):
             erase(path, needle)
     return Forgotten(user_id, dry_run, done, tuple(_left(house, user_id)))
 

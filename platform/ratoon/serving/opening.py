@@ -114,6 +114,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         exposures=_exposures(house),
         keys=Keys(KeyRing(house.home, time.monotonic, _wall), Audit(house.home), Rates(time.monotonic), _wall, _rate(settings)),
         check_features=Checking(house.feature_check, settings.serving.poll_seconds, time.monotonic),
+        refuse=house.refused.note,
         catch_up=online.catch_up,
         feature_ages=house.feature_ages,
         place=among.place if among else None,

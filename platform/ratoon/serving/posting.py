@@ -40,8 +40,6 @@ class Posting:
             key: what the caller will send again if it hears nothing.
         """
         features = given.pop("features", None)
-        if features:
-            self._rooms.check_features(features)
         row = {name: value for name, value in given.items() if value is not None}
         if row["kind"] != "interaction":
             row.pop("type", None)
@@ -49,7 +47,18 @@ class Posting:
         moment = self._rooms.clock() + timedelta(microseconds=place + 1)
         named = self._rooms.new_id() if key is None else f"{key}/{place}"
         made = {"event_id": named, "event_timestamp": moment}
-        return made | row | {"features": None if features is None else json.dumps(features)}
+        whole = made | row | {"features": None if features is None else json.dumps(features)}
+        if features:
+            try:
+                self._rooms.check_features(features)
+            except DataError as wrong:
+                self._refuse(whole, wrong)
+                raise
+        return whole
+
+    def _refuse(self, row: Row, wrong: DataError) -> None:
+        self._metrics.refused.inc()
+        self._rooms.refuse(row, str(wrong), self._rooms.clock())
 
     async def append(self, rows: Sequence[Row], pointer: str, key: str | None = None) -> list[Row]:
         """Make the events durable; return the new ones.
@@ -67,6 +76,7 @@ class Posting:
             raise
         except DataError as wrong:
             place, _, field = wrong.field.removeprefix("events[").partition("].")
+            await run_in_threadpool(self._refuse, rows[int(place)], wrong)
             raise Misfit(wrong, f"{pointer.format(place=place)}/{field}" if pointer else "") from wrong
         if key is not None and len(new) < len(rows):  # somebody may have sent it at the same moment
             await self._refuse_reuse(key, rows)
@@ -117,6 +127,8 @@ class Posting:
     def _logged(self, lots: Sequence[Sequence[Row]]) -> list[list[Row]]:
         rows = [row for lot in lots for row in lot]
         logged = self._rooms.log.append(pa.Table.from_pylist(rows, EVENT_SCHEMA))
+        happened, arrived = (logged.column(name).cast(pa.int64()).to_numpy() for name in ("event_timestamp", "created_timestamp"))
+        self._metrics.arrived((arrived - happened) / 1e6)
         new = dict(zip(logged.column("event_id").to_pylist(), logged.column("offset").to_pylist(), strict=True))
         # Of two lots with one event the first has brought it.
         return [[row | {"offset": new.pop(row["event_id"])} for row in lot if row["event_id"] in new] for lot in lots]

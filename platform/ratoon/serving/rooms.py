@@ -119,6 +119,7 @@ class Rooms:
         catch_up: brings online features up to the log where others moved them; called at each poll, once there is a release.
         feature_ages: (view, `offline` or `online`, seconds since its newest event time) of every view that has rows.
         stored_features: view -> when a user's newest event in it happened, and the features; None: they have expired.
+        refuse: keeps an event that broke a rule, by the columns of EVENT_SCHEMA, with the reason and when; raises nothing.
         refreshes: starts refreshes, and tells of runs.
         home: where all state is, whose space is watched.
         exposures: takes down what was shown; None where nobody asks for it.
@@ -145,6 +146,7 @@ class Rooms:
     exposures: ExposureLog | None = None
     keys: Keys | None = None
     check_features: Callable[[Mapping[str, object]], object] = lambda _: None
+    refuse: Callable[[Mapping[str, object], str, datetime], object] = lambda *_: None
     catch_up: Callable[[], object] = lambda: None
     feature_ages: Callable[[], Iterable[tuple[str, str, float]]] = tuple
     place: Place | None = None

@@ -1,6 +1,6 @@
 """The routes that write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ratoon.domain.errors import StoreError
+from ratoon.domain.errors import DataError, StoreError
+from ratoon.domain.event import EVENT_SCHEMA
 from ratoon.domain.schema import TowerSchema
+from ratoon.events import RefusedEvents
 from ratoon.serving import create_app
 from tests.fakes.events import START, at, batch, event
 from tests.fakes.serving_world import Ask, World, asking, ids
@@ -128,6 +130,38 @@ def test_an_event_that_does_not_fit_is_pointed_at(world: World, ask: Ask, body: 
     assert wrong["pointer"] == pointer
     assert detail in wrong["detail"]
     assert world.log.end() == 0
+
+
+def test_an_event_that_does_not_fit_is_kept_with_its_reason(tmp_path: Path) -> None:
+    """What the log or the views refuse is kept as it came, under its id, and counted; what is accepted is not."""
+    kept = RefusedEvents(tmp_path / "refused")
+
+    def check(features: Mapping[str, object]) -> None:
+        if "unknown" in features:
+            raise DataError("features.unknown", expected="a feature of a view", found="none", fix="Apply one.")
+
+    world = World.at(tmp_path, refuse=kept.note, check_features=check)
+    ahead = WATCHED | {"event_id": "ahead", "event_timestamp": "2026-03-01T00:06:00Z", "value": 3}
+    early = WATCHED | {"event_id": "fine", "event_timestamp": "2026-02-28T23:59:50Z"}
+    with asking(create_app(world.rooms)) as ask:
+        assert ask("POST", "/v1/events", json={"events": [WATCHED | {"event_id": "good"}, ahead]}).status_code == 409
+        new = WATCHED | {"event_id": "new", "features": {"unknown": 1}}
+        assert ask("POST", "/v1/events", json=new).status_code == 409
+        assert ask("POST", "/v1/events", json=early).status_code == 202
+        told = ask("GET", "/metrics").text
+    first, second = kept.listed()
+    assert (first["event_id"], second["event_id"]) == ("ahead", "new")
+    assert "clock skew" in str(first["reason"])
+    assert "features.unknown" in str(second["reason"])
+    assert first["event"] == dict.fromkeys(EVENT_SCHEMA.names) | ahead | {
+        "kind": "interaction",
+        "type": "view",
+        "value": 3.0,
+        "event_timestamp": "2026-03-01T00:06:00+00:00",
+    }
+    for line in ("ratoon_events_refused_total 2", "ratoon_events_ahead_total 0", "ratoon_event_lateness_seconds_sum 10"):
+        assert line in told
+    world.log.close()
 
 
 def test_a_posted_item_is_served_at_once(world: World, ask: Ask) -> None:

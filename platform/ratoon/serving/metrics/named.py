@@ -7,6 +7,9 @@ from pathlib import Path
 from shutil import disk_usage
 from threading import Lock
 
+import numpy as np
+import numpy.typing as npt
+
 from ratoon.domain.errors import RatoonError
 from ratoon.domain.release import Release
 from ratoon.serving.metrics.exposition import exposed
@@ -56,6 +59,9 @@ class Metrics:
         self.retrievals, self.stages, self.retrieved = counted.total, counted.stages, counted.count
 
         self.events = counter("ratoon_events_accepted", "Events made durable")
+        self.refused = counter("ratoon_events_refused", "Events that broke a rule")
+        self.ahead = counter("ratoon_events_ahead", "Events dated after their arrival")
+        self.lateness = histogram("ratoon_event_lateness_seconds", "Time from an event to its arrival", bounds=FRESHNESS)
         self.duplicates = counter("ratoon_events_duplicate", "Events passed over")
         self.unapplied = counter("ratoon_events_unapplied", "Requests whose events did not reach online features")
         self.append_failures = counter("ratoon_event_append_failures", "Requests whose events could not be made durable")
@@ -114,6 +120,16 @@ class Metrics:
     def fresh(self, surface: str, tier: str, seconds: float, events: int = 1) -> None:
         """So many events had an effect so long after they were posted; `tier` is one of TIERS."""
         self.freshness.labels(surface, tier).observe(seconds, events)
+
+    def arrived(self, seconds: npt.NDArray[np.float64]) -> None:
+        """Events arrived so long after they happened; shape (n,), below 0 where a clock is ahead of ours."""
+        self.ahead.inc(int((seconds < 0).sum()))
+        late = np.maximum(seconds, 0.0)
+        buckets = np.searchsorted(FRESHNESS, late)
+        for bucket in np.unique(buckets):
+            own = late[buckets == bucket]
+            # Of one bucket their mean stands for each: buckets and sum are the same.
+            self.lateness.labels().observe(float(own.mean()), len(own))
 
     def adopted(self, surface: str, release: Release, before: Release | None, now: datetime, seconds: float) -> None:
         """A release is served from now on, and the events that it learnt have had their effect.
