@@ -131,9 +131,9 @@ def _size(seen: Signals, policy: PlanPolicy) -> tuple[Finding, ...]:
 
 def _drift(seen: Signals, policy: PlanPolicy) -> tuple[Finding, ...]:
     known = [one for one in seen.drifts if one.entities >= policy.drift.least]
-    worst = max(known, key=lambda one: one.excess, default=None)
+    worst = max((one.excess for one in known), default=None)
     beyond = next(iter(policy.drift.beyond(policy.drift.full, known)), "")
-    return (Finding("drift of an input, PSI beyond chance", worst and worst.excess, policy.drift.full, "full", str(beyond)),)
+    return (Finding("drift of an input, PSI beyond chance", worst, policy.drift.full, "full", str(beyond)),)
 
 
 def _age(seen: Signals, policy: PlanPolicy) -> tuple[Finding, ...]:

@@ -203,8 +203,8 @@ class Record:
     def from_json(cls, text: str) -> "Record":
         """The inverse of `to_json`."""
         raw = json.loads(text)
-        truths = (raw[name] and _truth(raw[name]) for name in ("newest", "fresh"))
-        return cls(*truths, raw.get("churned", 0))
+        newest, fresh = (raw[name] and _truth(raw[name]) for name in ("newest", "fresh"))
+        return cls(newest, fresh, raw.get("churned", 0))
 
 
 def _truth(raw: dict[str, Any]) -> Truth:

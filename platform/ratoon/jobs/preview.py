@@ -10,6 +10,7 @@ from ratoon.config import Job
 from ratoon.domain.costs import estimate
 from ratoon.domain.delta import FeatureDelta
 from ratoon.domain.plan import RefreshPlan, decide
+from ratoon.domain.release import Release
 from ratoon.domain.report import COMPARED
 from ratoon.domain.report import Run as Refreshed
 from ratoon.domain.signals import Signals
@@ -73,10 +74,16 @@ def _planned(house: House, job: Job) -> tuple[pa.Table, RefreshPlan]:
         schema_changed=False,
         recent_items=current.written_items if current else (),
         forced="full" if job.do == "full" else None,
-        seen=Signals(end - start, end=end, taught=current.taught) if current else Signals(),
+        seen=_seen(house, events, current, end) if current else Signals(),
         policy=house.settings.plan.policy,
     )
     return events, plan
+
+
+def _seen(house: House, events: pa.Table, current: Release, end: int) -> Signals:
+    arrived = pc.min(events.column("created_timestamp")).as_py()
+    waited = (house.log.now() - arrived).total_seconds() if arrived else 0.0
+    return Signals(end - current.window.end, max(0.0, waited), end, current.taught)
 
 
 def _measured(run: Refreshed) -> tuple[int, float]:

@@ -1,11 +1,12 @@
 """A replay's figures: per policy over all questions, beside the first policy's."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ratoon.bench.backtests import told
-from ratoon.bench.jobs.policies import rows_of
+from ratoon.bench.jobs.policies import rows, rows_of
 from tests.bench.backtests.days import DAYS, day, refreshed
 
 
@@ -43,3 +44,10 @@ def test_the_bars_of_the_table() -> None:
     worse, dearer = replace(adaptive, recall=replace(adaptive.recall, mean=0.33)), replace(adaptive, share=0.2501)
     assert [row.holds for row in rows_of(dense, worse, 3)] == [False, True]
     assert [row.holds for row in rows_of(dense, dearer, 3)] == [True, False]
+
+
+def test_without_the_set_nothing_is_measured(tmp_path: Path) -> None:
+    """Where the set is not beside the scratch folder both rows say so, and neither bar holds."""
+    found = rows(tmp_path / "scratch", 1.0)
+    assert [(row.value, row.unit, row.holds) for row in found] == [(None, "not run", False)] * 2
+    assert str(tmp_path) in found[0].against

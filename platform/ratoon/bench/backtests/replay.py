@@ -77,20 +77,20 @@ def replay(
     base.load(start)
     base.refresh(past.begins)
     base.close()
-    homes = {}
+    homes: dict[str, _Home] = {}
     for name, policy in {"": config.Policy(), **policies}.items():
         place = folder / f"home-{len(homes)}"
         shutil.copytree(folder / "base", place)
         homes[name] = _Home(place, settings, surface, policy, past, start)
     judge = homes.pop("")
     for number in range(past.days):
-        begins = past.begins + timedelta(days=number)
-        yield _day(judge, homes, begins, lambda what, number=number: tell(f"day {number + 1}: {what}", number / past.days))
+        yield _day(judge, homes, number, tell)
 
 
-def _day(judge: "_Home", homes: Mapping[str, "_Home"], begins: datetime, tell: Callable[[str], None]) -> Day:
-    ends = begins + timedelta(days=1)
-    tell("its events")
+def _day(judge: "_Home", homes: Mapping[str, "_Home"], number: int, tell: Tell) -> Day:
+    begins = judge.past.begins + timedelta(days=number)
+    ends, share = begins + timedelta(days=1), number / judge.past.days
+    tell(f"day {number + 1}: its events", share)
     asked, weights = judge.questions(ends)
     refreshed: dict[str, tuple[Refreshed, ...]] = {}
     hits: dict[str, tuple[bool, ...]] = {}
@@ -99,7 +99,7 @@ def _day(judge: "_Home", homes: Mapping[str, "_Home"], begins: datetime, tell: C
         found = []
         for moment in home.due(begins, ends):
             sheet.upto(home.arrive(moment))
-            tell(f"{name} at {moment:%d %b %H:%M}")
+            tell(f"day {number + 1}: {name} at {moment:%d %b %H:%M}", share)
             found.append(home.refresh(moment))
         sheet.upto(home.arrive(ends))
         refreshed[name], hits[name] = tuple(found), sheet.answered()

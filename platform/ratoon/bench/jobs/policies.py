@@ -28,8 +28,8 @@ def rows(folder: Path, scale: float) -> list[Row]:
     past = history(source, days, folder)
     settings = config.Settings(paths=config.Paths(feature_repo=config.load().paths.feature_repo))
     policies = {name: config.Policy.model_validate(one) for name, one in (("hourly dense", HOURLY), ("adaptive", ADAPTIVE))}
-    found = told(list(replay(folder / "homes", settings, "default", past, policies, lambda _what, _share: None)))
-    return rows_of(*found, days)
+    fixed, adaptive = told(list(replay(folder / "homes", settings, "default", past, policies, lambda _what, _share: None)))
+    return rows_of(fixed, adaptive, days)
 
 
 def rows_of(fixed: Told, adaptive: Told, days: int) -> list[Row]:
