@@ -284,7 +284,7 @@ def test_a_tower_is_timed_beside_its_parents(log: SqliteEventLog) -> None:
 
     quick, slow = (replace(pair(log, 60, NOTHING), towers=Costly(NOTHING, cost=cost)) for cost in (20.0, 50.0))
     told = paced(quick, slow, rows_, clock)
-    assert (told.parent, told.candidate) == (pytest.approx(20.0), pytest.approx(50.0))
+    assert [told.parent, told.candidate] == pytest.approx([20.0, 50.0])
     assert slow.towers.asked[:40] == [{"taste": [1.0, 0.0]}] * 40  # type: ignore[attr-defined]
     past, live = everything(log, 0, 40), timeline(log, Window(0, 120, START), 0)
     nothing = everything(log, 120, 120)
