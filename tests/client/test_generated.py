@@ -25,8 +25,9 @@ AWKWARD = ["a/b", "../..", ".", "..", "a b?c#d%2F&e=1", "naïve ☃ 🎬", "line
 class Returning(MemoryRegistry):
     """Can go back."""
 
-    def rollback(self, to: str | None, reason: str) -> Release:
+    def rollback(self, to: str | None, reason: str, *, of: str | None = None) -> Release:
         assert reason
+        assert of is None
         old = next(one for one in self.history if one.id.startswith(to or ""))
         sequence = self.history[-1].sequence + 1
         return self.publish(replace(old, id=f"{sequence:064x}", sequence=sequence, scope="rollback"), self.stored[old.id])

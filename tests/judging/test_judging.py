@@ -12,7 +12,7 @@ from ratoon.answering import set_traits
 from ratoon.domain.delta import split_of
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.exclusions import Exclusions
-from ratoon.domain.gate import GatePolicy, Pace
+from ratoon.domain.gate import GatePolicy
 from ratoon.domain.labels import LabelPolicy
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import FILE, GRID, WIDTH, Popularity
@@ -283,7 +283,8 @@ def test_a_tower_is_timed_beside_its_parents(log: SqliteEventLog) -> None:
             return super().user(values)
 
     quick, slow = (replace(pair(log, 60, NOTHING), towers=Costly(NOTHING, cost=cost)) for cost in (20.0, 50.0))
-    assert paced(quick, slow, rows_, clock) == Pace(pytest.approx(20.0), pytest.approx(50.0))
+    told = paced(quick, slow, rows_, clock)
+    assert [told.parent, told.candidate] == pytest.approx([20.0, 50.0])
     assert slow.towers.asked[:40] == [{"taste": [1.0, 0.0]}] * 40  # type: ignore[attr-defined]
     past, live = everything(log, 0, 40), timeline(log, Window(0, 120, START), 0)
     nothing = everything(log, 120, 120)

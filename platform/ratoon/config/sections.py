@@ -111,7 +111,7 @@ class Gate(Section):
     tolerance: float = Field(0.05, ge=0, lt=1, description="Relative loss of recall that is let pass.")
     taste: float = Field(0.07, ge=0, lt=1, description="The same where the towers answer without what is popular.")
     weights: float = Field(0.15, ge=0, lt=1, description="The same where new weights of popularity meet the old ones.")
-    old: float = Field(0.1, ge=0, lt=1, description="The same on rows from all over the past: forgetting.")
+    old: float = Field(0.15, ge=0, lt=1, description="The same on rows from all over the past: forgetting.")
     index_recall: float = Field(0.95, ge=0, le=1, description="Least share of the exact top k that the index returns.")
     rows: int = Field(1000, ge=1, description="Most interactions judged per slice.")
     variety: float = Field(0.5, ge=0, le=1, description="Least share left of the items that answers are spread over.")

@@ -1,7 +1,7 @@
 """What is counted of the release that is served, and what of those before it."""
 
 from dataclasses import replace
-from typing import cast
+from typing import Literal, cast
 
 import pytest
 
@@ -9,7 +9,6 @@ from ratoon.adopt import Slot
 from ratoon.domain.errors import UsageError
 from ratoon.domain.guard import Limits
 from ratoon.domain.query import Answer, Source
-from ratoon.domain.release import Release
 from ratoon.serving.exposures import Exposure
 from ratoon.serving.guard import Guard
 from ratoon.serving.trials import Given
@@ -39,9 +38,9 @@ def guard(clock: Present) -> Guard:
     return Guard(LIMITS, clock)
 
 
-def slot(number: int, scope: str = "full") -> Slot:
+def slot(number: int, scope: Literal["full", "rollback"] = "full") -> Slot:
     """A slot, as far as a guard looks at it."""
-    release = cast("Release", replace(plan(number), scope=scope))
+    release = replace(plan(number), scope=scope)
     return cast("Slot", type("S", (), {"release": release})())
 
 
@@ -58,7 +57,7 @@ def ask(guard: Guard, number: int, count: int = 1, source: Source = "tower", ms:
     return ids
 
 
-def fail(guard: Guard, number: int, error: Exception, scope: str = "full") -> None:
+def fail(guard: Guard, number: int, error: Exception, scope: Literal["full", "rollback"] = "full") -> None:
     def broken(*_: object) -> Given:
         raise error
 

@@ -1,5 +1,6 @@
 """A release that has just become everybody's, beside those before it; for the thread that answers."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ class Guard:
         self.before, self.now = Tally(), Tally()
         self._release: Release | None = None
         self._until = 0.0
-        self._shown: dict[str, _Shown] = {}
+        self._shown: OrderedDict[str, _Shown] = OrderedDict()  # the oldest of many is found at once, which no dict does
 
     def answered(self, answer: Answering, user_id: str | None, request_id: str, slot: Slot, unseen: bool = False) -> Given:
         """What `answer` gives, counted; what is shown to nobody, or by a release on trial, is not.
@@ -76,9 +77,13 @@ class Guard:
             if (shown := self._shown.get(request_id)) is not None:
                 shown.followed = True
         now = self._monotonic()
-        while self._shown and (oldest := self._shown[first := next(iter(self._shown))]).due <= now:
+        while self._shown:
+            request_id, oldest = self._shown.popitem(last=False)
+            if oldest.due > now:
+                self._shown[request_id] = oldest
+                self._shown.move_to_end(request_id, last=False)
+                break
             oldest.tally.matured(oldest.user_id, oldest.followed)
-            del self._shown[first]
 
     def judged(self) -> tuple[Release, str] | None:
         """The release that has to go, and why; None while there is no reason."""

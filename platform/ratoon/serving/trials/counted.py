@@ -1,5 +1,6 @@
 """What a trial has shown in this process: numbers that grow by one answer at a time, in the thread that answers."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from math import log
 from typing import Literal
@@ -80,7 +81,7 @@ class Counted:
         self.answers = self.errors = self.dropped = 0
         self._took, self._usual, self._overlap, self._order, self._missing = Sum(), Sum(), Sum(), Sum(), Sum()
         self._sides: dict[Side, Users] = {"trial": Users(), "control": Users()}
-        self._waiting: dict[str, tuple[Side, str]] = {}
+        self._waiting: OrderedDict[str, tuple[Side, str]] = OrderedDict()  # the oldest is found at once, which no dict does
 
     def timed(self, side: Side, source: Source, took_ms: Mapping[str, float]) -> None:
         """One answer of a side, by its stages."""
@@ -101,7 +102,7 @@ class Counted:
         if request_id not in self._waiting and self._sides[side].add(user_id, 1, 0):
             self._waiting[request_id] = side, user_id
             if len(self._waiting) > WAITING:
-                del self._waiting[next(iter(self._waiting))]
+                self._waiting.popitem(last=False)
 
     def followed(self, request_ids: Iterable[str]) -> None:
         """What interactions named, each answer once."""
