@@ -14,6 +14,7 @@ from threading import Thread
 
 import pytest
 
+from ratoon import durable
 from ratoon.config import Alerts
 from ratoon.jobs.due import Decision
 from ratoon.jobs.slots import Slot
@@ -77,7 +78,7 @@ def test_two_workers_run_each_slot_once(tmp_path: Path, start: Start) -> None:
     start()
     start()
     for events in (1, 2, 3):
-        (tmp_path / "events").write_text(str(events))
+        durable.write(tmp_path / "events", str(events).encode())  # whole, for workers read it all the time
         learns(tmp_path, events)
     runs = book(tmp_path, {}, []).ledger.of_job("learn")
     assert effects(tmp_path) == [1, 2, 3]
