@@ -56,7 +56,7 @@ class Refreshes:
 
         def look() -> "Shown | None":
             run = self._book().ledger.get(int(run_id))
-            return run and self._book().shown(run)
+            return None if run is None else self._book().shown(run)
 
         return await self._there(look)
 
