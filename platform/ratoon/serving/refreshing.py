@@ -66,6 +66,7 @@ class Refreshes:
             await self._there(attempt.stop)
         await asyncio.gather(*self._under_way)
         self._thread.shutdown()
+        self._thread = ThreadPoolExecutor(1, "refreshes")  # without a thread until somebody asks again
 
     async def _watched(self, attempt: "Attempt") -> None:
         try:
