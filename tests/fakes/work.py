@@ -17,6 +17,7 @@ from ratoon.jobs.ledger import Ledger
 from ratoon.jobs.run import Run
 from ratoon.jobs.telling import Herald
 from ratoon.jobs.worker import Worker
+from ratoon.registry import FileRegistry
 
 T0 = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PUBLISHER = Path(__file__).with_name("publisher.py")
@@ -77,8 +78,11 @@ def book(folder: Path, jobs: Mapping[str, Job], program: Sequence[str], lease: f
     def now() -> datetime:
         return datetime.now(UTC) + timedelta(seconds=ahead)
 
-    def waiting(_surface: str, _runs: Sequence[Run]) -> Waiting:
-        return Waiting(0, 0, None, now())
+    def waiting(surface: str, _runs: Sequence[Run]) -> Waiting:
+        current = FileRegistry(folder / "releases", surface).current()
+        start = current.window.end if current else 0
+        end = int((folder / "events").read_text()) if (folder / "events").exists() else start
+        return Waiting(start, end, now() if end > start else None, now())
 
     return Book(jobs, Ledger(folder / "jobs.sqlite", lease), waiting, lambda _: "", now, program=program)
 
@@ -89,8 +93,9 @@ def worker(of: Book, alerts: Alerts | None = None, **more: Any) -> Worker:
 
 
 def work_here(folder: Path, every: str, lease: float, ahead: float, grace: float) -> None:
-    """Be a worker of one job that publishes, until SIGTERM."""
-    runs = worker(book(folder, {"learn": job(every=every, backoff="1 s")}, publisher(folder), lease, ahead), grace=grace)
+    """Be a worker of one job that publishes, once in each such span or, without one, for every event, until SIGTERM."""
+    wanted = job(every=every, backoff="1 s") if every else job(when={"rows": 1}, backoff="1 s")
+    runs = worker(book(folder, {"learn": wanted}, publisher(folder), lease, ahead), grace=grace)
     signal.signal(signal.SIGTERM, lambda *_: runs.stopping.set())
     (folder / f"worker-{os.getpid()}").touch()
     runs.run()

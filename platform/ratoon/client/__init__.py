@@ -29,8 +29,9 @@ from ratoon.client.errors import (
 from ratoon.client.filters import Column, Condition, where
 from ratoon.client.generated.bodies import EventBody, Filter, ItemRequest, RetrieveRequest, SessionEvent
 from ratoon.client.generated.changing.answers import EventsAnswer, ItemAnswer, ItemState, RemovalAnswer, UserAnswer, UserView
-from ratoon.client.generated.operating.answers import ReleaseAnswer, ReleasesAnswer, RunAnswer, Seen, ServedAnswer, TrialAnswer
+from ratoon.client.generated.operating.answers import ReleaseAnswer, ReleasesAnswer, Seen, ServedAnswer, TrialAnswer
 from ratoon.client.generated.retrieving.answers import BatchAnswer, Explained, RetrieveAnswer, RetrievedItem, Took
+from ratoon.client.generated.running.answers import RunAnswer
 from ratoon.client.http import AsyncClient, Client
 from ratoon.client.retrying import Retries
 

@@ -18,6 +18,8 @@ from ratoon.client.generated.operating.awaited import AsyncOperating
 from ratoon.client.generated.operating.calls import Operating
 from ratoon.client.generated.retrieving.awaited import AsyncRetrieving
 from ratoon.client.generated.retrieving.calls import Retrieving
+from ratoon.client.generated.running.awaited import AsyncRunning
+from ratoon.client.generated.running.calls import Running
 from ratoon.client.retrying import Attempts, Retries
 
 T = TypeVar("T")
@@ -100,7 +102,7 @@ class _Sending:
         return self._attempts.pause(error)
 
 
-class Client(Retrieving, Changing, Operating):
+class Client(Retrieving, Changing, Operating, Running):
     """Asks a server. It may be shared between threads; `with` closes its connections.
 
     Args:
@@ -168,7 +170,7 @@ class Client(Retrieving, Changing, Operating):
             raise sending.lost(error) from error
 
 
-class AsyncClient(AsyncRetrieving, AsyncChanging, AsyncOperating):
+class AsyncClient(AsyncRetrieving, AsyncChanging, AsyncOperating, AsyncRunning):
     """Asks a server from an event loop, any number of calls at a time; see `Client` for the arguments."""
 
     def __init__(

@@ -220,7 +220,7 @@ class Ledger:
 
 
 def _made(db: Connection) -> bool:
-    return inspect(db).has_table(ALARMS.name)
+    return bool(inspect(db).has_table(ALARMS.name))
 
 
 def _lacking(db: Connection) -> list[Column[Any]]:

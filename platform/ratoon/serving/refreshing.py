@@ -56,7 +56,7 @@ class Refreshes:
 
         def look() -> "Shown | None":
             run = self._book().ledger.get(int(run_id))
-            return run and self._book().shown(run)
+            return None if run is None else self._book().shown(run)
 
         return await self._there(look)
 
@@ -66,6 +66,7 @@ class Refreshes:
             await self._there(attempt.stop)
         await asyncio.gather(*self._under_way)
         self._thread.shutdown()
+        self._thread = ThreadPoolExecutor(1, "refreshes")  # without a thread until somebody asks again
 
     async def _watched(self, attempt: "Attempt") -> None:
         try:

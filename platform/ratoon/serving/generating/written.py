@@ -17,7 +17,8 @@ FOLDER = Path(__file__).parents[2] / "client" / "generated"
 GROUPS = {
     "retrieving": "Who should see what",
     "changing": "What happened, and what is known of items and users",
-    "operating": "Releases, refreshes and the process",
+    "operating": "Releases and the process",
+    "running": "Refreshes, and what became of runs",
 }
 
 MADE_BY = "Made from the server's OpenAPI document by `python -m ratoon.serving.generating`; do not edit."

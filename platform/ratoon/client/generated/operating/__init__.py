@@ -1,4 +1,4 @@
-"""Releases, refreshes and the process.
+"""Releases and the process.
 
 Made from the server's OpenAPI document by `python -m ratoon.serving.generating`; do not edit.
 """

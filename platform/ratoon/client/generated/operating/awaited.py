@@ -1,17 +1,17 @@
-"""Releases, refreshes and the process, to wait for in an event loop.
+"""Releases and the process, to wait for in an event loop.
 
 Made from the server's OpenAPI document by `python -m ratoon.serving.generating`; do not edit.
 """
 
-from typing import Literal, Unpack
+from typing import Unpack
 
 from ratoon.client.call import Call, OnSurface, Options, said, segment
-from ratoon.client.generated.operating.answers import ReleaseAnswer, ReleasesAnswer, RunAnswer, ServedAnswer, TrialAnswer
+from ratoon.client.generated.operating.answers import ReleaseAnswer, ReleasesAnswer, ServedAnswer, TrialAnswer
 from ratoon.client.sending import AsyncSending
 
 
 class AsyncOperating(AsyncSending):
-    """Releases, refreshes and the process."""
+    """Releases and the process."""
 
     async def current_release(self, **options: Unpack[OnSurface]) -> ServedAnswer:
         """What a surface serves.
@@ -48,31 +48,6 @@ class AsyncOperating(AsyncSending):
             Call("POST", f"/v1/releases/{segment(release_id)}/activate", ReleaseAnswer.read, False, body=said(reason=reason)),
             options,
         )
-
-    async def refresh(
-        self, *, scope: Literal["auto", "rows", "dense", "full"] | None = None, **options: Unpack[OnSurface]
-    ) -> RunAnswer:
-        """Refresh now.
-
-        Begin a refresh; `/v1/runs/{id}` says how it goes.
-
-        Args:
-            scope: `auto`: the plan decides.
-
-        Raises:
-            Conflict, Invalid, NotFound, TooManyRequests, Unavailable: see `ratoon.client.errors`.
-        """
-        return await self._send(Call("POST", "/v1/refresh", RunAnswer.read, False, body=said(scope=scope)), options)
-
-    async def run(self, run_id: str, **options: Unpack[OnSurface]) -> RunAnswer:
-        """How a run goes.
-
-        Tell all that is kept of a run, whoever began it: a server, a worker, or a person.
-
-        Raises:
-            Invalid, NotFound, TooManyRequests, Unavailable: see `ratoon.client.errors`.
-        """
-        return await self._send(Call("GET", f"/v1/runs/{segment(run_id)}", RunAnswer.read, True), options)
 
     async def trial(self, **options: Unpack[OnSurface]) -> TrialAnswer:
         """The release on trial.
