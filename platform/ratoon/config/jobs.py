@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from ratoon.config.sections import Section
 from ratoon.domain.duration import seconds
 
-Operation = Literal["materialize", "refresh", "full", "drift", "parity", "gc", "backup"]
+Operation = Literal["materialize", "refresh", "full", "index", "drift", "parity", "gc", "backup"]
 """What a job can do; how each is run stands in `ratoon.jobs.operations`."""
 
 FOLLOWING: tuple[Operation, ...] = ("refresh", "full")

@@ -104,6 +104,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "materialize": Operation(("materialize",), "online store", _materialized),
     "refresh": Operation(("refresh", "--surface", "{surface}"), "releases of {surface}", _refreshed),
     "full": Operation(("refresh", "--surface", "{surface}", "--scope", "full"), "releases of {surface}", _refreshed),
+    "index": Operation(("refresh", "--surface", "{surface}", "--scope", "index"), "releases of {surface}", _refreshed),
     "drift": Operation(("drift", "--surface", "{surface}"), "drift of {surface}", _drifted),
     "parity": Operation(("parity",), "parity", _compared),
     "gc": Operation(("gc",), "upkeep", _cleared),
