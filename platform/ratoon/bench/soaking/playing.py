@@ -96,7 +96,7 @@ def play(home: Home, events: pa.Table, how: Play, tell: Tell) -> Seen:
         sent=poster.sent,
         published=watch.published,
         memory=watch.memory,
-        runs=sorted(Ledger(home.folder / "jobs.sqlite").newest(100_000), key=lambda run: run.id),
+        runs=sorted(Ledger(house.home / "jobs.sqlite").newest(100_000), key=lambda run: run.id),
         settled=settled,
     )
 
