@@ -118,16 +118,14 @@ def run(
     """
     _refuse(name, scale, only, stored)
     stamp = {"hardware": _hardware(), "date": datetime.now(UTC).date().isoformat(), "commit": _commit()}
-    if name == "loop":
-        rows = [asdict(row) for row in loop_table()]
-        _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
-        return
     if name == "jobs":
         measured_jobs = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
         _show(measured_jobs["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", measured_jobs if as_json else None)
         return
-    if name == "soak":
-        _soaked(soak or Soaks(), stamp, as_json)
+    if name in ("loop", "soak"):
+        measured = loop_table() if name == "loop" else _soaked(soak or Soaks())
+        _shown_rows(measured, stamp, as_json)
+        _checked(measured if name == "soak" else [])
         return
     if name == "index":
         found = indexes.kept() if stored else _indexed(index or indexes.Size(), stamp)
@@ -158,7 +156,12 @@ def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
     if name not in TABLES:
         raise UsageError("bench", expected=f"one of {', '.join(TABLES)}", found=repr(name), fix="Name one of these.")
     if name == "jobs" and stored:
-        raise UsageError("bench jobs", expected="a measurement", found="--stored", fix="Leave it out: it takes a minute.")
+        raise UsageError(
+            "bench jobs",
+            expected="a measurement",
+            found="--stored",
+            fix="Leave it out: it takes ten minutes, or --only ingest one.",
+        )
     if name == "soak" and (scale != 1 or only or stored):
         raise UsageError("bench soak", expected="--minutes and --seed", found="another option", fix="Leave it out.")
     if name == "loop" and (scale != 1 or only or stored):
@@ -201,8 +204,22 @@ def _served(size: serving.Size, stamp: dict[str, str]) -> dict[str, dict[str, An
     return serving.measure(config.load().paths.home / "cache", size, stamp, tell)
 
 
-def _soaked(asked: Soaks, stamp: dict[str, str], as_json: bool) -> None:
-    """Soak under a progress bar, print what was found, and raise StoreError if anything did not hold."""
+def _shown_rows(measured: list[Row], stamp: dict[str, str], as_json: bool) -> None:
+    rows = [asdict(row) for row in measured]
+    _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
+
+
+def _checked(measured: list[Row]) -> None:
+    """StoreError if something that had to hold did not."""
+    if broken := [row for row in measured if not row.holds]:
+        said = "; ".join(f"{row.quantity}: {row.against}" for row in broken)
+        raise StoreError(
+            "bench soak", expected="every check to hold", found=said, fix="Look at the report and at the home's logs."
+        )
+
+
+def _soaked(asked: Soaks) -> list[Row]:
+    """Soak under a progress bar; the report is written whatever was found."""
     settings = config.load()
     home = settings.paths.home
     report = asked.report or home / "bench" / "soak.html"
@@ -210,12 +227,8 @@ def _soaked(asked: Soaks, stamp: dict[str, str], as_json: bool) -> None:
     how = soaking.of_minutes(events.num_rows, asked.minutes, asked.seed)
     with _shown() as tell:
         measured = soaking.soak(home / "bench" / "soak", settings.paths.feature_repo, events, how, world, report, tell)
-    rows = [asdict(row) for row in measured]
-    _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
     err.print(f"the report: {report}", highlight=False, soft_wrap=True)
-    if broken := [row for row in measured if not row.holds]:
-        said = "; ".join(f"{row.quantity}: {row.against}" for row in broken)
-        raise StoreError("soak", expected="every check to hold", found=said, fix=f"Look at {report}, and at the logs in {home}.")
+    return measured
 
 
 @contextmanager

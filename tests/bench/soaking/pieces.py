@@ -41,6 +41,7 @@ def seen() -> Seen:
         memory=[Memory(0.5, 100.0, 200.0), Memory(9.0, 150.0, 900.0)],
         runs=[],
         settled=True,
+        batch=10,
     )
 
 

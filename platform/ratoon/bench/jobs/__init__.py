@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.bench.jobs.ingest import rows as ingest
+from ratoon.bench.jobs.live import rows as live
 from ratoon.bench.row import Row
 from ratoon.domain.errors import UsageError
 
-GROUPS: dict[str, Callable[[Path, float], list[Row]]] = {"ingest": ingest}
+GROUPS: dict[str, Callable[[Path, float], list[Row]]] = {"ingest": ingest, "live": live}
 """Name -> its rows, measured in an empty folder at a share of the size that the bars are for."""
 
 
