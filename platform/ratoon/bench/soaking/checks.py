@@ -14,6 +14,8 @@ from ratoon.bench.soaking.traffic import ok
 from ratoon.bench.soaking.undisturbed import Tell, again, filled, offline, unlike
 from ratoon.wiring import House
 
+SHOWN = 5
+"""Names of what differs that are told."""
 EVERYBODY = 10**9
 """More users and items than a home has."""
 
@@ -120,7 +122,8 @@ def _unlike(one: pa.Table | None, other: pa.Table | None) -> list[str]:
 
 
 def _told(differ: list[str], rows: int) -> str:
-    return f"{rows:,} rows" if not differ else f"different: {', '.join(differ)}"
+    more = f" and {len(differ) - SHOWN} others" if len(differ) > SHOWN else ""
+    return f"{rows:,} rows" if not differ else f"different: {', '.join(differ[:SHOWN])}{more}"
 
 
 def _alike(house: House, name: str) -> Check:

@@ -80,7 +80,12 @@ def _facts(seen: Seen) -> str:
 
 def _checked(found: Sequence[Check]) -> str:
     said = {True: '<b class="good">holds</b>', False: '<b class="bad">FAILED</b>'}
-    return table(["", "", "seen"], [[escape(check.name), said[check.holds], escape(check.seen)] for check in found])
+    lines = (f"<li>{said[check.holds]}: {escape(check.name)}<br/>{_soft(check.seen)}</li>" for check in found)
+    return f"<ul>{''.join(lines)}</ul>"
+
+
+def _soft(words: str) -> str:
+    return f'<span class="soft small">{escape(words)}</span>'
 
 
 def _waited(seen: Seen) -> str:
