@@ -123,9 +123,9 @@ def run(
         _show(measured_jobs["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", measured_jobs if as_json else None)
         return
     if name in ("loop", "soak"):
-        measured = loop_table() if name == "loop" else _soaked(soak or Soaks())
-        _shown_rows(measured, stamp, as_json)
-        _checked(measured if name == "soak" else [])
+        rows = loop_table() if name == "loop" else _soaked(soak or Soaks())
+        _shown_rows(rows, stamp, as_json)
+        _checked(rows if name == "soak" else [])
         return
     if name == "index":
         found = indexes.kept() if stored else _indexed(index or indexes.Size(), stamp)

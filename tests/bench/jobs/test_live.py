@@ -12,7 +12,8 @@ from tests.bench.soaking.pieces import seen
 def test_an_event_that_is_never_served_breaks_the_bar() -> None:
     """The 95th percentile of all events' waits; endless as soon as one of them is in no answer's release."""
     row = waited(seen())
-    assert (row.value, row.holds, row.unit) == (pytest.approx(5.51), True, "s")
+    assert row.value == pytest.approx(5.51)
+    assert (row.holds, row.unit) == (True, "s")
     lost = waited(replace(seen(), asked=seen().asked[:-1]))
     assert (lost.value, lost.holds) == (float("inf"), False)
     assert not waited(replace(seen(), sent=[])).holds

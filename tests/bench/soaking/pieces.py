@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from ratoon.bench.soaking.lives import Life
 from ratoon.bench.soaking.seen import Memory, Published, Seen
+from ratoon.bench.soaking.strikes import Victim
 from ratoon.bench.soaking.traffic import Asked, Sent
 from ratoon.domain.release import Release
 from ratoon.domain.window import Window
@@ -25,7 +26,7 @@ def asked(at: float, sequence: int, took: float = 0.01) -> Asked:
 
 def seen() -> Seen:
     """Twenty events over ten seconds; the server was killed from 4 to 6, and told to end when all was over."""
-    lives = {
+    lives: dict[Victim, list[Life]] = {
         "server": [Life(0.0, 4.0, 4.1, "SIGKILL", -9), Life(4.5, 20.0, 20.5, "SIGTERM", 0)],
         "worker": [Life(0.0, 20.0, 20.1, "SIGTERM", 0)],
     }

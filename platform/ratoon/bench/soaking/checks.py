@@ -70,7 +70,7 @@ def served(seen: Seen) -> Iterator[Check]:
         f"{len(others)} of {len(seen.asked) + len(seen.sent):,}; while it was: {told or 'none'}",
     )
     alone = [f"{name} ({life.code})" for name, lives in seen.lives.items() for life in lives if life.how == "by itself"]
-    deaf = [name for name, lives in seen.lives.items() for life in lives if life.how.endswith("not heeded")]
+    deaf = [str(name) for name, lives in seen.lives.items() for life in lives if life.how.endswith("not heeded")]
     yield Check(
         "neither process ended by itself, or did not heed SIGTERM",
         not alone and not deaf,

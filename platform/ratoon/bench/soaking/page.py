@@ -1,6 +1,6 @@
 """A soak as one HTML file: what held, what was seen over time, every blow, and every run."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -110,7 +110,7 @@ def _fallen(seen: Seen) -> dict[int, str]:
 
 def _lived(seen: Seen) -> str:
     minutes = seen.seconds / 60
-    rows = {name: [_life(life, seen.seconds) for life in lives] for name, lives in seen.lives.items()}
+    rows: dict[str, list[Span]] = {name: [_life(life, seen.seconds) for life in lives] for name, lives in seen.lives.items()}
     rows["runs"] = [
         Span(
             (run.started.timestamp() - seen.began) / 60,
@@ -151,7 +151,7 @@ def _weighed(seen: Seen) -> str:
 
 def _answered(seen: Seen) -> str:
     good = [one.at for one in seen.asked if ok(one.status)]
-    bad = [one.at for one in (*seen.asked, *seen.sent) if not ok(one.status)]
+    bad = [one.at for part in failures(seen) for one in part]
     events = [one.at for one in seen.sent for _ in range(one.accepted)]
     lines = {
         "answers": per_second(good, seen.seconds, PARTS),
@@ -181,7 +181,7 @@ def _blows(seen: Seen) -> str:
 
 def _runs(seen: Seen) -> str:
     counted = Counter((run.job, run.verdict or run.status) for run in seen.runs)
-    cpu = Counter[tuple[str, str]]()
+    cpu = defaultdict[tuple[str, str], float](float)
     for run in seen.runs:
         cpu[run.job, run.verdict or run.status] += run.cpu_seconds
     rows = [

@@ -62,7 +62,7 @@ def play(home: Home, events: pa.Table, how: Play, tell: Tell) -> Seen:
     askers = [Asker(url, users[at::ASKERS], zero, stop) for at in range(ASKERS)]
     watch = Watch(house.registry(SURFACE), server, worker, zero, stop)
     watch.look()
-    threads = [Thread(target=one.run, daemon=True) for one in (*askers, watch)]
+    threads = [Thread(target=run, daemon=True) for run in (*(asker.run for asker in askers), watch.run)]
     kept: dict[Victim, Kept] = {"server": server, "worker": worker}
     try:
         server.start()
