@@ -6,7 +6,7 @@ import prometheus_client as prometheus_client  # before Feast, which turns it to
 import pytest
 from hypothesis import settings
 
-import ratoon.features as features  # before Feast, too, so that tests import it as a refresh does
+import ratoon.features as _features  # noqa: F401  # before Feast, too, so that tests import it as a refresh does
 
 # A deadline would make every property a timed test, and machines are loaded.
 settings.register_profile("ratoon", deadline=None)

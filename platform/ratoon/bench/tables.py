@@ -118,15 +118,13 @@ def run(
     """
     _refuse(name, scale, only, stored)
     stamp = {"hardware": _hardware(), "date": datetime.now(UTC).date().isoformat(), "commit": _commit()}
-    if name == "loop":
-        rows = [asdict(row) for row in loop_table()]
-        _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
-        return
     if name in ("jobs", "chaos"):
         (_worked if name == "jobs" else _struck)(only, scale, stamp, as_json)
         return
-    if name == "soak":
-        _soaked(soak or Soaks(), stamp, as_json)
+    if name in ("loop", "soak"):
+        rows = loop_table() if name == "loop" else _soaked(soak or Soaks())
+        _shown_rows(rows, stamp, as_json)
+        _checked(rows if name == "soak" else [])
         return
     if name == "index":
         found = indexes.kept() if stored else _indexed(index or indexes.Size(), stamp)
@@ -200,8 +198,22 @@ def _served(size: serving.Size, stamp: dict[str, str]) -> dict[str, dict[str, An
     return serving.measure(config.load().paths.home / "cache", size, stamp, tell)
 
 
-def _soaked(asked: Soaks, stamp: dict[str, str], as_json: bool) -> None:
-    """Soak under a progress bar, print what was found, and raise StoreError if anything did not hold."""
+def _shown_rows(measured: list[Row], stamp: dict[str, str], as_json: bool) -> None:
+    rows = [asdict(row) for row in measured]
+    _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
+
+
+def _checked(measured: list[Row]) -> None:
+    """StoreError if something that had to hold did not."""
+    if broken := [row for row in measured if not row.holds]:
+        said = "; ".join(f"{row.quantity}: {row.against}" for row in broken)
+        raise StoreError(
+            "bench soak", expected="every check to hold", found=said, fix="Look at the report and at the home's logs."
+        )
+
+
+def _soaked(asked: Soaks) -> list[Row]:
+    """Soak under a progress bar; the report is written whatever was found."""
     settings = config.load()
     home = settings.paths.home
     report = asked.report or home / "bench" / "soak.html"
@@ -209,12 +221,8 @@ def _soaked(asked: Soaks, stamp: dict[str, str], as_json: bool) -> None:
     how = soaking.of_minutes(events.num_rows, asked.minutes, asked.seed)
     with _shown() as tell:
         measured = soaking.soak(home / "bench" / "soak", settings.paths.feature_repo, events, how, world, report, tell)
-    rows = [asdict(row) for row in measured]
-    _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
     err.print(f"the report: {report}", highlight=False, soft_wrap=True)
-    if broken := [row for row in measured if not row.holds]:
-        said = "; ".join(f"{row.quantity}: {row.against}" for row in broken)
-        raise StoreError("soak", expected="every check to hold", found=said, fix=f"Look at {report}, and at the logs in {home}.")
+    return measured
 
 
 def _worked(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> None:

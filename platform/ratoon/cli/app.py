@@ -196,7 +196,8 @@ def bench(
     only: Annotated[str, typer.Option(help="features: one group of rows. serve, jobs: some, with commas. chaos: stages.")] = "",
     stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
     folder: Annotated[
-        Path | None, typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks. serve: of worlds. soak: of events.")
+        Path | None,
+        typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks. serve: of worlds. soak: a set."),
     ] = None,
     sets: Annotated[str, typer.Option(help="refresh: names of folders in it, with commas; all that are known.")] = "",
     refreshes: Annotated[int, typer.Option(help="refresh: how many, one after the other.")] = 30,

@@ -56,10 +56,11 @@ def spans(
     def x(at: float) -> float:
         return LEFT + inner * min(max(at / until, 0.0), 1.0) if until > 0 else LEFT
 
+    unit = f" {unit}"
     ticks = [tick for tick in nice(0.0, until, 8) if tick <= until]
     parts = [
         f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="0" y2="{height - FOOT}"/>'
-        f'<text x="{x(tick):.1f}" y="{height - 8}" text-anchor="middle">{tick:.4g}{f" {unit}" if tick == ticks[-1] else ""}</text>'
+        f'<text x="{x(tick):.1f}" y="{height - 8}" text-anchor="middle">{tick:.4g}{unit if tick == ticks[-1] else ""}</text>'
         for tick in ticks
     ]
     for number, (name, row) in enumerate(rows.items()):

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.bench.jobs.ingest import rows as ingest
+from ratoon.bench.jobs.live import rows as live
 from ratoon.bench.jobs.policies import rows as policies
 from ratoon.bench.row import Row
 from ratoon.domain.errors import UsageError
 
-GROUPS: dict[str, Callable[[Path, float], list[Row]]] = {"ingest": ingest, "policies": policies}
+GROUPS: dict[str, Callable[[Path, float], list[Row]]] = {"ingest": ingest, "live": live, "policies": policies}
 """Name -> its rows, measured in an empty folder at a share of the size that the bars are for."""
 
 

@@ -76,7 +76,8 @@ def failures(seen: Seen) -> tuple[list[Asked | Sent], list[Asked | Sent]]:
     """
     away = [(0.0, seen.opened), *absences(seen.lives["server"], seen.asked, seen.seconds)]
     excused, others = list[Asked | Sent](), list[Asked | Sent]()
-    for one in (*seen.asked, *seen.sent):
+    every: list[Asked | Sent] = [*seen.asked, *seen.sent]
+    for one in every:
         if not ok(one.status):
             inside = any(one.at <= end and one.until >= begin for begin, end in away)
             (excused if inside else others).append(one)

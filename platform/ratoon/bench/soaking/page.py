@@ -1,9 +1,10 @@
 """A soak as one HTML file: what held, what was seen over time, every blow, and every run."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
+from itertools import pairwise
 
 from ratoon.bench.faults import Check
 from ratoon.bench.soaking.figures import binned, failures, per_second, share, waits
@@ -29,8 +30,8 @@ def page(world: str, seen: Seen, found: Sequence[Check], now: datetime, machine:
     failed = [check for check in found if not check.holds]
     verdict = f"{len(failed)} of {len(found)} checks failed" if failed else f"All {len(found)} checks hold"
     head = (
-        f'<header class="{"bad" if failed else "good"}"><p class="soft small">Soak of {escape(world)} · {now:%Y-%m-%d %H:%M} UTC · '
-        f"{escape(machine)}</p><h1>{verdict}</h1><p>{escape(_story(seen))}</p></header>"
+        f'<header class="{"bad" if failed else "good"}"><p class="soft small">Soak of {escape(world)} · '
+        f"{now:%Y-%m-%d %H:%M} UTC · {escape(machine)}</p><h1>{verdict}</h1><p>{escape(_story(seen))}</p></header>"
     )
     parts = [
         section("twelve", "What had to hold", _checked(found)),
@@ -58,27 +59,33 @@ def _facts(seen: Seen) -> str:
     good = [one.until - one.at for one in seen.asked if ok(one.status)]
     again = sum(one.duplicates for one in seen.sent)
     facts = [
-        ("Event to candidate", f"{share(waited, 0.95):.1f} s", f"p95; p50 {share(waited, 0.5):.1f} s, p99 {share(waited, 0.99):.1f} s"),
+        (
+            "Event to candidate",
+            f"{share(waited, 0.95):.1f} s",
+            f"p95; p50 {share(waited, 0.5):.1f}, p99 {share(waited, 0.99):.1f} s",
+        ),
         ("Releases", str(len(seen.published) - 1), f"to watermark {seen.published[-1].release.window.end:,}"),
         ("Answers", f"{len(good):,}", f"p50 {1e3 * share(good, 0.5):.0f} ms, p99 {1e3 * share(good, 0.99):.0f} ms"),
         ("Failed requests", str(len(others)), f"and {len(excused)} while the server was the victim"),
         ("Sent again", f"{again:,}", "events whose acknowledgement was never heard"),
         ("Memory, most", f"{max(one.server for one in seen.memory):.0f} MiB", "of the server"),
-        ("", f"{max(one.worker for one in seen.memory):.0f} MiB", "of the worker and its runs"),
+        ("Memory, most", f"{max(one.worker for one in seen.memory):.0f} MiB", "of the worker and its runs"),
     ]
     cells = [
-        f'<div><dt>{name or "Memory, most"}</dt><dd class="main">{escape(value)}</dd><dd class="soft small">{escape(more)}</dd></div>'
+        f'<div><dt>{name}</dt><dd class="main">{escape(value)}</dd><dd class="soft small">{escape(more)}</dd></div>'
         for name, value, more in facts
     ]
     return f"<dl>{''.join(cells)}</dl>"
 
 
 def _checked(found: Sequence[Check]) -> str:
-    rows = [
-        [escape(check.name), f'<b class="{"good" if check.holds else "bad"}">{"holds" if check.holds else "FAILED"}</b>', escape(check.seen)]
-        for check in found
-    ]
-    return table(["", "", "seen"], rows)
+    said = {True: '<b class="good">holds</b>', False: '<b class="bad">FAILED</b>'}
+    lines = (f"<li>{said[check.holds]}: {escape(check.name)}<br/>{_soft(check.seen)}</li>" for check in found)
+    return f"<ul>{''.join(lines)}</ul>"
+
+
+def _soft(words: str) -> str:
+    return f'<span class="soft small">{escape(words)}</span>'
 
 
 def _waited(seen: Seen) -> str:
@@ -95,14 +102,15 @@ def _fallen(seen: Seen) -> dict[int, str]:
     for name, lives in seen.lives.items():
         for life in lives[:-1]:
             if life.struck is not None:
-                at, word = min(int(PARTS * life.struck / seen.seconds), PARTS - 1), "K" if "KILL" in life.how else "T"
+                at = min(int(PARTS * life.struck / seen.seconds), PARTS - 1)
+                word = "K" if "KILL" in life.how else "T"
                 words[at] = words.get(at, "") + (word if name == "server" else word.lower())
     return words
 
 
 def _lived(seen: Seen) -> str:
     minutes = seen.seconds / 60
-    rows = {name: [_life(life, seen.seconds) for life in lives] for name, lives in seen.lives.items()}
+    rows: dict[str, list[Span]] = {name: [_life(life, seen.seconds) for life in lives] for name, lives in seen.lives.items()}
     rows["runs"] = [
         Span(
             (run.started.timestamp() - seen.began) / 60,
@@ -119,7 +127,9 @@ def _lived(seen: Seen) -> str:
     ]
     marks: Mapping[str, list[Mark]] = {
         name: [
-            Mark(life.struck / 60, f"{life.how} at {life.struck:.1f} s", "KILL" in life.how) for life in lives[:-1] if life.struck is not None
+            Mark(life.struck / 60, f"{life.how} at {life.struck:.1f} s", "KILL" in life.how)
+            for life in lives[:-1]
+            if life.struck is not None
         ]
         for name, lives in seen.lives.items()
     }
@@ -141,7 +151,7 @@ def _weighed(seen: Seen) -> str:
 
 def _answered(seen: Seen) -> str:
     good = [one.at for one in seen.asked if ok(one.status)]
-    bad = [one.at for one in (*seen.asked, *seen.sent) if not ok(one.status)]
+    bad = [one.at for part in failures(seen) for one in part]
     events = [one.at for one in seen.sent for _ in range(one.accepted)]
     lines = {
         "answers": per_second(good, seen.seconds, PARTS),
@@ -159,18 +169,19 @@ def _blows(seen: Seen) -> str:
     struck = [
         (life.struck, name, life.how, life.ended - life.struck, following.began - life.struck)
         for name, lives in seen.lives.items()
-        for life, following in zip(lives, lives[1:], strict=False)
+        for life, following in pairwise(lives)
         if life.struck is not None and life.ended is not None
     ]
     rows = [
-        [f"{at:.1f} s", name, escape(how), f"{died:.2f} s", f"{back:.1f} s"] for at, name, how, died, back in sorted(struck)[-LISTED:]
+        [f"{at:.1f} s", name, escape(how), f"{died:.2f} s", f"{back:.1f} s"]
+        for at, name, how, died, back in sorted(struck)[-LISTED:]
     ]
     return table(["at", "who", "by", "ended after", "started after"], rows)
 
 
 def _runs(seen: Seen) -> str:
     counted = Counter((run.job, run.verdict or run.status) for run in seen.runs)
-    cpu = Counter[tuple[str, str]]()
+    cpu = defaultdict[tuple[str, str], float](float)
     for run in seen.runs:
         cpu[run.job, run.verdict or run.status] += run.cpu_seconds
     rows = [

@@ -33,7 +33,7 @@ class Play:
         batch: events in a request.
         lease: the worker's: seconds after which a run that died with its worker is begun again.
         grace: the worker's: seconds that a run has to end after SIGTERM.
-        settle: most seconds until the watermark has reached the end, once no blow falls any more.
+        settle: most seconds from the last acknowledgement until the watermark has reached the end.
     """
 
     seconds: float
@@ -62,7 +62,7 @@ def play(home: Home, events: pa.Table, how: Play, tell: Tell) -> Seen:
     askers = [Asker(url, users[at::ASKERS], zero, stop) for at in range(ASKERS)]
     watch = Watch(house.registry(SURFACE), server, worker, zero, stop)
     watch.look()
-    threads = [Thread(target=one.run, daemon=True) for one in (*askers, watch)]
+    threads = [Thread(target=run, daemon=True) for run in (*(asker.run for asker in askers), watch.run)]
     kept: dict[Victim, Kept] = {"server": server, "worker": worker}
     try:
         server.start()
@@ -96,8 +96,9 @@ def play(home: Home, events: pa.Table, how: Play, tell: Tell) -> Seen:
         sent=poster.sent,
         published=watch.published,
         memory=watch.memory,
-        runs=sorted(Ledger(home.folder / "jobs.sqlite").newest(100_000), key=lambda run: run.id),
+        runs=sorted(Ledger(house.home / "jobs.sqlite").newest(100_000), key=lambda run: run.id),
         settled=settled,
+        batch=how.batch,
     )
 
 
@@ -112,9 +113,7 @@ def _opened(askers: Sequence[Asker], server: Kept, seconds: float, zero: float) 
     raise StoreError("ratoon serve", expected=f"an answer within {seconds:.0f} s", found=found, fix=f"Read {server.log}.")
 
 
-def _strike(
-    kept: Mapping[Victim, Kept], blows: Sequence[Strike], opened: float, seconds: float, zero: float, tell: Tell
-) -> None:
+def _strike(kept: Mapping[Victim, Kept], blows: Sequence[Strike], opened: float, seconds: float, zero: float, tell: Tell) -> None:
     """Let the blows fall, each at its moment or as soon after as the one before has been dealt with; start the struck again."""
     waiting, down = list(blows), dict[Victim, float]()
     while (now := time.monotonic() - zero - opened) < seconds or down:
@@ -147,10 +146,12 @@ def _settled(
     seconds: float,
     tell: Tell,
 ) -> bool:
-    """Wait until everything posted is learnt and served; whether that was so in time."""
-    began = time.monotonic()
+    """Wait until everything is posted, and then learnt and served; whether that was so in time."""
+    heard, began = 0, time.monotonic()
     while (passed := time.monotonic() - began) < seconds:
         tell("settling", passed / seconds)
+        if (acknowledged := sum(ok(one.status) for one in poster.sent)) > heard:  # the time is for what comes after
+            heard, began = acknowledged, time.monotonic()
         newest = watch.published[-1].release
         served = {asker.asked[-1].release for asker in askers if asker.asked}
         if poster.done and newest.window.end == end() and served == {newest.id}:

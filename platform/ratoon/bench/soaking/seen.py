@@ -39,6 +39,7 @@ class Seen:
         runs: the ledger's, oldest first.
         began: the wall clock when the replay began, seconds since 1970.
         settled: whether the watermark reached the log's end, and was served, in the time given.
+        batch: events in a request.
     """
 
     seconds: float
@@ -52,3 +53,4 @@ class Seen:
     memory: Sequence[Memory]
     runs: Sequence[Run]
     settled: bool
+    batch: int

@@ -68,7 +68,7 @@ def soak(folder: Path, feature_repo: Path, events: pa.Table, how: Soak, world: s
 def rows(seen: Seen, found: Sequence[Check]) -> list[Row]:
     """What held, and what was measured beside it."""
     waited = [seconds for _, seconds in waits(seen.sent, seen.asked, seen.published)]
-    excused, _ = failures(seen)
+    excused, good = failures(seen)[0], sum(ok(one.status) for one in seen.asked)
     struck = {name: sum(life.struck is not None and life.how != "" for life in lives[:-1]) for name, lives in seen.lives.items()}
     blows = ", ".join(f"{name} {count}" for name, count in struck.items())
     against = f"{len(waited):,} events, kills included; p50 {share(waited, 0.5):.1f} s"
@@ -77,7 +77,7 @@ def rows(seen: Seen, found: Sequence[Check]) -> list[Row]:
         told("event to candidate, p95", share(waited, 0.95), "s", against),
         told("blows", sum(struck.values()), "SIGKILL or SIGTERM", blows),
         told("releases", len(seen.published) - 1, "published", f"in {seen.seconds:.0f} s"),
-        told("answers", sum(ok(one.status) for one in seen.asked), "answers 2xx", f"{len(excused)} failed while the server was down"),
+        told("answers", good, "answers 2xx", f"{len(excused)} requests failed while the server was down"),
         told("memory of the server, most", max(one.server for one in seen.memory), "MiB", "resident"),
         told("memory of the worker and its runs, most", max(one.worker for one in seen.memory), "MiB", "resident"),
     ]

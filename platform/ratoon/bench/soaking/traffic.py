@@ -99,7 +99,7 @@ class Asker:
 
 @dataclass
 class Poster:
-    """Posts batches of events at a pace, each until it is acknowledged, and one after the other, so that the log's order is theirs.
+    """Posts batches of events at a pace, each until it is acknowledged, one after the other: the log's order is theirs.
 
     Attributes:
         batches: events as the API takes them.
