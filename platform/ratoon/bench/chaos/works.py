@@ -54,6 +54,7 @@ WORKS = {
         Work("offline write", "waiting", _command("ingest"), ("log", "offline", "counted")),
         Work("materialise", "ingested", _command("materialize"), ("log", "online")),
         Work("refresh", "ingested", _command("refresh"), ("log", "offline", "releases", "counted")),
+        Work("first", "unlearnt", _command("refresh"), ("log", "releases", "counted"), refreshes=False),
         Work("adopt", "released", lambda home, _world: (swap, home), ("log", "releases"), refreshes=False),
         Work("gc", "waiting", _command("gc", "--releases", "1"), ("log", "releases")),
         Work("backup", "waiting", lambda home, _world: (ratoon, home, "backup", str(backups(home))), ("log", "releases")),
@@ -63,8 +64,7 @@ WORKS = {
 STAGE_OF = {
     **dict.fromkeys(("quality.recorded", "ingest.view", "ingest.state", "ingest.done"), "offline write"),
     **dict.fromkeys(("registry.pinned", "features.joined", "features.merged"), "delta read"),
-    **dict.fromkeys(("training.step", "training.trained", "refresh.trained"), "train"),
-    "training.pass": "checkpoint",
+    **dict.fromkeys(("training.step", "training.pass", "training.trained", "refresh.trained"), "train"),
     **dict.fromkeys(("embed.computed", "refresh.embedded"), "embed"),
     "index.applied": "index apply",
     **dict.fromkeys(("refresh.judged", "refresh.absorbed"), "gate"),
@@ -80,12 +80,14 @@ def backups(home: Path) -> Path:
 
 
 def stages(work: Work, passed: Sequence[str]) -> list[str]:
-    """The stage of each fault point that a work passes."""
-    if work.name != "refresh":
+    """The stage of each fault point that a work passes; of a first release only what its training keeps, empty for the rest."""
+    if work.name not in ("refresh", "first"):
         return [work.name] * len(passed)
-    found, stage = list[str](), "publish"
+    first = work.name == "first"
+    known, others = ({"training.pass": "checkpoint"}, "") if first else (STAGE_OF, "publish")
+    found, stage = list[str](), others
     for point in reversed(passed):
-        stage = STAGE_OF.get(point, stage)
+        stage = known.get(point, "" if first and not point.startswith("durable.") else stage)
         found.append(stage)
     return found[::-1]
 
