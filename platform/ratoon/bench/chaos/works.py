@@ -10,7 +10,11 @@ from ratoon import adopt
 from ratoon.bench.chaos.victims import ratoon
 from ratoon.bench.chaos.world import EVENTS, LEARNT, SECOND, WAITING, house, post, read
 from ratoon.domain.errors import RatoonError
+from ratoon.domain.event import Event
 from ratoon.domain.query import Query
+from ratoon.domain.schema import TowerSchema
+from ratoon.features.online import OnlineUsers
+from ratoon.ports import Values
 from ratoon.retrieve import retrieve
 from ratoon.towers import open_towers
 
@@ -111,11 +115,25 @@ def push(home: Path, events: Path) -> None:
         online.refresh(sorted({user for user in batch.column("user_id").to_pylist() if user}))
 
 
+@dataclass(frozen=True, slots=True)
+class _Forgetful:
+    """A server's online features without what it remembers of them."""
+
+    users: OnlineUsers
+
+    def user(self, user_id: str, schema: TowerSchema, session: Sequence[Event] = ()) -> Values | None:
+        return self.users.user(user_id, schema, session)
+
+    def remembered(self, user_id: str, schema: TowerSchema) -> Values | None:
+        del user_id, schema
+        return None
+
+
 def swap(home: Path) -> None:
     """What a server does when a release comes, and what it answers then; prints `release` and `source` of each answer."""
     rooms = house(home)
     registry, live, log = rooms.registry("default"), adopt.Live(), rooms.log_of("default")
-    indexes, posted, online, failed = rooms.served_indexes(), rooms.posted_items, rooms.online(), ""
+    indexes, posted, online, failed = rooms.served_indexes(), rooms.posted_items, _Forgetful(rooms.online()), ""
     before = registry.releases()[1]
     adopt.serve(live, before, registry.load(before), log, open_towers, indexes, posted)
     try:

@@ -122,7 +122,12 @@ def look(home: Path) -> None:
 def seen(home: Path, scratch: Path) -> Sight:
     """The home's `Sight`, seen by a process of its own."""
     found = _must(run(scratch, look, home))
-    return Sight(**{name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(found).items()})
+    return told(json.loads(found))
+
+
+def told(raw: dict[str, Any]) -> Sight:
+    """The inverse of `asdict`, after JSON."""
+    return Sight(**{**raw, "releases": tuple(raw["releases"])})
 
 
 def _must(ended: object) -> str:
