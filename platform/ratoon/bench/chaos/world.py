@@ -35,7 +35,7 @@ feature_repo = "feature_repo"
 mode = "log"
 [training]
 dim = 8
-epochs = 1
+epochs = 2
 [index]
 mapped = true
 exact = 10
