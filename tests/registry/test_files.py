@@ -167,6 +167,17 @@ def test_forgetting_takes_a_release_and_all_before_it(registry: FileRegistry) ->
         registry.forget(current.id)
 
 
+def test_what_a_damaged_release_could_go_back_to_is_kept(registry: FileRegistry) -> None:
+    """While a file of the served release is not as it was published none of those before it is forgotten."""
+    first, _, third = published(registry, 3)
+    path = next(file for file in (registry._root / f"000003-{third.id[:12]}").iterdir() if file.name in third.files)
+    path.write_bytes(path.read_bytes() + b"!")
+    with pytest.raises(StoreError, match=rf"{path.name}: expected SHA-256"):
+        registry.forget(first.id)
+    assert first in registry.releases()
+    registry.load(first)
+
+
 def test_a_release_knows_its_schema(registry: FileRegistry) -> None:
     """The schema is read alone, and only as it was published."""
     schema = TowerSchema("p", (), (), ("title",))

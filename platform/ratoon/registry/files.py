@@ -116,7 +116,7 @@ class FileRegistry:
 
         Raises:
             UsageError: there is no such release, or it is the one that is served.
-            StoreError: the next release cannot be put together; nothing has been deleted.
+            StoreError: the next release cannot be put together, or the served one is damaged; nothing has been deleted.
         """
         with locked(self._root / ".current"):
             history, last = self.releases(), self.get(id_prefix)
@@ -129,6 +129,7 @@ class FileRegistry:
                 )
             old = [release for release in reversed(history) if release.sequence <= last.sequence]
             self._shelf.fold(history[-len(old) - 1])
+            self.load(history[0])  # what is served may be damaged: then those before it are what is left to go back to
             self._shelf.forget(last.sequence)
             return old
 

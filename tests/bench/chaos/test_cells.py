@@ -8,7 +8,7 @@ PASSED = {
     "durable.written": "delta read",
     "registry.pinned": "delta read",
     "training.step": "train",
-    "training.pass": "checkpoint",
+    "training.pass": "train",
     "index.applied": "index apply",
     "durable.renamed": "publish",
     "registry.published": "publish",
@@ -19,6 +19,8 @@ PASSED = {
 def test_what_is_written_belongs_to_the_stage_that_it_is_written_for() -> None:
     """A refresh's points are of the stages they end; files are of the next named point, after the last one of the publication."""
     assert stages(WORKS["refresh"], list(PASSED)) == list(PASSED.values())
+    points = ["durable.written", "registry.pinned", "durable.written", "training.pass", "durable.written"]
+    assert stages(WORKS["first"], points) == ["", "", "checkpoint", "checkpoint", ""]
     assert stages(WORKS["gc"], ["gc.decided", "durable.written"]) == ["gc", "gc"]
 
 

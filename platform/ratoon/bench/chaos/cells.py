@@ -55,9 +55,9 @@ def cells(passed: Mapping[str, Sequence[str]]) -> list[Cell]:
     for work in WORKS.values():
         points = passed[work.name]
         for at, (point, stage) in enumerate(zip(points, stages(work, points), strict=True)):
-            sites[stage].append((work.name, (point, points[: at + 1].count(point))))
+            sites.setdefault(stage, []).append((work.name, (point, points[: at + 1].count(point))))
     # What a refresh finds done already is a stage of its own, with a work of its own.
-    own = {stage: [one for one in found if one[0] == stage] or found for stage, found in sites.items()}
+    own = {stage: [one for one in sites[stage] if one[0] == stage] or sites[stage] for stage in STAGES}
     found = [*_struck(own), *_meanwhile(own), *_before(), *_damaged()]
     return sorted(dict.fromkeys(found), key=lambda cell: (STAGES.index(cell.stage), FAULTS.index(cell.fault)))
 
@@ -125,12 +125,12 @@ FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """Stage -> its work, and files under `var/` that it reads: of several that a pattern means the last is damaged."""
 
 LEFT = {
-    "checkpoint": ("training.pass", "releases/default/training/passes.checkpoint"),
-    "snapshot": ("registry.renamed", "releases/default/[0-9]*/index.safetensors"),
-    "publish": ("registry.renamed", "releases/default/[0-9]*/manifest.json"),
-    "embed": ("refresh.embedded", "releases/default/pinned.json"),
+    "checkpoint": ("first", "training.pass", "releases/default/training/passes.checkpoint"),
+    "snapshot": ("refresh", "registry.renamed", "releases/default/[0-9]*/index.safetensors"),
+    "publish": ("refresh", "registry.renamed", "releases/default/[0-9]*/manifest.json"),
+    "embed": ("refresh", "refresh.embedded", "releases/default/pinned.json"),
 }
-"""Stage -> where a refresh is killed first, and which of the files that it has left is damaged then."""
+"""Stage -> its work, where that is killed first, and which of the files that it has left is damaged then."""
 
 
 def _damaged() -> Iterator[Cell]:
@@ -138,8 +138,8 @@ def _damaged() -> Iterator[Cell]:
         for stage, (work, files) in FILES.items():
             for file in files:
                 yield Cell(stage, fault, work, file=file)
-        for stage, (point, file) in LEFT.items():
-            yield Cell(stage, fault, "refresh", point, 1, file)
+        for stage, (work, point, file) in LEFT.items():
+            yield Cell(stage, fault, work, point, 1, file)
 
 
 _NOWHERE = {

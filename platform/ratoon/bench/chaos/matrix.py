@@ -19,7 +19,7 @@ from ratoon.bench.chaos.harm import play
 from ratoon.bench.chaos.scene import Scene, Undisturbed
 from ratoon.bench.chaos.victims import run
 from ratoon.bench.chaos.works import WORKS, Work
-from ratoon.bench.chaos.world import Sight, make, seen
+from ratoon.bench.chaos.world import make, seen, told
 
 PRELOADED = [
     *("ratoon.cli", "ratoon.jobs.worker", "ratoon.refresh", "ratoon.features.store", "ratoon.training", "ratoon.index"),
@@ -73,8 +73,8 @@ def outcomes(world: Path, scratch: Path, chosen: Sequence[Cell], at_once: int, *
         connection.wait([process.sentinel for process in alive])
         for process in [process for process in alive if process.exitcode is not None]:
             folder = alive.pop(process)
-            told = json.loads((folder / "outcome.json").read_text())
-            yield Outcome(Cell(**told.pop("cell")), tuple(told.pop("wrong")), **told)
+            said = json.loads((folder / "outcome.json").read_text())
+            yield Outcome(Cell(**said.pop("cell")), tuple(said.pop("wrong")), **said)
             shutil.rmtree(folder)
 
 
@@ -104,23 +104,23 @@ def _play(cell: Cell, world: Path, folder: Path, brief: bool) -> None:
     except Exception:  # noqa: BLE001  # whatever it is, the cell is red
         scene.wrong.append(traceback.format_exc()[-1500:])
     said = {"said": scene.said, "acknowledged": scene.acknowledged, "lost": scene.lost, "doubled": scene.doubled}
-    told = {"cell": asdict(cell), "wrong": scene.wrong, **said, "seconds": round(time.monotonic() - begun, 2)}
-    (folder / "outcome.json").write_text(json.dumps(told))
+    outcome = {"cell": asdict(cell), "wrong": scene.wrong, **said, "seconds": round(time.monotonic() - begun, 2)}
+    (folder / "outcome.json").write_text(json.dumps(outcome))
 
 
 def _prepare(folder: Path, feature_repo: Path) -> None:
     make(folder, feature_repo)
-    told = {}
+    works, release = dict[str, Any](), ""
     for work in sorted(WORKS.values(), key=lambda work: work.base == "released"):
-        told[work.name] = _undisturbed(folder, work)
+        works[work.name] = _undisturbed(folder, work)
         if work.name == "refresh":
             shutil.move(folder / "refresh" / "home", folder / "released")
-            told_release = told[work.name]["after"]["releases"][0]
+            release = works[work.name]["after"]["releases"][0]
         shutil.rmtree(folder / work.name)
-    (folder / CALM).write_text(json.dumps({"works": told, "release": told_release}))
+    (folder / CALM).write_text(json.dumps({"works": works, "release": release}))
 
 
-def _undisturbed(folder: Path, work: Work) -> dict[str, object]:
+def _undisturbed(folder: Path, work: Work) -> dict[str, Any]:
     scratch = folder / work.name
     home, passed = scratch / "home", scratch / "passed.json"
     shutil.copytree(folder / work.base, home)
@@ -145,14 +145,8 @@ def _traced(into: Path, work: Callable[..., None], *arguments: object) -> None:
 
 def calm_homes(world: Path) -> tuple[dict[str, Undisturbed], str]:
     """What each work leaves undisturbed, and the release that comes of it."""
-    told = json.loads((world / CALM).read_text())
+    raw = json.loads((world / CALM).read_text())
     works = {
-        name: Undisturbed(_sight(one["before"]), _sight(one["after"]), tuple(one["passed"]))
-        for name, one in told["works"].items()
+        name: Undisturbed(told(one["before"]), told(one["after"]), tuple(one["passed"])) for name, one in raw["works"].items()
     }
-    return works, told["release"]
-
-
-def _sight(told: dict[str, object]) -> Sight:
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    return Sight(**values)
+    return works, raw["release"]

@@ -38,7 +38,7 @@ def _batches(known: pa.Table, fault: str) -> Iterator[pa.Table]:
     fresh = [row | {"event_id": f"{fault} {number}"} for number, row in enumerate(rows[-SOME:])]
     match fault:
         case "duplicate event":
-            yield known.slice(known.num_rows - 2 * SOME)
+            yield known.slice(LEARNT - 2 * SOME, 2 * SOME)  # in the log of every home
         case "late event":
             yield _table([row | {"event_timestamp": row["event_timestamp"] - timedelta(days=5)} for row in fresh])
         case "out of order":

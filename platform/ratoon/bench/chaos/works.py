@@ -10,7 +10,11 @@ from ratoon import adopt
 from ratoon.bench.chaos.victims import ratoon
 from ratoon.bench.chaos.world import EVENTS, LEARNT, SECOND, WAITING, house, post, read
 from ratoon.domain.errors import RatoonError
+from ratoon.domain.event import Event
 from ratoon.domain.query import Query
+from ratoon.domain.schema import TowerSchema
+from ratoon.features.online import OnlineUsers
+from ratoon.ports import Values
 from ratoon.retrieve import retrieve
 from ratoon.towers import open_towers
 
@@ -54,6 +58,7 @@ WORKS = {
         Work("offline write", "waiting", _command("ingest"), ("log", "offline", "counted")),
         Work("materialise", "ingested", _command("materialize"), ("log", "online")),
         Work("refresh", "ingested", _command("refresh"), ("log", "offline", "releases", "counted")),
+        Work("first", "unlearnt", _command("refresh"), ("log", "releases", "counted"), refreshes=False),
         Work("adopt", "released", lambda home, _world: (swap, home), ("log", "releases"), refreshes=False),
         Work("gc", "waiting", _command("gc", "--releases", "1"), ("log", "releases")),
         Work("backup", "waiting", lambda home, _world: (ratoon, home, "backup", str(backups(home))), ("log", "releases")),
@@ -63,8 +68,7 @@ WORKS = {
 STAGE_OF = {
     **dict.fromkeys(("quality.recorded", "ingest.view", "ingest.state", "ingest.done"), "offline write"),
     **dict.fromkeys(("registry.pinned", "features.joined", "features.merged"), "delta read"),
-    **dict.fromkeys(("training.step", "training.trained", "refresh.trained"), "train"),
-    "training.pass": "checkpoint",
+    **dict.fromkeys(("training.step", "training.pass", "training.trained", "refresh.trained"), "train"),
     **dict.fromkeys(("embed.computed", "refresh.embedded"), "embed"),
     "index.applied": "index apply",
     **dict.fromkeys(("refresh.judged", "refresh.absorbed"), "gate"),
@@ -80,12 +84,14 @@ def backups(home: Path) -> Path:
 
 
 def stages(work: Work, passed: Sequence[str]) -> list[str]:
-    """The stage of each fault point that a work passes."""
-    if work.name != "refresh":
+    """The stage of each fault point that a work passes; of a first release only what its training keeps, empty for the rest."""
+    if work.name not in ("refresh", "first"):
         return [work.name] * len(passed)
-    found, stage = list[str](), "publish"
+    first = work.name == "first"
+    known, others = ({"training.pass": "checkpoint"}, "") if first else (STAGE_OF, "publish")
+    found, stage = list[str](), others
     for point in reversed(passed):
-        stage = STAGE_OF.get(point, stage)
+        stage = known.get(point, "" if first and not point.startswith("durable.") else stage)
         found.append(stage)
     return found[::-1]
 
@@ -109,11 +115,25 @@ def push(home: Path, events: Path) -> None:
         online.refresh(sorted({user for user in batch.column("user_id").to_pylist() if user}))
 
 
+@dataclass(frozen=True, slots=True)
+class _Forgetful:
+    """A server's online features without what it remembers of them."""
+
+    users: OnlineUsers
+
+    def user(self, user_id: str, schema: TowerSchema, session: Sequence[Event] = ()) -> Values | None:
+        return self.users.user(user_id, schema, session)
+
+    def remembered(self, user_id: str, schema: TowerSchema) -> Values | None:
+        del user_id, schema
+        return None
+
+
 def swap(home: Path) -> None:
     """What a server does when a release comes, and what it answers then; prints `release` and `source` of each answer."""
     rooms = house(home)
     registry, live, log = rooms.registry("default"), adopt.Live(), rooms.log_of("default")
-    indexes, posted, online, failed = rooms.served_indexes(), rooms.posted_items, rooms.online(), ""
+    indexes, posted, online, failed = rooms.served_indexes(), rooms.posted_items, _Forgetful(rooms.online()), ""
     before = registry.releases()[1]
     adopt.serve(live, before, registry.load(before), log, open_towers, indexes, posted)
     try:

@@ -1,6 +1,7 @@
 """The small world that all harm is done to, and what it looks like: everything an outcome is judged by.
 
-Each home has two releases, and acknowledged events that nobody has looked at. `quiet` is as that was before they came.
+`waiting` has two releases, and acknowledged events that nobody has looked at; `quiet` is as that was before they came, `unlearnt`
+before the first release, and in `ingested` they are in the offline rows.
 """
 
 import hashlib
@@ -34,13 +35,13 @@ feature_repo = "feature_repo"
 mode = "log"
 [training]
 dim = 8
-epochs = 1
+epochs = 2
 [index]
 mapped = true
 exact = 10
 """
 
-BASES = ("empty", "quiet", "waiting", "ingested")
+BASES = ("empty", "unlearnt", "quiet", "waiting", "ingested")
 EVENTS = "events.arrow"
 
 
@@ -82,8 +83,11 @@ def make(folder: Path, feature_repo: Path) -> None:
     _must(run(folder, _events, folder / EVENTS))
     for first, count in ((0, LEARNT), (LEARNT, SECOND)):
         _must(run(folder, post, home, folder / EVENTS, first, count))
-        for command in ("ingest", "materialize", "refresh"):
+        for command in ("ingest", "materialize"):
             _must(run(folder, ratoon, home, command))
+        if not first:
+            shutil.copytree(home, folder / "unlearnt")
+        _must(run(folder, ratoon, home, "refresh"))
     shutil.copytree(home, folder / "waiting")
     _must(run(folder, post, folder / "waiting", folder / EVENTS, LEARNT + SECOND, WAITING))
     shutil.copytree(folder / "waiting", folder / "ingested")
@@ -118,7 +122,12 @@ def look(home: Path) -> None:
 def seen(home: Path, scratch: Path) -> Sight:
     """The home's `Sight`, seen by a process of its own."""
     found = _must(run(scratch, look, home))
-    return Sight(**{name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(found).items()})
+    return told(json.loads(found))
+
+
+def told(raw: dict[str, Any]) -> Sight:
+    """The inverse of `asdict`, after JSON."""
+    return Sight(**{**raw, "releases": tuple(raw["releases"])})
 
 
 def _must(ended: object) -> str:
