@@ -176,7 +176,7 @@ def planned(log: SqliteEventLog, question: Callable[[SqliteEventLog], object]) -
     db.set_trace_callback(asked.append)
     question(log)
     db.set_trace_callback(None)
-    own = [said for said in asked if said not in ("BEGIN", "COMMIT", ENDS)]
+    own = [said for said in asked if said not in ("BEGIN", "COMMIT", ENDS, "PRAGMA data_version")]
     return [[str(step[3]) for step in db.execute(f"EXPLAIN QUERY PLAN {said}")] for said in own]
 
 
@@ -186,7 +186,7 @@ def test_no_question_reads_the_whole_table(name: str, log: SqliteEventLog) -> No
     plans = [step for asked in planned(log, QUESTIONS[name]) for step in asked]
     assert plans
     # What the file keeps of each item, the offsets that are asked for, what a part of the question has found, and the newest.
-    small = ("items", "told", "json_each", "odd", "late", "logged", "gone", "(", "tail", "CONSTANT")
+    small = ("items", "told", "json_each", "odd", "late", "logged", "gone", "(", "tail", "CONSTANT ROW")
     scanned = [step.removeprefix("SCAN ") for step in plans if step.startswith("SCAN") and "USING" not in step]
     assert [one for one in scanned if not one.startswith(small)] == []
 

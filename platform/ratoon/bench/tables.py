@@ -136,19 +136,9 @@ def run(
         groups = refreshes.kept() if stored else _walked(walks or Walks(), scale, stamp)
     elif name == "serve":
         groups = serving.kept() if stored else _served(serve or serving.Size(), stamp)
-    elif name == "gpu":
-        groups = gpu.kept() if stored else gpu.measure(scale, stamp, lambda what: err.print(what, highlight=False))
     else:
-        groups = (
-            features.kept() if stored else features.measure(only, scale, stamp, lambda what: err.print(what, highlight=False))
-        )
-    if as_json:
-        sys.stdout.write(json.dumps({"scale": scale, "groups": groups}) + "\n")
-        return
-    if scale != 1:
-        Console().print(f"scale {scale:g}: the bars are for scale 1")
-    for group in groups.values():
-        _show(group["rows"], f"{group['hardware']}, {group['date']}, {group['commit']}", None)
+        groups = _measured(name, scale, only, stamp) if not stored else (gpu if name == "gpu" else features).kept()
+    _show_groups(groups, scale, as_json)
 
 
 def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
@@ -162,6 +152,15 @@ def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
         raise UsageError("bench loop", expected="no options", found="some", fix="They belong to the other tables.")
     if (name == "index" and (scale != 1 or only)) or (name == "serve" and scale != 1):
         raise UsageError(f"bench {name}", expected="--items for another size", found="--scale or --only", fix="Leave them out.")
+
+
+def _measured(name: str, scale: float, only: str, stamp: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The table of the GPU or of features; what is measured is printed as it begins."""
+
+    def tell(what: str) -> None:
+        err.print(what, highlight=False)
+
+    return gpu.measure(scale, stamp, tell) if name == "gpu" else features.measure(only, scale, stamp, tell)
 
 
 def _walked(walks: Walks, scale: float, stamp: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -242,6 +241,17 @@ def _struck(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> No
     whole = scale >= 1 and not only
     if not all(row["holds"] for row in found["rows"] if whole or row["quantity"] != chaos.FAULTS_ROW):
         raise SystemExit(5)
+
+
+def _show_groups(groups: dict[str, dict[str, Any]], scale: float, as_json: bool) -> None:
+    """Groups of rows, each measured at its own time."""
+    if as_json:
+        sys.stdout.write(json.dumps({"scale": scale, "groups": groups}) + "\n")
+        return
+    if scale != 1:
+        Console().print(f"scale {scale:g}: the bars are for scale 1")
+    for group in groups.values():
+        _show(group["rows"], f"{group['hardware']}, {group['date']}, {group['commit']}", None)
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def _alone(lists: Lists, slots: Slots, query: Vectors, k: int, nprobe: int, out:
     kept = [place for place, name in enumerate(names) if name not in out]
     if len(kept) <= k:
         return None
-    chosen = np.array(kept[:k])
+    chosen = np.fromiter(kept, np.int64, k)
     ids = [names[place] for place in kept[:k]]
     slots.shown(ids, near[chosen])
     return list(zip(ids, scores[chosen].tolist(), strict=True))

@@ -35,7 +35,7 @@ def rows(answer: Answer, slot: Slot, asked: Sequence[str] = ()) -> bytes:
         return to_json(list(_detailed(answer, slot, asked)), inf_nan_mode="null")
     cards = slot.index.cards([item for item, _ in answer.found])
     found = answer.found
-    if None in cards:
+    if not all(cards):  # a card is not empty
         kept = [place for place, card in enumerate(cards) if card is not None]
         cards, found = [cards[place] for place in kept], [found[place] for place in kept]
     if not found:

@@ -26,7 +26,7 @@ def test_what_is_kept_is_given_to_who_reads_alike() -> None:
 
 
 def test_a_write_takes_away_what_it_changes() -> None:
-    """Own writes take away their users, or all; a write of somebody else takes all away, for nobody knows whose rows they were."""
+    """Own writes take away their users, or all; somebody else's takes all away, for nobody knows whose rows those were."""
     kept = Kept()
     for user in ("a", "b"):
         kept.keep(kept.turn(1), user, reading(1))
