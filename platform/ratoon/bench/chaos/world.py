@@ -21,6 +21,7 @@ from ratoon import config
 from ratoon.bench.chaos.victims import ratoon, run
 from ratoon.data import synth
 from ratoon.domain.errors import RatoonError
+from ratoon.domain.event import LOG_SCHEMA
 from ratoon.wiring import House
 
 USERS, ITEMS, INTERACTIONS = 40, 60, 700
@@ -174,9 +175,11 @@ def _logged(path: Path) -> list[dict[str, Any]]:
     """The log's rows, in order; read past our own code, which might skip what is wrong."""
     if not path.exists():
         return []
+    names = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
+    both = " UNION ALL ".join(f"SELECT {names} FROM {table}" for table in ("events", "tail"))
     with closing(sqlite3.connect(path, timeout=30)) as db:
         db.row_factory = sqlite3.Row
-        return [dict(row) for row in db.execute('SELECT * FROM events UNION ALL SELECT * FROM tail ORDER BY "offset"')]
+        return [dict(row) for row in db.execute(f'{both} ORDER BY "offset"')]
 
 
 def _counted(folder: Path) -> int:
