@@ -91,7 +91,7 @@ def test_a_world_in_parts_is_imported(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("refresh", "--scope", "everything"), 2, "--scope: expected auto, skip, rows, dense or full, found 'everything'"),
+        (("refresh", "--scope", "everything"), 2, "--scope: expected auto, skip, index, rows, dense or full, found 'everything'"),
         (("releases", "--surface", "basement"), 2, "surface: expected one of default, found 'basement'"),
         (("resume", "--leave-out", "9:3"), 2, "--leave-out: expected FIRST:LAST, two log offsets in order, found '9:3'"),
         (("rollback",), 2, "roll"),

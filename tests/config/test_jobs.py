@@ -104,7 +104,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         load(written(tmp_path, text), environment={})
     for said in (
         "training.dim:",
-        "jobs.a.do: Input should be 'materialize', 'refresh', 'full', 'drift', 'parity', 'gc' or 'backup'",
+        "jobs.a.do: Input should be 'materialize', 'refresh', 'full', 'index', 'drift', 'parity', 'gc' or 'backup'",
         "jobs.a.every: Value error, a span such as `12 h`, `5 min` or `20 s` is asked",
         "jobs.b.cron: Value error, five fields of cron that come true some day are asked: Bad minute",
         "jobs.b.timeout: Value error, a span longer than nothing is asked",

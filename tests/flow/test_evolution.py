@@ -69,7 +69,7 @@ def test_an_allowed_drop_is_missing_for_the_parent(house: House) -> None:
     report = run(house)
     assert report.plan.reason == "the feature services changed since the current release"
     assert report.verdict is not None
-    assert set(report.verdict.slices) == {"new", "past", "taste", "weights"}
+    assert set(report.verdict.slices) == {"new", "old", "past", "taste", "weights"}
 
 
 def test_a_feature_left_out_of_its_service_is_no_drop(house: House) -> None:
@@ -174,7 +174,9 @@ def test_releases_can_be_forgotten(house: House, ratoon: CliRunner) -> None:
     """`ratoon releases --forget` deletes old releases and lists those that are left."""
     run(house)
     first = house.registry("default").releases()[-1]
-    left = json.loads(ratoon.invoke(app, ["releases", "--forget", first.id[:10], "--json"]).stdout)
+    told = ratoon.invoke(app, ["releases", "--forget", first.id[:10], "--json"])
+    assert told.exit_code == 0, told.output
+    left = json.loads(told.stdout)
     assert [one["sequence"] for one in left] == [2]
 
 

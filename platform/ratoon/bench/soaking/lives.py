@@ -66,7 +66,7 @@ class Kept:
         """Begin a life."""
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", bound.__file__, str(os.getpid()), sys.executable, "-m", "ratoon", *self.words],
+                [sys.executable, "-I", "-S", bound.__file__, str(os.getpid()), "0", sys.executable, "-m", "ratoon", *self.words],
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
