@@ -52,7 +52,7 @@ def agree(folder: Path, world: World, arrival: str | None) -> None:
 
 
 @given(worlds(), ARRIVALS)
-@settings(SHARED, max_examples=400)
+@settings(SHARED, max_examples=120)
 def test_the_engines_do_what_the_definition_says(folder: Path, world: World, arrival: str | None) -> None:
     """DuckDB = Polars = plain Python: ties, duplicates, late rows, nulls, ttl edges, zones, units, any number of keys."""
     agree(folder, world, arrival)
