@@ -219,7 +219,7 @@ class AgainstDict(RuleBasedStateMachine):
 def test_behaves_like_a_dict(kind: Callable[[], Indexes]) -> None:
     """Any sequence of upsert, remove, search and reload gives what a dict and a sort give."""
     machine = type("Machine", (AgainstDict,), {"kind": kind})
-    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=NAMES)

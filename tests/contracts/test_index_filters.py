@@ -136,7 +136,7 @@ def test_what_matches_is_found(kind: Callable[[], Indexes], many: bool, way: str
     """
     go(monkeypatch, way)
     machine = type("Machine", (AgainstRows,), {"kind": staticmethod(kind), "many": many})
-    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=20, deadline=None))
 
 
 def laid_out(index: Index, indexes: Indexes, dial: Dial) -> Index:

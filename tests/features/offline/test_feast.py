@@ -58,7 +58,7 @@ FEW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped
 
 
 @given(requests(), st.booleans())
-@settings(FEW, max_examples=50)
+@settings(FEW, max_examples=25)
 def test_through_feast(stores: Stores, request_: Request, arrived: bool) -> None:
     """Single, composite, aliased, renamed and absent keys, ttl and arrival give what the definition says through Feast, too."""
     agrees(stores, request_, arrived=arrived)
