@@ -3,8 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Event
-from time import monotonic
+from time import monotonic, sleep
 
 from ratoon.config import Alerts
 from ratoon.domain.duration import duration
@@ -14,6 +13,7 @@ from ratoon.jobs.attempt import Attempt
 from ratoon.jobs.book import STEP, Book
 from ratoon.jobs.due import Decision
 from ratoon.jobs.telling import Herald
+from ratoon.jobs.told import Told
 
 LOOK = 1.0
 """Seconds between two looks at what is due."""
@@ -37,7 +37,7 @@ class Worker:
     herald: Herald
     grace: float = 30.0
     most: int = 2
-    stopping: Event = field(default_factory=Event)
+    stopping: Told = field(default_factory=Told)
     _running: dict[str, Attempt] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
@@ -103,7 +103,6 @@ class Worker:
                 for attempt in self._running.values():
                     attempt.stop()
             self._step()
-            self.stopping.wait(0)
-            Event().wait(STEP)
+            sleep(STEP)
         self.herald.close()
         self.book.notes.settle()
