@@ -105,7 +105,7 @@ def test_what_is_there_is_not_written_again(house: House, tmp_path: Path) -> Non
     assert third.position == again.position + 1
 
 
-@pytest.mark.parametrize("fault", ["backup.object:4", "backup.before_log", "backup.before_manifest"])
+@pytest.mark.parametrize("fault", ["backup.object:4", "backup.before_log", "backup.before_manifest", "durable.written"])
 def test_killed_in_the_middle_there_is_no_new_backup(house: House, tmp_path: Path, fault: str) -> None:
     """Nothing verifies that did not before; what is run again is a whole backup."""
     b = tmp_path / "b"
@@ -115,6 +115,7 @@ def test_killed_in_the_middle_there_is_no_new_backup(house: House, tmp_path: Pat
     made = backup(house, b, NOW, 3)
     assert verified(b) == made
     assert not list((b / "objects" / "new").iterdir())
+    assert not list(b.glob(durable.UNFINISHED))
 
 
 def test_a_flipped_byte_is_found(house: House, tmp_path: Path) -> None:

@@ -95,7 +95,9 @@ def _made(house: House, folder: Path, now: datetime, kept: int, told: Told) -> M
 
 
 def _clear(folder: Path, objects: Objects, kept: int) -> None:
-    """Take away the oldest backups, then what none that is left needs."""
+    """Take away what a killed backup has left, the oldest backups, then what none that is left needs; no other one is at work."""
+    for torn in folder.glob(durable.UNFINISHED):
+        torn.unlink()
     there = manifest.numbers(folder)
     for name in surplus([str(number) for number in there], max(kept, 1)):
         manifest.remove(folder, int(name))
@@ -152,7 +154,9 @@ def _refuse(home: Path, folder: Path) -> None:
         fix = "Name a folder on another disk."
         raise UsageError("folder", expected=f"one outside of {home}", found=str(folder), fix=fix)
     there = list(folder.iterdir()) if folder.is_dir() else [folder] if folder.exists() else []
-    others = sorted(path.name for path in there if not (path.name in OURS or path.suffix == ".json"))
+    others = sorted(
+        path.name for path in there if not (path.name in OURS or path.suffix == ".json" or path.match(durable.UNFINISHED))
+    )
     if others:
         found = f"{folder} with {', '.join(others[:3])}"
         raise UsageError("folder", expected="an empty one, or one with backups", found=found, fix="Name another folder.")
