@@ -6,8 +6,8 @@ from time import sleep
 class Told:
     """A flag that a signal handler may set at any moment.
 
-    `threading.Event` is none: its lock is not reentrant, so that a handler that comes while the same thread waits may wait for it for
-    ever.
+    `threading.Event` is none: its lock is not reentrant, so that a handler that comes while the same thread waits may wait for it
+    for ever.
     """
 
     def __init__(self) -> None:
