@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ratoon import config
-from ratoon.bench.serving.servers import ALONE, COMPILED
+from ratoon.bench.serving.servers import COMPILED
 from ratoon.domain.errors import StoreError
 from ratoon.refresh import refresh
 from ratoon.wiring import House
@@ -52,7 +52,7 @@ class Home:
     @property
     def environment(self) -> Mapping[str, str]:
         """What tells a process to work on it."""
-        ours = {**os.environ, **COMPILED, **ALONE, config.CONFIG: str(self.folder / self.file)}
+        ours = {**os.environ, **COMPILED, config.CONFIG: str(self.folder / self.file)}
         ours.pop(config.HOME, None)
         return ours
 
