@@ -121,26 +121,24 @@ class Follower:
     def _trying(self, name: str) -> Chore:
         trying = Trying(self._rooms, name, self._metrics.trials.fallbacks.labels(name).inc)
 
-        async def attempt() -> bool:
-            try:
-                async with self._looking[name]:
-                    await trying.look()
-            except Exception:
-                logger.exception("surface %s: what is on trial could not be looked after", name)
-                self._metrics.adoption_failures.labels(name).inc()
-                return False
-            return True
+        async def look() -> None:
+            async with self._looking[name]:
+                await trying.look()
 
-        return attempt
+        return self._looked(name, look, "what is on trial could not be looked after")
 
     def _guarding(self, name: str, guard: Guard) -> Chore:
         guarding = Guarding(name, self._rooms.surfaces[name], guard, self._metrics.taken_back.labels(name).inc)
+        return self._looked(name, guarding.look, "what is served could not be watched")
+
+    def _looked(self, name: str, look: Callable[[], Awaitable[None]], otherwise: str) -> Chore:
+        """A look whose failure is counted and logged, and ends nothing."""
 
         async def attempt() -> bool:
             try:
-                await guarding.look()
+                await look()
             except Exception:
-                logger.exception("surface %s: what is served could not be watched", name)
+                logger.exception("surface %s: %s", name, otherwise)
                 self._metrics.adoption_failures.labels(name).inc()
                 return False
             return True
