@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ratoon.arrivals import embedded, put
+from ratoon.arrivals import Joined, embedded, put
+from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.encoding import Encoding, Vocabulary
 from ratoon.domain.popularity import WIDTH
 from ratoon.domain.release import Metric
@@ -36,6 +37,11 @@ def table(**columns: list[object]) -> pa.Table:
     return pa.table({"item_id": [f"i{number}" for number in range(len(next(iter(columns.values()))))], **columns})
 
 
+def vectors(**items: list[float]) -> EmbeddingBatch:
+    ids = tuple(items)
+    return EmbeddingBatch(ids, np.array(list(items.values()), np.float32), pa.table({"item_id": list(ids)}))
+
+
 def test_an_unseen_item_lives_on_its_features() -> None:
     """Its id is the unknown one, its features count, what is missing is missing, and its columns go with it."""
     batch = embedded(towers("dot"), SCHEMA, table(genre=["drama", "unheard of"], title=["A", None]))
@@ -65,3 +71,14 @@ def test_only_what_is_alive_is_put() -> None:
     assert put(index, batch, {"i1", "i2", "elsewhere"}) == ("i1", "i2")
     assert index.ids() == ["i1", "i2"]
     assert put(index, batch, set()) == put(index, None, {"i1"}) == ()
+
+
+def test_an_index_with_what_comes() -> None:
+    """Before they are put, items that come are found beside those of the index, and stand for what it has of the same id."""
+    index = ExactIndexes().empty(2, "dot")
+    index.upsert(vectors(a=[1, 0], b=[2, 0]))
+    joined = Joined(index, vectors(c=[3, 1], b=[4, 1]))
+    assert [item in joined for item in ("a", "b", "c", "d")] == [True, True, True, False]
+    assert joined.vectors(["c", "a", "b"]).tolist() == [[3, 1], [1, 0], [4, 1]]
+    with pytest.raises(KeyError):
+        joined.vectors(["d"])

@@ -115,7 +115,7 @@ def serve(
 
 def _begin(live: Live, slot: Slot, log: EventLog, described: PostedItems) -> None:
     coming = _embedded(slot, log, slot.release.window.end, described)
-    coming = replace(coming, shift=_shifted(live, slot, log, coming.end))
+    coming = _shifted(live, slot, log, coming)
     with live.lock:
         live.followed = coming.end
         _bring_forward(live, slot, log, coming)
@@ -154,7 +154,7 @@ def arrivals(
     if slot is None or (log.end() == since and (light or live.without == live.left_out)):
         return None
     coming = _embedded(slot, log, since, described, only)
-    return coming if light or only is not None else replace(coming, shift=_shifted(live, slot, log, coming.end))
+    return coming if light or only is not None else _shifted(live, slot, log, coming)
 
 
 def replay(live: Live, log: EventLog, coming: Arrivals | None) -> None:
@@ -206,7 +206,7 @@ def _embedded(slot: Slot, log: EventLog, since: int, described: PostedItems, onl
 
 
 def _bring_forward(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> None:
-    gone = [*_bring(slot, log, coming), *live.gone]
+    gone = [*_bring(slot, log, coming), *live.gone, *(coming.batch.ids if coming.batch else ())]
     live.slot = _without(replace(slot, shift=coming.shift), [item for item in gone if item not in slot.index])
     live.replayed, live.followed, live.without = coming.end, max(live.followed, coming.end), live.left_out
 
@@ -277,11 +277,12 @@ def _followed(
     return served.index.follow(files, show, lambda: log.removed(release.window.end))
 
 
-def _shifted(live: Live, slot: Slot, log: EventLog, end: int) -> Shift | None:
+def _shifted(live: Live, slot: Slot, log: EventLog, coming: Arrivals) -> Arrivals:
+    """With what is popular at its end, of the items that come too."""
     window = slot.release.window
-    timeline = live.lately.upto(log, end, window.end, (*window.left_out, *live.left_out))
-    found = shift(slot.index, slot.towers.popularity, timeline, window.end, [end + 1])
-    return found.ready() if found is not None else None
+    timeline = live.lately.upto(log, coming.end, window.end, (*window.left_out, *live.left_out))
+    found = shift(coming.joined(slot.index), slot.towers.popularity, timeline, window.end, [coming.end + 1])
+    return replace(coming, shift=found.ready() if found is not None else None)
 
 
 def _add(slot: Slot, coming: Arrivals, alive: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ moment that is asked about, moves the scores of few items: those are scored agai
 
 from collections.abc import Iterable, Sequence, Set
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +66,17 @@ class Lately:
         return self._growing.timeline()
 
 
-def shift(index: Index, worth: Vectors, timeline: Timeline, upto: int, offsets: Sequence[int]) -> Shift | None:
+class Held(Protocol):
+    """Items and their vectors."""
+
+    def __contains__(self, item_id: object) -> bool:
+        """Whether it holds an item."""
+
+    def vectors(self, items: Sequence[str]) -> Vectors:
+        """Theirs, in order, shape (n, dim). Raises KeyError for one that it does not hold."""
+
+
+def shift(index: Held, worth: Vectors, timeline: Timeline, upto: int, offsets: Sequence[int]) -> Shift | None:
     """What the moments just before some offsets add to the scores in an index; None if that is nothing.
 
     Args:
@@ -88,7 +98,7 @@ def shift(index: Index, worth: Vectors, timeline: Timeline, upto: int, offsets: 
     return found if found.items else None
 
 
-def _held(index: Index, timeline: Timeline, codes: Ints) -> tuple[Ints, Vectors]:
+def _held(index: Held, timeline: Timeline, codes: Ints) -> tuple[Ints, Vectors]:
     """Those of the items that an index holds, and their vectors; others may take items away meanwhile."""
     while True:
         there = codes[[timeline.items[code] in index for code in codes]]

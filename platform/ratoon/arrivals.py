@@ -24,6 +24,26 @@ logger = logging.getLogger("ratoon.serving")
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """The items of an index as they will be once a batch is put into it."""
+
+    index: Index
+    batch: EmbeddingBatch
+
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self.index or item_id in self.batch.ids
+
+    def vectors(self, items: Sequence[str]) -> Vectors:
+        """Theirs, in order, shape (n, dim). Raises KeyError for one that neither holds."""
+        rows = {item: row for row, item in enumerate(self.batch.ids)}
+        found = np.empty((len(items), self.batch.vectors.shape[1]), np.float32)
+        new = np.array([item in rows for item in items], np.bool_)
+        found[new] = self.batch.vectors[[rows[item] for item in items if item in rows]]
+        found[~new] = self.index.vectors([item for item in items if item not in rows])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Arrivals:
     """Posted items, embedded and not yet to be seen.
 
@@ -45,6 +65,10 @@ class Arrivals:
     shift: Shift | None = None
     posted: Mapping[str, bool] = field(default_factory=dict)
     gone: Collection[str] = ()
+
+    def joined(self, index: Index) -> Index | Joined:
+        """The items of an index and those that come."""
+        return Joined(index, self.batch) if self.batch else index
 
     def by_now(self, log: EventLog) -> tuple[dict[str, bool], list[str]]:
         """`posted` and `gone` as the log says it now. Only what came after the look is read: answers wait meanwhile."""
