@@ -13,23 +13,23 @@ import numpy as np
 import pyarrow as pa
 
 from ratoon import durable
-from ratoon.domain import popularity, quality
+from ratoon.domain import popularity
 from ratoon.domain.delta import part
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.evolution import effect
 from ratoon.domain.labels import Untaught
-from ratoon.domain.plan import RefreshPlan, Scope, decide
+from ratoon.domain.plan import REMADE, RefreshPlan, Scope, decide
 from ratoon.domain.quality import Answers, Record
-from ratoon.domain.release import Release, release_id
-from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
+from ratoon.domain.release import Release
+from ratoon.domain.report import RefreshReport, Stopwatch
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.signals import Signals
 from ratoon.domain.trial import Terms
 from ratoon.domain.window import Window
-from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline
-from ratoon.ports import Files
+from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline, weighed
+from ratoon.releasing import released, reported
+from ratoon.remaking import Remaking, relaid, signed
 from ratoon.workshop import (
-    PROFILE,
     STILL,
     Made,
     Task,
@@ -41,18 +41,21 @@ from ratoon.workshop import (
     lesson,
     opened,
     prior,
-    profile,
-    relaid,
     remembering,
     served,
     settle,
     signals,
     start,
-    written,
 )
 
 
-def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms: Terms | None = None) -> RefreshReport:
+def refresh(
+    shop: Workshop,
+    watch: Stopwatch,
+    scope: Scope | None = None,
+    terms: Terms | None = None,
+    remaking: Remaking | None = None,
+) -> RefreshReport:
     """Bring one surface up to date; see the module for the steps.
 
     While a release is on trial nothing is made: whatever was published would end the trial, or be without what it has learnt.
@@ -60,6 +63,7 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
     Args:
         scope: force a plan instead of the cheapest one.
         terms: put the release on trial instead of publishing it.
+        remaking: under the scope `upkeep`: what is made of which release.
 
     Raises:
         Conflict: another refresh of this surface runs, or published first.
@@ -68,7 +72,7 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
     with shop.registry.lease():
         current = shop.registry.current()
         if reason := _held(shop):
-            return _report(shop, watch, "held", current, RefreshPlan("skip", reason))
+            return reported(shop, watch, "held", current, RefreshPlan("skip", reason))
         if terms is not None and current is None:
             raise UsageError(
                 "--trial",
@@ -80,32 +84,35 @@ def refresh(shop: Workshop, watch: Stopwatch, scope: Scope | None = None, terms:
             rows.count = shop.features.ingest()
         window = shop.features.window(current.window if current else None)
         if current and scope is None and (reason := early(shop, window, current)):
-            return _report(shop, watch, "skipped", current, RefreshPlan("skip", reason, waits=True))
+            return reported(shop, watch, "skipped", current, RefreshPlan("skip", reason, waits=True))
         window = shop.registry.pin(replace(window, left_out=shop.registry.left_out()))
         try:
-            task = _task(shop, watch, window, current, scope)
+            task = _task(shop, watch, window, current, scope, remaking)
             if task.plan.scope == "skip":
                 shop.registry.unpin()
-                return _report(shop, watch, "skipped", current, task.plan, task)
+                return reported(shop, watch, "skipped", current, task.plan, task)
             task = _learning(shop, task)
-            made = _make(shop, watch, task)
+            made = _make(shop, watch, task, remaking)
             if not made.verdict.publish and task.plan.instead:
                 task = _instead(task, task.plan.instead, made.verdict.reasons)
                 made = _make(shop, watch, task)
         except DataError:
             shop.registry.unpin()  # what corrects the data comes after this window
             raise
+        if remaking is not None and remaking.rehearsed:
+            shop.registry.unpin()
+            return reported(shop, watch, "rehearsed", current, task.plan, task, made)
         if not made.verdict.publish:
             shop.registry.refuse(window, made.verdict.reasons)
-            return _report(shop, watch, "refused", current, task.plan, task, made)
+            return reported(shop, watch, "refused", current, task.plan, task, made)
         with watch.stage("publish"):
-            release, files = _released(shop, task, made.pair, current)
+            release, files = released(shop, task, made.pair, current)
             if terms is None:
                 current = shop.registry.publish(release, files)
             else:
                 shop.registry.trials.begin(release, files, terms)
                 shop.registry.unpin()  # the next refresh looks at the present, whatever becomes of this one
-        return _report(shop, watch, "published" if terms is None else "tried", current, task.plan, task, made)
+        return reported(shop, watch, "published" if terms is None else "tried", current, task.plan, task, made)
 
 
 def considered(shop: Workshop, watch: Stopwatch) -> tuple[Task, str]:
@@ -117,7 +124,7 @@ def considered(shop: Workshop, watch: Stopwatch) -> tuple[Task, str]:
     with watch.stage("ingest") as rows:
         rows.count = shop.features.ingest()
     window = replace(shop.features.window(current.window if current else None), left_out=shop.registry.left_out())
-    return _task(shop, watch, window, current, None), _held(shop)
+    return _task(shop, watch, window, current, None, None), _held(shop)
 
 
 def _held(shop: Workshop) -> str:
@@ -128,7 +135,14 @@ def _held(shop: Workshop) -> str:
     return trial.told() if trial is not None else ""
 
 
-def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | None, scope: Scope | None) -> Task:
+def _task(
+    shop: Workshop,
+    watch: Stopwatch,
+    window: Window,
+    current: Release | None,
+    scope: Scope | None,
+    remaking: Remaking | None,
+) -> Task:
     with watch.stage("join") as rows:
         schema = shop.features.schema()
         parent = opened(shop, current) if current else None
@@ -157,16 +171,22 @@ def _task(shop: Workshop, watch: Stopwatch, window: Window, current: Release | N
         seen=seen,
         policy=replace(shop.plan, drift=shop.gate.drift),
     )
-    last = current.taught if current and plan.scope in STILL else window.end
-    if current and plan.scope == "index":
-        window = current.window  # nothing of this one is learnt: it goes on waiting
-    past = delta.interactions.slice(0, 0)
-    return Task(plan, seen, window, schema, delta, past, parent, asked, said, live, record, drifted, last)
+    past, upto = delta.interactions.slice(0, 0), window
+    last, source = current.taught if current and plan.scope in STILL else window.end, ""
+    if current and plan.scope in REMADE:  # nothing of this window is learnt: it goes on waiting
+        base = _source(shop, current, remaking)
+        upto, last, source = base.window, base.taught, base.id
+    return Task(plan, seen, window, schema, delta, past, parent, asked, said, live, record, drifted, upto, last, source)
+
+
+def _source(shop: Workshop, current: Release, remaking: Remaking | None) -> Release:
+    """The release that another is made of."""
+    return shop.registry.get(remaking.source) if remaking and remaking.source else current
 
 
 def _learning(shop: Workshop, task: Task) -> Task:
     """The task with all of the past, where it is learnt from or told of."""
-    return replace(task, past=shop.features.past(task.window)) if task.plan.scope in ("dense", "full") else task
+    return replace(task, past=shop.features.past(task.window)) if task.plan.scope in ("upkeep", "dense", "full") else task
 
 
 def _instead(task: Task, plan: RefreshPlan, reasons: Sequence[str]) -> Task:
@@ -175,10 +195,10 @@ def _instead(task: Task, plan: RefreshPlan, reasons: Sequence[str]) -> Task:
     return replace(task, plan=replace(plan, reason=said), past=task.past.slice(0, 0))
 
 
-def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
+def _make(shop: Workshop, watch: Stopwatch, task: Task, remaking: Remaking | None = None) -> Made:
     """A candidate that has learnt the train rows, judged by the gate rows; if it passes, one that has learnt all rows."""
-    if task.plan.scope == "index" and task.parent:
-        return _relaid(shop, watch, task, task.parent)
+    if task.plan.scope in REMADE and task.parent:
+        return _remade(shop, watch, task, task.parent, remaking or Remaking(relaid))
     rng = np.random.default_rng([shop.seed, task.window.end])
     with watch.stage("train") as rows:
         live = catalogue(shop, task)
@@ -212,20 +232,22 @@ def _make(shop: Workshop, watch: Stopwatch, task: Task) -> Made:
     return Made(candidate, replace(verdict, reasons=(*verdict.reasons, kept)), untaught)
 
 
-def _relaid(shop: Workshop, watch: Stopwatch, task: Task, parent: Pair) -> Made:
-    """The parent with its index laid out anew, judged by the rows that wait; drift is not its fault."""
-    with watch.stage("embed") as rows:
-        candidate = relaid(shop, task, parent)
+def _remade(shop: Workshop, watch: Stopwatch, task: Task, parent: Pair, remaking: Remaking) -> Made:
+    """A release made otherwise, judged by rows that neither has learnt; drift is not its fault."""
+    rng = np.random.default_rng([shop.seed, task.window.end])
+    with watch.stage("remake") as rows:
+        source = opened(shop, shop.registry.get(remaking.source)) if remaking.source else parent
+        remade = remaking.make(shop, task, source)
+        candidate = signed(remade)
         rows.count = len(candidate.index)
     durable.fault_point("refresh.embedded")
     with watch.stage("judge") as rows:
         jury = _jury(shop, watch, task)
         rows.count = len(jury.new) + len(jury.past)
-        verdict = jury.verdict(
-            candidate, jury.hears(candidate), task.plan, (), np.random.default_rng([shop.seed, task.window.end])
-        )
+        verdict = jury.verdict(candidate, jury.hears(candidate), task.plan, (), rng)
+        said = weighed(remade.said, source, candidate, jury, rng) if remade.said else None
     durable.fault_point("refresh.judged")
-    return Made(candidate, verdict, Untaught())
+    return Made(candidate, verdict, Untaught(), said)
 
 
 def _jury(shop: Workshop, watch: Stopwatch, task: Task) -> Jury:
@@ -249,50 +271,3 @@ def _priced(
     asked = questions(shop.log, fit.slice(max(0, fit.num_rows - shop.fit_rows)), shop.labels)
     live = timeline(shop.log, task.window, min([*asked.offsets, *held.offsets, task.window.end]))
     return priced(candidate, candidate, asked, held, live, shop.gate.k, rng)
-
-
-def _released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> tuple[Release, Files]:
-    """A pair as a release on top of the current one, and its files."""
-    files = {**pair.model, **pair.index.snapshot(), PROFILE: profile(shop, task)}
-    if task.plan.scope != "index":
-        files[quality.FILE] = (task.record if task.plan.scope in STILL else Record(task.record.newest)).to_json().encode()
-    durable.fault_point("index.snapshot")
-    hashes = {name: durable.sha256(data) for name, data in sorted(files.items())}
-    parent = current.id if current else ""
-    release = Release(
-        id=release_id(parent=parent, window=task.window, scope=task.plan.scope, seed=shop.seed, files=hashes),
-        surface=shop.surface,
-        sequence=0,
-        parent=parent,
-        window=task.window,
-        scope=task.plan.scope,
-        dim=pair.towers.dim,
-        metric=pair.towers.metric,
-        schema_hash=task.schema.hash,
-        seed=shop.seed,
-        written_items=written(task, current),
-        files=hashes,
-        space=current.vector_space if current and task.plan.scope in STILL else "",
-        taught=task.taught,
-    )
-    return release, files
-
-
-def _report(
-    shop: Workshop,
-    watch: Stopwatch,
-    outcome: Outcome,
-    current: Release | None,
-    plan: RefreshPlan,
-    task: Task | None = None,
-    made: Made | None = None,
-) -> RefreshReport:
-    release, stages = (current.id, current.sequence) if current else ("", 0), tuple(watch.stages)
-    report = RefreshReport(shop.surface, outcome, *release, plan, None, None, stages, gate=shop.gate)
-    if task:
-        report = replace(report, window=task.window, drift=task.drifts, truth=task.record.newest)
-    if made:
-        learnt = losses(made.pair.model["model.json"], stages)
-        report = replace(report, verdict=made.verdict, losses=learnt, untaught=made.untaught)
-    shop.registry.record(report)
-    return report

@@ -17,7 +17,7 @@ from ratoon.domain.drift import Drift, from_json, to_json
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.gate import GatePolicy, Verdict
 from ratoon.domain.labels import LabelPolicy, Untaught, had, taught
-from ratoon.domain.plan import PlanPolicy, RefreshPlan, Scope
+from ratoon.domain.plan import REMADE, PlanPolicy, RefreshPlan, Scope
 from ratoon.domain.popularity import Popularity, Timeline
 from ratoon.domain.quality import Answers, Record
 from ratoon.domain.release import Release
@@ -25,6 +25,7 @@ from ratoon.domain.replay import Draw, to_replay
 from ratoon.domain.report import Run, costs
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.signals import Signals
+from ratoon.domain.upkeep import Upkeep
 from ratoon.domain.window import Window
 from ratoon.judging import Pair, Questions, index_recall, questions, user_vectors
 from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, ServedTowers, Trainer
@@ -87,7 +88,9 @@ class Task:
         said: what the parent answered to them; None without a parent.
         live: what was popular at every moment that is asked about.
         record: what the parent was worth on the window.
+        upto: what a release made of it has seen: the window, or, where nothing of that is learnt, what its source had.
         taught: the watermark of the last release whose shared layers moved or should have, this one included.
+        source: the id of the release that another is made of; empty where one learns.
     """
 
     plan: RefreshPlan
@@ -102,16 +105,19 @@ class Task:
     live: Timeline
     record: Record
     drifts: tuple[Drift, ...]
+    upto: Window
     taught: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What came of a task, and what of its window was not learnt."""
+    """What came of a task, what of its window was not learnt, and what the operation that made it says of itself."""
 
     pair: Pair
     verdict: Verdict
     untaught: Untaught
+    said: Upkeep | None = None
 
 
 def waiting(shop: Workshop, window: Window, current: Release) -> Signals:
@@ -151,7 +157,7 @@ def drifts(shop: Workshop, parent: Pair | None, delta: FeatureDelta) -> tuple[Dr
 
 def profile(shop: Workshop, task: Task) -> bytes:
     """What the shared layers have learnt: where they do not move, what the parent's learnt still holds."""
-    if task.plan.scope in STILL and task.parent and PROFILE in task.parent.model:
+    if task.plan.scope in (*STILL, *REMADE) and task.parent and PROFILE in task.parent.model:
         return task.parent.model[PROFILE]
     past = shop.features.past(task.window) if task.plan.scope == "rows" else task.past
     return to_json(shop.features.profiles(pa.concat_tables([past, task.delta.interactions]))).encode()
@@ -256,22 +262,9 @@ def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: p
     return pair, set_traits(index, ids, counts, task.live, upto)
 
 
-def relaid(shop: Workshop, task: Task, parent: Pair) -> Pair:
-    """The parent with its vectors laid out anew, as they are; what has come since is not in it."""
-    ids, schema = parent.index.ids(), TowerSchema.from_json(parent.model[SCHEMA].decode())
-    items = shop.features.items(ids, task.window.as_of)
-    index = shop.indexes.empty(parent.towers.dim, parent.towers.metric)
-    columns = items.select(list(dict.fromkeys(["item_id", *schema.display, *schema.filters])))
-    index.upsert(EmbeddingBatch(tuple(ids), parent.index.vectors(ids), columns))
-    old = parent.index.snapshot()
-    pair = Pair({name: data for name, data in parent.model.items() if name not in old}, parent.towers, index, parent.upto)
-    settle(shop, task, pair)
-    return pair
-
-
 def written(task: Task, current: Release | None) -> tuple[str, ...]:
     """The items that the next refresh may write again."""
-    if task.plan.scope == "index" and current:
+    if task.plan.scope in REMADE and current:
         return current.written_items
     return task.delta.changed_items if task.plan.scope == "rows" else ()
 

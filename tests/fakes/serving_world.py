@@ -75,6 +75,10 @@ class FakeTowers:
     def popularity(self) -> Vectors:
         return np.zeros(0, np.float32)
 
+    @property
+    def nbytes(self) -> int:
+        return 8
+
     def weighed(self, popularity: Vectors) -> "FakeTowers":
         raise NotImplementedError(popularity)
 
@@ -185,6 +189,9 @@ class MemoryRegistry:
 
     def releases(self) -> Sequence[Release]:
         return self.history[::-1]
+
+    def get(self, id_prefix: str | None) -> Release:
+        return next(one for one in self.history[::-1] if one.id.startswith(id_prefix or ""))
 
     def rollback(self, to: str | None, reason: str, *, of: str | None = None) -> Release:
         raise UsageError("rollback", expected="a registry of files", found=f"{to} {reason} {of}", fix="Use one.")

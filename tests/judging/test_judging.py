@@ -40,6 +40,7 @@ class Mirror:
     popularity: Vectors
     dim: int = DIM + WIDTH
     metric: Metric = "dot"
+    nbytes: int = 0
 
     def weighed(self, popularity: Vectors) -> "Mirror":
         return replace(self, popularity=popularity)

@@ -7,7 +7,8 @@ import pytest
 from ratoon.domain.drift import Drift
 from ratoon.domain.gate import Comparison
 from ratoon.domain.plan import RefreshPlan
-from ratoon.pictures.run import SHOWN, size
+from ratoon.pictures.cells import size
+from ratoon.pictures.run import SHOWN
 from tests.fakes.runs import VERDICT, run
 from tests.pictures.pages import opened, rows, section, text
 

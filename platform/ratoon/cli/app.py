@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 from rich.markup import escape
 
-from ratoon.cli import asking, datasets, exposures, indexing, jobs, keeping, keys, online, quarantine, runs, trials
+from ratoon.cli import asking, datasets, exposures, indexing, jobs, keeping, keys, online, quarantine, runs, trials, upkeep
 from ratoon.cli.advise import advise
 from ratoon.cli.backtest import backtest
 from ratoon.cli.datasets import import_folder, open_house
@@ -44,6 +44,7 @@ app.add_typer(online.app, name="online")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(runs.app, name="runs")
 app.add_typer(trials.app, name="trial")
+app.add_typer(upkeep.app, name="upkeep")
 app.command()(advise)
 app.command()(backtest)
 app.command()(delta)

@@ -15,11 +15,14 @@ from ratoon.domain.duration import duration
 from ratoon.domain.quality import fall, fallen, lost
 from ratoon.domain.signals import Signals
 
-Scope = Literal["skip", "index", "rows", "dense", "full"]
+Scope = Literal["skip", "index", "upkeep", "rows", "dense", "full"]
 Full = Literal["scratch", "window", "warm"]
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """From the one that moves least on."""
+
+REMADE: tuple[Scope, ...] = ("index", "upkeep")
+"""Those under which a release is made otherwise, and nothing is learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,9 @@ class RefreshPlan:
 
     Attributes:
         scope: `skip` nothing moves; `index` the vectors stay and are laid out anew, nothing is learnt and what waits goes on
-            waiting; `rows` id rows and the user tower move, the item tower's shared layers are frozen and only `writable`
-            items are embedded again; `dense` the shared layers move as well, so that the whole catalogue is embedded again;
-            `full` starts again from all history.
+            waiting; `upkeep` the same after an operation, which may change all there is; `rows` id rows and the user tower move,
+            the item tower's shared layers are frozen and only `writable` items are embedded again; `dense` the shared layers
+            move as well, so that the whole catalogue is embedded again; `full` starts again from all history.
         writable: the items whose rows may move under `rows`; sorted, empty otherwise.
         instead: what to do where this is refused; None for nothing.
         must_win: whether the candidate stands beside a release that could go on as it is, and so has to be better than it.
@@ -178,12 +181,12 @@ def decide(
             deltas that keeps the recall that masking would cost.
         gained: the schema changed by inputs that were added, and by nothing else.
         reshown: the live items, if other columns go with them than in the parent's index; all are then written again.
-        forced: the caller's wish. `skip` and `index` with a release to keep are always granted; `rows` and `dense` without a
-            usable parent still give `full`, and `rows` without the inputs that were gained gives `dense`.
+        forced: the caller's wish. `skip`, `index` and `upkeep` with a release to keep are always granted; `rows` and `dense`
+            without a usable parent still give `full`, and `rows` without the inputs that were gained gives `dense`.
     """
     if not has_parent:
         return RefreshPlan("full", "no release yet: learn from all history")
-    if forced in ("skip", "index"):
+    if forced in ("skip", *REMADE):
         return RefreshPlan(forced, "asked for")
     if schema_changed and not gained:
         return RefreshPlan("full", "the feature services changed since the current release")

@@ -13,9 +13,10 @@ from ratoon.domain.gate import GatePolicy, Verdict
 from ratoon.domain.labels import Untaught
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.quality import Truth
+from ratoon.domain.upkeep import Upkeep
 from ratoon.domain.window import Window
 
-Outcome = Literal["published", "tried", "skipped", "refused", "held"]
+Outcome = Literal["published", "tried", "rehearsed", "skipped", "refused", "held"]
 
 COMPARED = 20
 """The newest runs of a scope that tell what it costs."""
@@ -44,6 +45,7 @@ class RefreshReport:
         gate: what was asked of the candidate.
         truth: what the release before it was worth on the window; None without one.
         untaught: what of the window was not learnt.
+        upkeep: what the operation that made the candidate says of itself; None if no operation did.
     """
 
     surface: str
@@ -59,6 +61,7 @@ class RefreshReport:
     gate: GatePolicy = field(default_factory=GatePolicy)
     truth: Truth | None = None
     untaught: Untaught = field(default_factory=Untaught)
+    upkeep: Upkeep | None = None
 
     @property
     def cpu_seconds(self) -> float:

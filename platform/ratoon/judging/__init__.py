@@ -5,6 +5,7 @@ from ratoon.judging.jury import Jury, recorded
 from ratoon.judging.pair import Pair
 from ratoon.judging.pricing import priced
 from ratoon.judging.questions import Questions, askable, questions
+from ratoon.judging.weighing import weighed
 
 __all__ = [
     "Jury",
@@ -18,4 +19,5 @@ __all__ = [
     "recorded",
     "timeline",
     "user_vectors",
+    "weighed",
 ]

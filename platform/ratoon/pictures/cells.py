@@ -37,3 +37,12 @@ def _line(x: float, top: float, bottom: float, name: str) -> str:
 
 def _svg(parts: str) -> str:
     return f'<svg class="cell" viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true">{parts}</svg>'
+
+
+def size(count: float) -> str:
+    """Bytes in words, in powers of a thousand."""
+    for unit in ("B", "kB", "MB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} GB" if count < 999.5 else f"{count:,.0f} GB"

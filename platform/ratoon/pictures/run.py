@@ -8,12 +8,20 @@ from ratoon.domain.drift import Drift, DriftPolicy
 from ratoon.domain.gate import Comparison, Verdict
 from ratoon.domain.quality import Truth
 from ratoon.domain.report import Outcome, RefreshReport, Run
-from ratoon.pictures.cells import bar, interval
+from ratoon.pictures.cells import bar, interval, size
 from ratoon.pictures.chain import chain
 from ratoon.pictures.lines import chart
 from ratoon.pictures.sheet import section, sheet, table
+from ratoon.pictures.upkeep import upkeep
 
-COLOURS: dict[Outcome, str] = {"published": "good", "tried": "good", "refused": "bad", "held": "wait", "skipped": "soft"}
+COLOURS: dict[Outcome, str] = {
+    "published": "good",
+    "tried": "good",
+    "rehearsed": "wait",
+    "refused": "bad",
+    "held": "wait",
+    "skipped": "soft",
+}
 
 SLICES = {
     "old": "all over the past",
@@ -37,6 +45,7 @@ def run_page(run: Run, runs: Sequence[Run]) -> str:
     """
     report = run.report
     parts = [
+        *([section("twelve", f"Upkeep: {escape(report.upkeep.operation)}", upkeep(report.upkeep))] if report.upkeep else ()),
         section("seven", f"Gate: recall@{report.gate.k} on held-out rows", _gate(run)),
         section("five", "Loss after each pass", _losses(report)),
         section("twelve", "What the release before it was worth on the window, before anything learnt it", _truth(report.truth)),
@@ -57,6 +66,7 @@ def _head(run: Run) -> str:
         "refused": f"Refused: {current} stays",
         "skipped": f"Skipped: {current} stays",
         "tried": f"On trial beside {current}",
+        "rehearsed": f"Only tried out: {current} stays",
         "held": f"On hold: {current} stays",
     }[report.outcome]
     reasons = report.verdict.reasons if report.verdict else ()
@@ -203,12 +213,3 @@ def _files(run: Run) -> str:
 
 def _nothing(why: str) -> str:
     return f'<p class="soft">{escape(why)}</p>'
-
-
-def size(count: float) -> str:
-    """Bytes in words, in powers of a thousand."""
-    for unit in ("B", "kB", "MB"):
-        if count < 999.5:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.3g} GB" if count < 999.5 else f"{count:,.0f} GB"

@@ -20,6 +20,10 @@ What is missing is left out.
 class ServedTowers(Towers, Protocol):
     """The towers of a release that is served."""
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the learned tensors, as they are held."""
+
     def weighed(self, popularity: Vectors) -> "ServedTowers":
         """The same towers, to whose users the traits are worth something else."""
 

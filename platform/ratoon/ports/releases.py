@@ -54,6 +54,9 @@ class Registry(Protocol):
     def releases(self) -> Sequence[Release]:
         """The current release and those before it that are kept, newest first."""
 
+    def get(self, id_prefix: str | None) -> Release:
+        """The published release whose id starts so, the current one for None; UsageError if there is none, or more than one."""
+
     def rollback(self, to: str | None, reason: str, *, of: str | None = None) -> Release:
         """Publish the content of an earlier release as a new one, and put refreshing on hold.
 

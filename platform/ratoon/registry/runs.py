@@ -98,7 +98,11 @@ def _number(path: Path) -> int:
 def _digest(run: Run) -> str:
     stages = tuple(replace(stage, seconds=0.0, cpu_seconds=0.0) for stage in run.report.stages)
     verdict = replace(run.report.verdict, pace=None) if run.report.verdict else None
-    timeless = {**asdict(replace(run, report=replace(run.report, stages=stages, verdict=verdict))), "finished": None}
+    upkeep = run.report.upkeep.timeless() if run.report.upkeep else None
+    timeless = {
+        **asdict(replace(run, report=replace(run.report, stages=stages, verdict=verdict, upkeep=upkeep))),
+        "finished": None,
+    }
     return durable.sha256(json.dumps(timeless, sort_keys=True, default=datetime.isoformat).encode())[:12]
 
 

@@ -62,6 +62,11 @@ class NumpyTowers:
         """See above."""
         return "dot" if len(self.popularity) else self.learned_metric
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the learned tensors."""
+        return sum(tensor.nbytes for tensor in self.weights.values())
+
     def weighed(self, popularity: Vectors) -> "NumpyTowers":
         """The same towers, to whose users the traits are worth something else."""
         return replace(self, popularity=popularity)

@@ -15,6 +15,8 @@ SHOWN = 12
 
 MARKS: dict[Outcome, tuple[str, str]] = {
     "published": ("good", "Published"),
+    "tried": ("good", "On trial"),
+    "rehearsed": ("wait", "Tried out"),
     "refused": ("bad", "Refused"),
     "held": ("wait", "On hold"),
     "skipped": ("soft", "Skipped"),

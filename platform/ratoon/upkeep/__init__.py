@@ -1,0 +1,15 @@
+"""Operations on a release, each of which makes a candidate of it that goes through the gate like any other.
+
+An operation is a frozen dataclass: its fields are its settings, and called it makes the candidate (`ratoon.remaking.Remake`).
+It is a pure function of the release, the log and the seed, so that one that was killed is run again to the same bytes. What it
+has to choose it chooses by fit rows; gate rows and the reserve judge.
+"""
+
+from collections.abc import Mapping
+
+from ratoon.upkeep.operation import Operation
+
+OPERATIONS: Mapping[str, type[Operation]] = {}
+"""Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
+
+__all__ = ["OPERATIONS", "Operation"]

@@ -1,0 +1,66 @@
+"""What every operation is, and what most of them need: the rows that they choose by, and the name of what they did."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ratoon.domain.delta import part
+from ratoon.domain.quality import Answers
+from ratoon.domain.upkeep import DEPTHS, Point, Upkeep
+from ratoon.judging import Pair, Questions, answers, questions, timeline
+from ratoon.remaking import Remade
+from ratoon.workshop import Task, Workshop
+
+CHOOSING = 2_000
+"""The fit rows that operations choose by, at most, the newest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation; its fields are its settings, and it raises UsageError for those that make no sense."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+
+    def __call__(self, shop: Workshop, task: Task, source: Pair) -> Remade:
+        """The candidate; see `ratoon.remaking.Remake`."""
+        raise NotImplementedError
+
+    def said(self, task: Task, choice: str, curve: Sequence[Point] = (), notes: Sequence[str] = ()) -> Upkeep:
+        """What this operation says of itself."""
+        return Upkeep(self.name, asdict(self), task.source, choice, tuple(curve), tuple(notes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choosing:
+    """The newest fit rows, and what the source answers to them: what an operation chooses by.
+
+    Attributes:
+        asked: fit rows of the waiting window and of before it. Those from before it the source has learnt, so that only what
+            candidates answer relative to it says anything.
+    """
+
+    shop: Workshop
+    task: Task
+    asked: Questions
+    source: Answers
+
+    @classmethod
+    def of(cls, shop: Workshop, task: Task, source: Pair) -> "Choosing":
+        """By what `source` answers."""
+        rows = part(task.past, "fit")
+        asked = questions(shop.log, rows.slice(max(0, rows.num_rows - CHOOSING)), shop.labels).without(task.delta.removed_items)
+        choosing = cls(shop, task, asked, asked.answered(max(DEPTHS), np.empty(0, np.int64)))
+        return cls(shop, task, asked, choosing.answered(source))
+
+    def answered(self, pair: Pair) -> Answers:
+        """What a pair answers to the rows, as it would have been served at their moment."""
+        live = timeline(self.shop.log, self.task.window, min([*self.asked.offsets, self.task.window.end + 1]))
+        return answers(pair, self.asked, max(DEPTHS), live)
+
+    def relative(self, pair: Pair) -> float:
+        """Recall at the greater depth of a candidate, relative to the source's; 1 where the source finds nothing."""
+        before, after = (each.mean(each.hits) for each in (self.source, self.answered(pair)))
+        return after / before if before else 1.0
