@@ -115,16 +115,19 @@ def refresh(
         return reported(shop, watch, "published" if terms is None else "tried", current, task.plan, task, made)
 
 
-def considered(shop: Workshop, watch: Stopwatch) -> tuple[Task, str]:
+def considered(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> tuple[Task, str]:
     """What a refresh would do now, and why it would not even look; nothing is pinned, learnt, published or kept.
 
     What is new is ingested, as any command does that looks at features.
+
+    Args:
+        scope: as for `refresh`.
     """
     current = shop.registry.current()
     with watch.stage("ingest") as rows:
         rows.count = shop.features.ingest()
     window = replace(shop.features.window(current.window if current else None), left_out=shop.registry.left_out())
-    return _task(shop, watch, window, current, None, None), _held(shop)
+    return _learning(shop, _task(shop, watch, window, current, scope, None)), _held(shop)
 
 
 def _held(shop: Workshop) -> str:
