@@ -1,31 +1,24 @@
 """`ratoon bench NAME`: a table of the README, measured again, as text or as JSON."""
 
-import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from ratoon import config
-from ratoon.bench import chaos, faults, features, gpu, indexes, jobs, refreshes, serving, soaking
+from ratoon.bench import chaos, faults, features, gpu, indexes, jobs, refreshes, serving, soaking, upkeep
 from ratoon.bench.api import server
 from ratoon.bench.demo import busiest, world_of
 from ratoon.bench.loop import POLICIES, K, Loop
 from ratoon.bench.row import Row, at_least, at_most
+from ratoon.bench.showing import WIDE, err, progress, show, show_groups, show_measured
 from ratoon.domain.errors import StoreError, UsageError
-
-err = Console(stderr=True)
 
 
 def loop_table() -> list[Row]:
@@ -53,10 +46,7 @@ def loop_table() -> list[Row]:
     return rows
 
 
-WIDE = 200
-"""Columns of a table in a file or a pipe, which has no width to fit."""
-
-TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs", "chaos", "soak")
+TABLES = ("loop", "features", "refresh", "index", "gpu", "serve", "jobs", "upkeep", "chaos", "soak")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +113,24 @@ def run(
         return
     if name in ("loop", "soak"):
         rows = loop_table() if name == "loop" else _soaked(soak or Soaks())
-        _shown_rows(rows, stamp, as_json)
+        show_measured(rows, stamp, as_json)
         _checked(rows if name == "soak" else [])
         return
     if name == "index":
         found = indexes.kept() if stored else _indexed(index or indexes.Size(), stamp)
         measured = ", ".join(str(found.get(key, "")) for key in stamp)
         title = f"{measured}; {found.get('items', 0):,} items, the bars are for {indexes.ITEMS:,}"
-        _show(found["rows"], title, found if as_json else None)
+        show(found["rows"], title, found if as_json else None)
         return
-    if name == "refresh":
+    if name == "upkeep":
+        groups = upkeep.kept() if stored else _kept_up(walks or Walks(), only, scale, stamp)
+    elif name == "refresh":
         groups = refreshes.kept() if stored else _walked(walks or Walks(), scale, stamp)
     elif name == "serve":
         groups = serving.kept() if stored else _served(serve or serving.Size(), stamp)
     else:
         groups = _measured(name, scale, only, stamp) if not stored else (gpu if name == "gpu" else features).kept()
-    _show_groups(groups, scale, as_json)
+    show_groups(groups, scale, as_json)
 
 
 def _refuse(name: str, scale: float, only: str, stored: bool) -> None:
@@ -168,7 +160,7 @@ def _walked(walks: Walks, scale: float, stamp: dict[str, str]) -> dict[str, dict
     settings = config.load()
     folder = walks.folder or settings.paths.home / "cache"
     size = refreshes.Size(scale, walks.refreshes, walks.seeds, walks.minutes)
-    with _shown() as tell:
+    with progress() as tell:
         found = refreshes.measure(folder, settings.paths.feature_repo, walks.sets, size, stamp, tell)
     drawn = settings.paths.home / "bench" / "refresh.svg"
     refreshes.draw(drawn, found)
@@ -176,10 +168,18 @@ def _walked(walks: Walks, scale: float, stamp: dict[str, str]) -> dict[str, dict
     return found
 
 
+def _kept_up(walks: Walks, only: str, scale: float, stamp: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The table of operations on a release, measured under a progress bar."""
+    settings = config.load()
+    size = upkeep.Size(walks.sets, tuple(one for one in only.split(",") if one), walks.seeds, scale)
+    with progress() as tell:
+        return upkeep.measure(walks.folder or settings.paths.home / "cache", settings.paths.feature_repo, size, stamp, tell)
+
+
 def _indexed(size: indexes.Size, stamp: dict[str, str]) -> dict[str, Any]:
     """The table of the index, measured under a progress bar; its picture is written under the home."""
     home = config.load().paths.home
-    with _shown() as tell:
+    with progress() as tell:
         found = indexes.measure(home / "cache", size, stamp, tell)
     drawn = home / "bench" / "index.svg"
     indexes.draw(drawn, found)
@@ -195,11 +195,6 @@ def _served(size: serving.Size, stamp: dict[str, str]) -> dict[str, dict[str, An
         err.print(f"{time.monotonic() - begun:6.0f} s  {what}", highlight=False)
 
     return serving.measure(config.load().paths.home / "cache", size, stamp, tell)
-
-
-def _shown_rows(measured: list[Row], stamp: dict[str, str], as_json: bool) -> None:
-    rows = [asdict(row) for row in measured]
-    _show(rows, ", ".join(stamp.values()), {**stamp, "rows": rows} if as_json else None)
 
 
 def _checked(measured: list[Row]) -> None:
@@ -218,7 +213,7 @@ def _soaked(asked: Soaks) -> list[Row]:
     report = asked.report or home / "bench" / "soak.html"
     world, events = world_of(asked.folder, home)
     how = soaking.of_minutes(events.num_rows, asked.minutes, asked.seed)
-    with _shown() as tell:
+    with progress() as tell:
         measured = soaking.soak(home / "bench" / "soak", settings.paths.feature_repo, events, how, world, report, tell)
     err.print(f"the report: {report}", highlight=False, soft_wrap=True)
     return measured
@@ -227,55 +222,20 @@ def _soaked(asked: Soaks) -> list[Row]:
 def _worked(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> None:
     """The table of what runs by itself."""
     found = jobs.measure(config.load().paths.home / "cache", only, scale, stamp)
-    _show(found["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", found if as_json else None)
+    show(found["rows"], f"{', '.join(stamp.values())}; scale {scale:g}", found if as_json else None)
 
 
 def _struck(only: str, scale: float, stamp: dict[str, str], as_json: bool) -> None:
     """The matrix of faults, what became of those that are red, and its rows; exit 5 if one does not hold."""
     settings = config.load()
-    with _shown() as tell:
+    with progress() as tell:
         found = chaos.measure(settings.paths.home / "cache", settings.paths.feature_repo, only, scale, stamp, tell)
     if not as_json:
         chaos.show(found["cells"], Console(width=WIDE))
-    _show(found["rows"], ", ".join(stamp.values()), found if as_json else None)
+    show(found["rows"], ", ".join(stamp.values()), found if as_json else None)
     whole = scale >= 1 and not only
     if not all(row["holds"] for row in found["rows"] if whole or row["quantity"] != chaos.FAULTS_ROW):
         raise SystemExit(5)
-
-
-def _show_groups(groups: dict[str, dict[str, Any]], scale: float, as_json: bool) -> None:
-    """Groups of rows, each measured at its own time."""
-    if as_json:
-        sys.stdout.write(json.dumps({"scale": scale, "groups": groups}) + "\n")
-        return
-    if scale != 1:
-        Console().print(f"scale {scale:g}: the bars are for scale 1")
-    for group in groups.values():
-        _show(group["rows"], f"{group['hardware']}, {group['date']}, {group['commit']}", None)
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[str, float], None]]:
-    """A progress bar while the block runs, moved by what is told: what is being done, and which share is done."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as shown:
-        task = shown.add_task("opening", total=1.0)
-        yield lambda what, share: shown.update(task, description=what, completed=share)
-
-
-def _show(rows: list[dict[str, Any]], title: str, as_json: dict[str, Any] | None) -> None:
-    if as_json is not None:
-        sys.stdout.write(json.dumps(as_json) + "\n")
-        return
-    table = Table(title=title, title_justify="left", box=None)
-    for column in ("quantity", "value", "unit", "bar", "holds", "against"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        value = row["value"]
-        holds = "" if value is None or not row["bar"] else "yes" if row["holds"] else "NO"
-        table.add_row(row["quantity"], "" if value is None else f"{value:.4g}", row["unit"], row["bar"], holds, row["against"])
-    console = Console()
-    (console if console.is_terminal else Console(width=WIDE)).print(table)
 
 
 def _tell(what: str, share: float) -> None:

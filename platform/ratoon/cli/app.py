@@ -191,18 +191,22 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="Which table: loop, features, refresh, index, gpu, serve, jobs, chaos or soak.")
+        str, typer.Argument(help="Which table: loop, features, refresh, index, gpu, serve, jobs, upkeep, chaos or soak.")
     ] = "loop",
-    scale: Annotated[float, typer.Option(help="features, refresh, gpu, jobs: a share of the sizes; the bars are for 1.")] = 1.0,
-    only: Annotated[str, typer.Option(help="features: one group of rows. serve, jobs: some, with commas. chaos: stages.")] = "",
+    scale: Annotated[float, typer.Option(help="features, refresh, gpu, jobs, upkeep: a share of the sizes.")] = 1.0,
+    only: Annotated[
+        str, typer.Option(help="features: a group of rows. serve, jobs, upkeep: some, with commas. chaos: stages.")
+    ] = "",
     stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
     folder: Annotated[
         Path | None,
-        typer.Option("--data", help="refresh: a folder of sets; var/cache. index: of runbooks. serve: of worlds. soak: a set."),
+        typer.Option(
+            "--data", help="refresh, upkeep: a folder of sets; var/cache. index: of runbooks. serve: of worlds. soak: a set."
+        ),
     ] = None,
-    sets: Annotated[str, typer.Option(help="refresh: names of folders in it, with commas; all that are known.")] = "",
+    sets: Annotated[str, typer.Option(help="refresh, upkeep: names of folders in it, with commas; all that are known.")] = "",
     refreshes: Annotated[int, typer.Option(help="refresh: how many, one after the other.")] = 30,
-    seeds: Annotated[int, typer.Option(help="refresh: how many chains of them.")] = 3,
+    seeds: Annotated[int, typer.Option(help="refresh: how many chains of them. upkeep: how many releases of each set.")] = 3,
     minutes: Annotated[
         float | None, typer.Option(help="refresh: after which the walk of a set ends early. soak: how long, without the end; 30.")
     ] = None,

@@ -64,21 +64,18 @@ def _compared(heard: Mapping[str, list[Answers]], k: int, draws: int, rng: np.ra
 
 
 def masked(rows: pa.Table, features: tuple[Feature, ...], share: float, rng: np.random.Generator) -> pa.Table:
-    """The rows without a share of the users' values, each drawn by itself; of lists a share of the entries is taken away."""
+    """The rows without a share of the users' values, each drawn by itself; of lists of ids a share of the entries is gone."""
     for feature in features:
         if feature.kind != "id" and feature.name in rows.column_names:  # whose row it is stays known
             place = rows.column_names.index(feature.name)
-            rows = rows.set_column(place, feature.name, _masked(rows.column(place).combine_chunks(), share, rng))
+            column = rows.column(place)
+            if feature.kind in ("ids", "history", "attention"):
+                lists = ([entry for entry in one or () if rng.random() >= share] for one in column.to_pylist())
+                left = pa.array(list(lists), column.type)
+            else:
+                left = pc.if_else(pa.array(rng.random(len(column)) >= share), column, pa.scalar(None, column.type))
+            rows = rows.set_column(place, feature.name, left)
     return rows
-
-
-def _masked(column: pa.Array, share: float, rng: np.random.Generator) -> pa.Array:
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks)
-    if pa.types.is_list(column.type):
-        kept = [None if one is None else [entry for entry in one if rng.random() >= share] for one in column.to_pylist()]
-        return pa.array(kept, column.type)
-    return pc.if_else(pa.array(rng.random(len(column)) >= share), column, pa.scalar(None, column.type))
 
 
 def noisy(rows: pa.Table, features: tuple[Feature, ...], noise: float, rng: np.random.Generator) -> pa.Table:
