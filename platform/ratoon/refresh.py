@@ -96,6 +96,8 @@ def refresh(
             if not made.verdict.publish and task.plan.instead:
                 task = _instead(task, task.plan.instead, made.verdict.reasons)
                 made = _make(shop, watch, task)
+            if said := made.said:
+                task = replace(task, plan=replace(task.plan, reason=f"{said.operation}: {said.choice}"))
         except DataError:
             shop.registry.unpin()  # what corrects the data comes after this window
             raise

@@ -64,6 +64,7 @@ def test_what_changes_nothing_is_published_and_told_of(house: House) -> None:
     assert report.outcome == "published"
     after = registry.get(None)
     assert (after.sequence, after.window, after.taught, after.scope) == (2, before.window, before.taught, "upkeep")
+    assert report.plan.reason == "spoilt: made again"
     assert report.upkeep is not None
     assert (report.upkeep.source, report.upkeep.choice) == (before.id, "made again")
     assert report.upkeep.before is not None

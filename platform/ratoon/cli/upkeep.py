@@ -59,7 +59,7 @@ def described(report: RefreshReport) -> str:
 
 
 def _told(said: Upkeep) -> list[str]:
-    lines = [f"{said.operation}: {said.choice}", *said.notes]
+    lines = list(said.notes)
     if said.before and said.after:
         before, after = asdict(said.before), asdict(said.after)
         lines += [f"{name}: {_shown(name, before[name])} to {_shown(name, after[name])}" for name in before]

@@ -4,5 +4,6 @@ from ratoon.pictures.lines import chart
 from ratoon.pictures.run import run_page
 from ratoon.pictures.sheet import section, sheet, table
 from ratoon.pictures.spans import Mark, Span, spans
+from ratoon.pictures.upkeep import upkeep
 
-__all__ = ["Mark", "Span", "chart", "run_page", "section", "sheet", "spans", "table"]
+__all__ = ["Mark", "Span", "chart", "run_page", "section", "sheet", "spans", "table", "upkeep"]

@@ -6,6 +6,8 @@ from html import escape
 from ratoon.domain.gate import Comparison
 from ratoon.domain.release import Release
 from ratoon.domain.report import Outcome, Run
+from ratoon.domain.upkeep import Upkeep
+from ratoon.pictures import upkeep
 from ratoon.pictures.cells import interval
 from ratoon.serving.page.figures import Figures
 from ratoon.serving.page.words import moment
@@ -71,8 +73,12 @@ def _of_run(run: Run, reach: float) -> str:
     return (
         f'<li class="{colour}"><p class="what"><b>{word}{number}</b> <span class="soft">{escape(report.plan.scope)}</span></p>'
         f'<p class="when soft">run {run.number} · {moment(run.finished)}</p>{quality}'
-        f'<p class="why">{escape("; ".join(reasons))}</p></li>'
+        f'<p class="why">{escape("; ".join(reasons))}</p>{_kept_up(report.upkeep) if report.upkeep else ""}</li>'
     )
+
+
+def _kept_up(said: Upkeep) -> str:
+    return f"<details><summary>what it saved, and what it costs</summary>{upkeep(said)}</details>"
 
 
 def _of_return(release: Release) -> str:
