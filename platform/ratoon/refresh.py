@@ -96,8 +96,7 @@ def refresh(
             if not made.verdict.publish and task.plan.instead:
                 task = _instead(task, task.plan.instead, made.verdict.reasons)
                 made = _make(shop, watch, task)
-            if said := made.said:
-                task = replace(task, plan=replace(task.plan, reason=f"{said.operation}: {said.choice}"))
+            task = _named(task, made)
         except DataError:
             shop.registry.unpin()  # what corrects the data comes after this window
             raise
@@ -192,6 +191,12 @@ def _source(shop: Workshop, current: Release, remaking: Remaking | None) -> Rele
 def _learning(shop: Workshop, task: Task) -> Task:
     """The task with all of the past, where it is learnt from or told of."""
     return replace(task, past=shop.features.past(task.window)) if task.plan.scope in ("upkeep", "dense", "full") else task
+
+
+def _named(task: Task, made: Made) -> Task:
+    """The task by what an operation did, where one did it."""
+    said = made.said
+    return replace(task, plan=replace(task.plan, reason=f"{said.operation}: {said.choice}")) if said else task
 
 
 def _instead(task: Task, plan: RefreshPlan, reasons: Sequence[str]) -> Task:

@@ -47,13 +47,11 @@ def test_every_refresh_has_its_verdict_and_interval(world: World) -> None:
 
 def test_an_operation_unfolds_its_report(world: World) -> None:
     """What an operation saved and costs stands with its run, to be unfolded; other runs have nothing to unfold."""
-    said = Upkeep(
-        "prune", {"loss": 0.005}, "b" * 64, "half of the rows are gone", recall={50: {"past": Comparison(9, 1, 1, 0, 0)}}
-    )
+    said = Upkeep("prune", {"loss": 0.005}, "b" * 64, "half of the rows go", recall={50: {"past": Comparison(9, 1, 1, 0, 0)}})
     plain = run(1, "published", 1)
     text = drawn(world, replace(plain, number=2, report=replace(plain.report, outcome="rehearsed", upkeep=said)), plain)
     assert text.count("<details>") == 1
-    for part in ("Tried out", "half of the rows are gone", "recall@50, past"):
+    for part in ("Tried out", "half of the rows go", "recall@50, past"):
         assert part in text
 
 
