@@ -307,3 +307,13 @@ def test_a_damaged_registry_is_named(tmp_path: Path) -> None:
         FeastRepository(REPO, tmp_path).apply()
     registry.unlink()
     assert FeastRepository(REPO, tmp_path).apply()
+
+
+def test_a_description_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    """A file of views or rules that is gone, as it was damaged, is written anew though nothing in the repository has changed."""
+    FeastRepository(REPO, tmp_path).apply()
+    before = {name: (tmp_path / "features" / name).read_bytes() for name in ("views.json", "rules.json")}
+    for name, content in before.items():
+        (tmp_path / "features" / name).unlink()
+        assert FeastRepository(REPO, tmp_path).apply()
+        assert (tmp_path / "features" / name).read_bytes() == content

@@ -24,6 +24,7 @@ from feast.value_type import ValueType
 from ratoon import durable
 from ratoon.domain.errors import DataError, StoreError, UsageError
 from ratoon.domain.schema import Entity as EntityName
+from ratoon.features import described as files
 from ratoon.features import views
 from ratoon.features.definitions import Definitions, chosen, tagged
 from ratoon.features.folds.aggregates import parse
@@ -114,7 +115,7 @@ class FeastRepository:
         """Bring Feast's registry and the online store in step with the repository's files; whether anything was done."""
         self._wanted = wanted = self._fingerprint()
         stamp = self.folder / "applied.sha256"
-        if stamp.exists() and stamp.read_text() == wanted and self._registered():
+        if stamp.exists() and stamp.read_text() == wanted and files.there(self.folder) and self._registered():
             return False
         defined = self.parsed()
         contents, described = defined.contents, defined.views

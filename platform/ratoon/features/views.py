@@ -13,6 +13,7 @@ from ratoon import durable
 from ratoon.domain.errors import StoreError, UsageError
 from ratoon.domain.event import TIME
 from ratoon.domain.schema import Entity
+from ratoon.features import described
 from ratoon.features.places import found, written
 
 Origin = Literal["interaction", "user", "item", "foreign"]
@@ -102,11 +103,15 @@ class View:
 def save(path: Path, views: Iterable[View]) -> None:
     """Write the views down for processes that do not import Feast; see `places.written` for files beside `path`."""
     raw = [asdict(view) | {"path": written(view.path, path.parent)} for view in views]
-    durable.write(path, json.dumps(raw, indent=1, sort_keys=True).encode())
+    described.write(path, raw)
 
 
 def load(path: Path) -> tuple[View, ...]:
-    """The inverse of `save`, wherever the folder is by now."""
+    """The inverse of `save`, wherever the folder is by now.
+
+    Raises:
+        StoreError: there is no such file, or it is damaged.
+    """
     try:
         told = path.stat()
     except FileNotFoundError as error:
@@ -122,8 +127,7 @@ def load(path: Path) -> tuple[View, ...]:
 @lru_cache(maxsize=8)
 def _parsed(path: Path, _stamp: tuple[int, int, int]) -> tuple[View, ...]:
     """What a file says; with its stamp, since a server asks for every event."""
-    raw = json.loads(path.read_bytes())
-    return tuple(_view(row, path.parent) for row in raw)
+    return tuple(_view(row, path.parent) for row in described.read(path))
 
 
 def _view(row: dict[str, Any], folder: Path) -> View:

@@ -3,12 +3,13 @@
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ratoon.bench.chaos.cells import WAYS, Cell
 from ratoon.bench.chaos.damage import damaged
 from ratoon.bench.chaos.meanwhile import brought, busy, come
 from ratoon.bench.chaos.scene import Scene, last
-from ratoon.bench.chaos.victims import Victim, holding, ratoon, run
+from ratoon.bench.chaos.victims import Ended, Victim, holding, ratoon, run
 from ratoon.bench.chaos.world import EVENTS, seen
 from ratoon.registry.locks import leased, locked
 
@@ -96,13 +97,27 @@ def _empty(scene: Scene) -> None:
 
 
 def _huge(scene: Scene) -> None:
+    ended = _flooded(scene)
+    if scene.cell.work == "refresh":
+        # Nothing else is wrong here: what such a refresh publishes is what the same flood leads to in a home beside.
+        beside = replace(scene, folder=scene.folder / "beside", wrong=[])
+        beside.folder.mkdir()
+        beside.open()
+        again = _flooded(beside)
+        scene.want(again.code == ended.code, f"exit {ended.code}, and {again.code} in a home like it")
+        if ended.code == 0:
+            scene.published = seen(beside.home, beside.folder).releases[0]
+    scene.as_ever(brought("huge delta"))
+
+
+def _flooded(scene: Scene) -> Ended:
     posted = run(scene.folder, come, scene.home, scene.world / EVENTS, "huge delta")
     scene.want(posted.code == 0, f"events could not be posted: {last(posted)}")
     for command in ("ingest",) if scene.cell.work in ("materialise", "refresh") else ():
         run(scene.folder, ratoon, scene.home, command)
     ended = scene.run()
     scene.want(ended.code in ((0, 3) if scene.cell.work == "refresh" else (0,)), f"it ended with {ended.code}: {last(ended)}")
-    scene.as_ever(brought("huge delta"))
+    return ended
 
 
 def _down(scene: Scene) -> None:

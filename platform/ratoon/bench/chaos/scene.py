@@ -31,6 +31,7 @@ class Scene:
 
     Attributes:
         release: the id that an undisturbed refresh publishes.
+        published: the id of the release that the harm itself has to lead to; empty where it leads to none.
         brief: leave out the refresh after a killed work that is none itself: its home does not differ from an undisturbed one.
         wrong: what did not hold.
         said: what the operator was told.
@@ -46,6 +47,7 @@ class Scene:
     brief: bool
     wrong: list[str] = field(default_factory=list)
     said: str = ""
+    published: str = ""
     lost: int = 0
     doubled: int = 0
     acknowledged: int = 0
@@ -90,7 +92,7 @@ class Scene:
         self.want(self.lost == 0, f"{self.lost} acknowledged events are lost")
         self.want(self.doubled == 0, f"{self.doubled} events are there twice")
         self.want(not there.whole, f"the current release cannot be served: {there.whole}")
-        good = {"", self.release, *self.calm.before.releases[:1], *self.calm.after.releases[:1]}
+        good = {"", self.release, self.published, *self.calm.before.releases[:1], *self.calm.after.releases[:1]}
         answered = {release for release, _, _ in ended.value} if ended and self.cell.work == "adopt" and ended.said else set()
         # A server that could not adopt goes on with the release that it served, however old.
         self.want(answered <= {*good, *self.calm.before.releases}, f"answers are from {sorted(answered)}")

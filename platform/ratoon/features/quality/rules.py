@@ -8,14 +8,13 @@ On a view:    not_before(1980-01-01)  not_before(arrival - 30d)  not_after(arriv
 Several rules are parted by `;`, and each may end in its action: `null_share(0.2) warn`.
 """
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from ratoon import durable
+from ratoon.features import described
 from ratoon.features.views import Origin
 
 Kind = Literal["range", "one_of", "robust_z", "null_share", "not_before", "not_after", "rate", "schema"]
@@ -65,14 +64,14 @@ class Rule:
 def save(path: Path, rules: Iterable[Rule]) -> None:
     """Write the rules down for processes that do not import Feast."""
     rows = [{name: value for name, value in asdict(rule).items() if value not in _UNBOUNDED} for rule in rules]
-    durable.write(path, json.dumps(rows, indent=1, sort_keys=True).encode())
+    described.write(path, rows)
 
 
 def load(path: Path) -> tuple[Rule, ...]:
-    """The inverse of `save`; none where no repository has been applied."""
+    """The inverse of `save`; none where no repository has been applied. StoreError if the file is damaged."""
     if not path.exists():
         return ()
-    return tuple(Rule(**row | {"allowed": tuple(row["allowed"])}) for row in json.loads(path.read_bytes()))
+    return tuple(Rule(**row | {"allowed": tuple(row["allowed"])}) for row in described.read(path))
 
 
 _UNBOUNDED = (-math.inf, math.inf)  # JSON has no infinity

@@ -11,6 +11,7 @@ import numpy as np
 
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import Vectors
+from ratoon.index.ivf.alone import alone
 from ratoon.index.ivf.lists import Shape
 from ratoon.index.ivf.nearest import Nearest
 
@@ -42,6 +43,7 @@ def shape_for(dial: Dial, sample: Vectors, queries: Vectors | None = None) -> Sh
     return Shape(centroids, scale, usual, dial.codec, _trained(dial, sample))
 
 
+@alone
 def means(vectors: Vectors, count: int) -> tuple[Vectors, float]:
     """Centroids of at least so many vectors, as long as they are, shape (count, dim), and the mean squared distance from them."""
     dim = vectors.shape[1]

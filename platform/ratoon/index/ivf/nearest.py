@@ -12,6 +12,7 @@ import numpy as np
 
 from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
+from ratoon.index.ivf.alone import alone
 
 MANY, LISTS = 4_096, 1_000
 """Vectors, and centroids, from which on not all are compared: with fewer, grouping takes as long as it saves."""
@@ -57,6 +58,7 @@ class Nearest:
         self.centroids[numbers] = centroids
         self._groups = None
 
+    @alone
     def of(self, vectors: Vectors, scale: Vectors | float = 1) -> Rows:
         """The number of the nearest one of each vector times `scale`, or of one hardly farther; shape (n,)."""
         if self._all.ntotal == 1:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
+from ratoon.index.ivf.alone import alone
 from ratoon.index.ivf.blocks import blocks
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.ivf.sides import Sides
@@ -79,6 +80,7 @@ class _Hidden:
         scores[self._rows[there], order[places[there]]] = -np.inf
 
 
+@alone
 def _ranks(lists: Lists, queries: Vectors) -> npt.NDArray[np.int32]:
     """The place of each list in each query's order of them; shape (queries, lists)."""
     ranks = np.empty((len(queries), lists.nlist), np.int32)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
+from ratoon.index.ivf.alone import alone
 from ratoon.index.ivf.centroids import lengthened, means
 from ratoon.index.ivf.lists import Codes, Lists
 from ratoon.index.ivf.nearest import Nearest
@@ -85,6 +86,7 @@ def apply(lists: Lists, mending: Mending) -> None:
     lists.put(mending.slots, mending.lists, mending.codes)
 
 
+@alone
 def plan(lists: Lists, wear: Wear) -> Mending | None:
     """What is most in want of mending; None if nothing is.
 
