@@ -131,6 +131,16 @@ def considered(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> 
     return _learning(shop, _task(shop, watch, window, current, scope, None)), _held(shop)
 
 
+def beginning(shop: Workshop, watch: Stopwatch, window: Window) -> Task:
+    """What a first release that learns all of a window has to do, whatever is served and whatever has come since."""
+    return _task(shop, watch, window, None, "full", None)
+
+
+def rehearsal(shop: Workshop, watch: Stopwatch, task: Task) -> Pair:
+    """What a refresh would publish of a task; nothing is published or kept."""
+    return _make(shop, watch, task).pair
+
+
 def _held(shop: Workshop) -> str:
     """Why nothing may be made at present; empty if something may."""
     if reason := shop.registry.held():

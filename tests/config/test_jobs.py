@@ -32,6 +32,17 @@ do = "backup"
 folder = "/mnt/copies"
 cron = "0 4 * * *"
 
+[jobs.small]
+do = "upkeep"
+operation = "prune"
+options = { loss = 0.005, dry_run = true }
+every = "7 d"
+
+[jobs.tried]
+do = "full"
+trial = "canary:5"
+every = "7 d"
+
 [alerts]
 webhook = "https://example.org/a"
 refusals = 5
@@ -47,7 +58,7 @@ def written(folder: Path, text: str) -> Path:
 def test_jobs_are_read(tmp_path: Path) -> None:
     """Spans are seconds, and what is not said has its default."""
     settings = load(written(tmp_path, GOOD), environment={})
-    learn, look, anew, copy = settings.jobs.values()
+    learn, look, anew, copy, small, tried = settings.jobs.values()
     assert learn.when == When(rows=1000, age="1 h", drift=0.25)
     assert learn.when is not None
     assert learn.when.age == 3600.0
@@ -55,6 +66,8 @@ def test_jobs_are_read(tmp_path: Path) -> None:
     assert (look.cron, look.catch_up, look.overlap) == ("15 */6 * * 1-5", "all", "wait")
     assert (anew.every, anew.misfire, anew.timeout, anew.backoff, anew.jitter) == (604_800, 43_200, 21_600, 300, 1_800)
     assert (copy.folder, look.folder) == ("/mnt/copies", "")
+    assert (small.operation, small.options, look.operation) == ("prune", {"loss": 0.005, "dry_run": True}, "")
+    assert (tried.trial, anew.trial) == ("canary:5", "")
     assert settings.alerts == Alerts(webhook="https://example.org/a", refusals=5, freshness="10 min")
 
 
@@ -99,12 +112,41 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     do = "gc"
     folder = "/copies"
     every = "1 d"
+    [jobs.j]
+    do = "upkeep"
+    every = "1 d"
+    [jobs.k]
+    do = "upkeep"
+    operation = "polish"
+    every = "1 d"
+    [jobs.l]
+    do = "gc"
+    options = { loss = 0.1 }
+    every = "1 d"
+    [jobs.m]
+    do = "upkeep"
+    operation = "prune"
+    options = { "--loss" = 0.1, surface = "other", seen = [1] }
+    every = "1 d"
+    [jobs.n]
+    do = "index"
+    trial = "shadow"
+    every = "1 d"
+    [jobs.o]
+    do = "full"
+    trial = "canary:100"
+    every = "1 d"
+    [jobs.p]
+    do = "upkeep"
+    operation = "prune"
+    options = { "--loss" = 0.1, surface = "other" }
+    every = "1 d"
     """
     with pytest.raises(UsageError) as caught:
         load(written(tmp_path, text), environment={})
     for said in (
         "training.dim:",
-        "jobs.a.do: Input should be 'materialize', 'refresh', 'full', 'index', 'drift', 'parity', 'gc' or 'backup'",
+        "jobs.a.do: Input should be 'materialize', 'refresh', 'full', 'index', 'upkeep', 'drift', 'parity', 'gc' or 'backup'",
         "jobs.a.every: Value error, a span such as `12 h`, `5 min` or `20 s` is asked",
         "jobs.b.cron: Value error, five fields of cron that come true some day are asked: Bad minute",
         "jobs.b.timeout: Value error, a span longer than nothing is asked",
@@ -115,6 +157,13 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         "jobs.h: Value error, folder: `backup` asks for an absolute path",
         "jobs.i: Value error, folder: only `backup` has one, not `gc`",
         "jobs.g.colour: Extra inputs are not permitted",
+        "jobs.j: Value error, operation: `upkeep` asks for one of augment, distil, fuse, prune, quantise, transfer",
+        "jobs.k.operation: Input should be '', 'augment', 'distil', 'fuse', 'prune', 'quantise' or 'transfer'",
+        "jobs.l: Value error, operation and options: only `upkeep` has them, not `gc`",
+        "jobs.m.options.seen.bool: Input should be a valid boolean",
+        "jobs.n: Value error, trial: only refresh and full have one, not `index`",
+        "jobs.o.trial: Value error, shadow, or canary:PERCENT with more than 0 and less than 100 percent of users is asked",
+        "jobs.p: Value error, options: names as in `loss`, not '--loss', 'surface'; `surface` is the job's own",
     ):
         assert said in str(caught.value)
 

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
+from ratoon.cli import upkeep
 from ratoon.cli.app import app
+from ratoon.config import Upkeep
 from ratoon.jobs.operations import OPERATIONS, Result
+from ratoon.upkeep import OPERATIONS as UPKEEP
 from tests.fakes.work import job
 
 
@@ -45,6 +49,31 @@ def test_a_backup_goes_where_the_job_says(home: Path) -> None:
     assert (made.verdict, made.figures["number"]) == ("ok", 1)
     assert made.reason.startswith("backup 1, ")
     assert folder.is_dir()
+
+
+def test_an_operation_on_a_release_is_run_with_its_options() -> None:
+    """Each option is one word, a true one its flag; it shares its lane with what else makes releases of the surface."""
+    one = job(do="upkeep", operation="prune", surface="home", options={"loss": 0.005, "seen_at_least": 3, "dry_run": True})
+    made = OPERATIONS["upkeep"]
+    asked = ["upkeep", "prune", "--surface", "home", "--loss=0.005", "--seen-at-least=3", "--dry-run", "--json"]
+    assert made.command(one) == asked
+    assert made.lane_of(one) == OPERATIONS["refresh"].lane_of(job(surface="home"))
+
+
+def test_a_retrain_may_go_on_trial() -> None:
+    """A job's trial is asked of the refresh; without one it publishes."""
+    tried = OPERATIONS["full"].command(job(do="full", trial="shadow"))
+    assert tried == ["refresh", "--surface", "default", "--scope", "full", "--trial", "shadow", "--json"]
+    assert "--trial" not in OPERATIONS["full"].command(job(do="full"))
+
+
+def test_jobs_know_every_operation_on_releases() -> None:
+    """What the settings let a job do is what there is: each operation, under its own name, with a command of that name."""
+    known = set(get_args(Upkeep)) - {""}
+    commands = {one.name or one.callback.__name__ for one in upkeep.app.registered_commands if one.callback}
+    assert known >= set(UPKEEP)
+    assert commands >= set(UPKEEP)
+    assert all(kind.name == name for name, kind in UPKEEP.items())
 
 
 def test_upkeep_is_one_lane() -> None:

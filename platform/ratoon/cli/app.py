@@ -20,6 +20,7 @@ from ratoon.cli.deltas import delta
 from ratoon.cli.drift import drift
 from ratoon.cli.embeddings import publish_embeddings
 from ratoon.cli.evolution import plan
+from ratoon.cli.lifecycle import lifecycle
 from ratoon.cli.ope import ope
 from ratoon.cli.parity import parity
 from ratoon.cli.refreshing import described, raise_refused, refresh, refreshed
@@ -49,6 +50,7 @@ app.command()(advise)
 app.command()(backtest)
 app.command()(delta)
 app.command()(drift)
+app.command()(lifecycle)
 app.command()(ope)
 app.command()(parity)
 app.command()(plan)

@@ -33,7 +33,7 @@ def draw(
 
     chosen = runs.get(run)
     page = (out or house.home / "reports" / f"{surface}-{chosen.number:06d}.html").absolute()
-    durable.write(page, run_page(chosen, runs.all()).encode())
+    durable.write(page, run_page(chosen, runs.all(), house.settings.plan.fallen).encode())
     show({"page": str(page), **asdict(chosen)}, as_json, str(page))
 
 

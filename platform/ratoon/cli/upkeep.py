@@ -8,6 +8,7 @@ import typer
 from ratoon.cli.datasets import open_house
 from ratoon.cli.refreshing import raise_refused
 from ratoon.cli.screen import bars, show
+from ratoon.cli.tuning import tune
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.upkeep import Upkeep
 from ratoon.pictures.cells import size
@@ -19,6 +20,8 @@ app = typer.Typer(help="Keep what is served small, fast and good: each operation
 
 Source = Annotated[str | None, typer.Option("--release", help="What it is made of: an id, or its beginning; the current one.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Make and judge the candidate, and publish nothing.")]
+
+app.command()(tune)
 
 
 @app.callback()

@@ -1,6 +1,6 @@
 """What Ratoon is told: ratoon.toml and the environment, read in one place."""
 
-from ratoon.config.jobs import Alerts, Job, Operation, When
+from ratoon.config.jobs import Alerts, Job, Operation, Upkeep, When
 from ratoon.config.plan import Plan, Policy, policies
 from ratoon.config.sections import Clock, Events, Explored, Gate, Index, Paths, Section, Serving, Surface, Training
 from ratoon.config.settings import Processes, Settings, key, load, processes
@@ -26,6 +26,7 @@ __all__ = [
     "Settings",
     "Surface",
     "Training",
+    "Upkeep",
     "When",
     "key",
     "load",

@@ -1,20 +1,32 @@
 """The sections [jobs.NAME], [alerts] and [costs] of ratoon.toml: what runs by itself, at what price, and who hears of it."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ratoon.config.sections import Section
 from ratoon.domain.duration import seconds
+from ratoon.domain.errors import UsageError
+from ratoon.domain.trial import Terms
 
-Operation = Literal["materialize", "refresh", "full", "index", "drift", "parity", "gc", "backup"]
+Operation = Literal["materialize", "refresh", "full", "index", "upkeep", "drift", "parity", "gc", "backup"]
 """What a job can do; how each is run stands in `ratoon.jobs.operations`."""
+
+Upkeep = Literal["", "augment", "distil", "fuse", "prune", "quantise", "transfer"]
+"""The operations that `upkeep` can do, as `ratoon.upkeep.OPERATIONS` names them; none for other jobs."""
 
 FOLLOWING: tuple[Operation, ...] = ("refresh", "full")
 """Operations that take the events waiting away, and so may be started by them."""
+
+OPTION, GIVEN = re.compile("[a-z][a-z0-9_]*"), ("surface", "json")
+"""What an option of an operation is called, and those that a job gives by itself."""
+
+RELEASING: tuple[Operation, ...] = (*FOLLOWING, "index", "upkeep")
+"""Operations that make releases."""
 
 
 def _span(said: object) -> float:
@@ -46,6 +58,15 @@ Cron = Annotated[str, AfterValidator(_cron)]
 """minute hour day-of-month month day-of-week, in UTC."""
 
 
+def _trial(said: str) -> str:
+    try:
+        if said:
+            Terms.parse(said)
+    except UsageError as error:
+        raise ValueError(f"{error.expected} is asked") from error
+    return said
+
+
 class When(Section):
     """Data that start a job: any of these is enough."""
 
@@ -66,6 +87,11 @@ class Job(Section):
     do: Operation = Field(description="What is done.")
     surface: str = Field("default", description="For which surface; what is one for all surfaces ignores it.")
     folder: str = Field("", description="The folder of backups that a `backup` adds to: an absolute path, outside of paths.home.")
+    operation: Upkeep = Field("", description="What an `upkeep` does, as `ratoon upkeep` calls it.")
+    options: dict[str, bool | int | float | str] = Field({}, description="Of that operation: `--loss 0.005` is `loss = 0.005`.")
+    trial: Annotated[str, AfterValidator(_trial)] = Field(
+        "", description="What becomes of what a `refresh` or `full` makes: `shadow` or `canary:PERCENT`; empty: it is published."
+    )
     every: Period | None = Field(None, description="Once in each such span since 1970, as `10 min`.")
     cron: Cron | None = Field(None, description="At these times, in UTC.")
     when: When | None = Field(None, description="As soon as data ask for it.")
@@ -91,6 +117,19 @@ class Job(Section):
             raise ValueError("folder: `backup` asks for an absolute path, for it is run from wherever the worker is")
         if self.do != "backup" and self.folder:
             raise ValueError(f"folder: only `backup` has one, not `{self.do}`")
+        return self
+
+    @model_validator(mode="after")
+    def _some_operation(self) -> Self:
+        if self.do == "upkeep" and not self.operation:
+            raise ValueError(f"operation: `upkeep` asks for one of {', '.join(filter(None, get_args(Upkeep)))}")
+        if self.do != "upkeep" and (self.operation or self.options):
+            raise ValueError(f"operation and options: only `upkeep` has them, not `{self.do}`")
+        wrong = [name for name in self.options if not OPTION.fullmatch(name) or name in GIVEN]
+        if wrong:
+            raise ValueError(f"options: names as in `loss`, not {', '.join(map(repr, wrong))}; `surface` is the job's own")
+        if self.trial and self.do not in FOLLOWING:
+            raise ValueError(f"trial: only {' and '.join(FOLLOWING)} have one, not `{self.do}`")
         return self
 
     @model_validator(mode="after")

@@ -77,6 +77,8 @@ class Training(Section):
     logq: float = Field(
         1.0, ge=0, le=1, description="How much of the logQ correction is made; at 0 popularity is left to the traits."
     )
+    temperature: float = Field(0.1, gt=0, description="What the softmax divides scores by.")
+    negatives: int = Field(256, ge=0, description="Items drawn from the catalogue per step, that the batch shares.")
     dim: int = Field(64, ge=2, le=4096, description="Length of the vectors.")
     epochs: int = Field(3, ge=1, description="Most passes over history when learning from nothing.")
     passes: int = Field(1, ge=1, description="Passes over new and replayed rows when refreshing.")
@@ -91,6 +93,8 @@ class Training(Section):
     tables: Literal["device", "host"] = Field(
         "device", description="Where learned rows are kept; `host`: in the processor's memory, for more than a GPU can hold."
     )
+    lr_dense: float = Field(1e-3, gt=0, description="Learning rate of the shared layers.")
+    lr_rows: float = Field(1e-2, gt=0, description="Learning rate of the learned rows.")
     optimiser: Literal["adam", "adamw"] = Field("adam", description="Of the shared layers; rows have sparse Adam.")
     weight_decay: float = Field(0.01, ge=0, description="Of the shared layers, with `adamw`.")
     warmup: int = Field(0, ge=0, description="Steps over which a training's learning rates rise; 0: none.")

@@ -10,7 +10,7 @@ from datetime import datetime
 from time import monotonic
 
 from ratoon.config import Job
-from ratoon.config.jobs import FOLLOWING
+from ratoon.config.jobs import RELEASING
 from ratoon.domain.duration import duration
 from ratoon.domain.errors import RatoonError
 from ratoon.jobs.child import PROGRAM, Child, Ended
@@ -157,7 +157,7 @@ class Attempt:
 
     def _kept(self, status: Status, result: Result) -> Kept:
         """Nothing where it cannot be read: it is for people, and the run has ended in any case."""
-        if self.job.do not in FOLLOWING or not (result.verdict or status in DIED):
+        if self.job.do not in RELEASING or not (result.verdict or status in DIED):
             return Kept()
         try:
             return self._means.kept(self.run.surface, result)

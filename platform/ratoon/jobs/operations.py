@@ -35,7 +35,8 @@ class Operation:
     """How one operation is run.
 
     Attributes:
-        arguments: of `ratoon`, without --json; `{surface}` and `{folder}` are filled in.
+        arguments: of `ratoon`, without --json; `{surface}`, `{folder}` and `{operation}` are filled in, and the job's options
+            and its trial follow.
         lane: runs of one lane never overlap, whatever job they belong to; `{surface}` is filled in.
         read: what its JSON says.
     """
@@ -46,11 +47,19 @@ class Operation:
 
     def command(self, job: Job) -> list[str]:
         """The arguments of `ratoon` for a job."""
-        return [*(word.format(surface=job.surface, folder=job.folder) for word in self.arguments), "--json"]
+        given = {"surface": job.surface, "folder": job.folder, "operation": job.operation}
+        words = [word.format(**given) for word in self.arguments]
+        trial = ["--trial", job.trial] if job.trial else []
+        return [*words, *(_option(name, value) for name, value in job.options.items()), *trial, "--json"]
 
     def lane_of(self, job: Job) -> str:
         """The lane that a job runs in."""
         return self.lane.format(surface=job.surface)
+
+
+def _option(name: str, value: bool | int | float | str) -> str:
+    flag = name.replace("_", "-")
+    return f"--{'' if value else 'no-'}{flag}" if isinstance(value, bool) else f"--{flag}={value}"
 
 
 def _refreshed(said: Any) -> Result:
@@ -105,6 +114,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "refresh": Operation(("refresh", "--surface", "{surface}"), "releases of {surface}", _refreshed),
     "full": Operation(("refresh", "--surface", "{surface}", "--scope", "full"), "releases of {surface}", _refreshed),
     "index": Operation(("refresh", "--surface", "{surface}", "--scope", "index"), "releases of {surface}", _refreshed),
+    "upkeep": Operation(("upkeep", "{operation}", "--surface", "{surface}"), "releases of {surface}", _refreshed),
     "drift": Operation(("drift", "--surface", "{surface}"), "drift of {surface}", _drifted),
     "parity": Operation(("parity",), "parity", _compared),
     "gc": Operation(("gc",), "upkeep", _cleared),

@@ -6,10 +6,13 @@ from html import escape
 
 from ratoon.domain.drift import Drift, DriftPolicy
 from ratoon.domain.gate import Comparison, Verdict
+from ratoon.domain.lifecycle import life
+from ratoon.domain.plan import DEFAULT
 from ratoon.domain.quality import Truth
 from ratoon.domain.report import Outcome, RefreshReport, Run
 from ratoon.pictures.cells import bar, interval, size
 from ratoon.pictures.chain import chain
+from ratoon.pictures.lifecycle import began, curve, spending
 from ratoon.pictures.lines import chart
 from ratoon.pictures.sheet import section, sheet, table
 from ratoon.pictures.upkeep import upkeep
@@ -37,13 +40,15 @@ SHOWN = 10
 """The inputs whose drift is seen at once; the others unfold."""
 
 
-def run_page(run: Run, runs: Sequence[Run]) -> str:
+def run_page(run: Run, runs: Sequence[Run], limit: float = DEFAULT.fallen) -> str:
     """The whole page.
 
     Args:
         runs: all that are kept of the surface, in any order; the ones before `run` make the line that it stands in.
+        limit: the share of recall whose loss the surface's plan does something about.
     """
     report = run.report
+    aged = life(report.surface, [one for one in runs if one.number <= run.number], (), limit)
     parts = [
         *([section("twelve", f"Upkeep: {escape(report.upkeep.operation)}", upkeep(report.upkeep))] if report.upkeep else ()),
         section("seven", f"Gate: recall@{report.gate.k} on held-out rows", _gate(run)),
@@ -53,6 +58,7 @@ def run_page(run: Run, runs: Sequence[Run]) -> str:
         section("four", "Drift of the inputs: PSI beyond chance", _drift(report.drift, report.gate.drift)),
         section("four", "Files of the release", _files(run)),
         section("twelve", f"The line of releases: recall@{report.gate.k} of each when it was judged", chain(run, runs)),
+        *([section("twelve", f"Life since {began(aged)}", curve(aged) + spending(aged))] if aged.points else ()),
     ]
     title = f"Run {run.number} of {report.surface}: {report.outcome}"
     return sheet(title, f"{_head(run)}{_facts(run)}<main>{''.join(parts)}</main>")

@@ -18,15 +18,19 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def leased(path: Path) -> Iterator[None]:
-    """Hold the lock on `path` with our process id in it; Conflict, naming the holder, if it is taken."""
+def leased(path: Path, alone: str = "") -> Iterator[None]:
+    """Hold the lock on `path` with our process id in it; Conflict, naming the holder, if it is taken.
+
+    Args:
+        alone: what the error says was expected; by default no other refresh.
+    """
     with _opened(path) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Conflict(
                 "lease",
-                expected=f"no other refresh of surface {path.parent.name!r}",
+                expected=alone or f"no other refresh of surface {path.parent.name!r}",
                 found=f"process {os.read(handle, 20).decode() or 'that has just started'} at work",
                 fix="Wait until it has finished; if it hangs, end that process and the lease is free.",
             ) from error

@@ -1,0 +1,97 @@
+"""A surface's life since its last full retrain: how what it is worth falls, when the next retrain is due, and what was saved."""
+
+from datetime import datetime
+from html import escape
+
+from ratoon.domain.lifecycle import Forecast, Life
+from ratoon.pictures.cells import size
+from ratoon.pictures.lines import chart
+from ratoon.pictures.sheet import section, sheet, table
+
+
+def life_page(life: Life) -> str:
+    """The whole page."""
+    since = life.since
+    head = (
+        f'<header><p class="soft small">Surface {escape(life.surface)}</p><h1>Life since {escape(began(life))}</h1>'
+        f"<p>{escape(due(life))}</p></header>"
+    )
+    parts = [section("twelve", f"Recall@{life.k} of each release on the window after it", curve(life))] if since else []
+    parts += [section("twelve", "What it took, and what full retrains would have taken", spending(life))] if since else []
+    return sheet(f"Life of {life.surface}", f"{head}<main>{''.join(parts)}</main>")
+
+
+def began(life: Life) -> str:
+    """What the curve begins with, in words."""
+    if life.since is None:
+        return "nothing: no release is known"
+    what = "the full retrain" if life.since.scope == "full" else "the oldest run that is kept,"
+    return f"{what} that made release {life.since.sequence}, {life.since.window.as_of:%Y-%m-%d %H:%M} UTC"
+
+
+def due(life: Life) -> str:
+    """The forecast, in words."""
+    found = life.forecast
+    if found is None:
+        return f"No forecast: {life.why[0]}." if life.why else "No forecast."
+    lost = f"{found.fallen:.1%} of recall is lost by the line" if found.slope < 0 else "Recall does not fall"
+    bounds = f"95 % interval {_day(found.earliest)} to {_day(found.latest)}"
+    when = f"{life.limit:.0%} will be on {_day(found.due)}" if found.due else f"{life.limit:.0%} will not be in years"
+    return f"{lost}; {when} ({bounds})."
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else "never"
+
+
+def curve(life: Life) -> str:
+    """Recall by release, with the line of the forecast and the level at which a retrain is due."""
+    if not life.points:
+        return '<p class="soft">No window has come since.</p>'
+    labels = [str(point.sequence) for point in life.points]
+    lines: dict[str, list[float | None]] = {
+        "known users and items": [point.recall for point in life.points],
+        "all": [point.overall for point in life.points],
+    }
+    if found := life.forecast:
+        lines["line"] = [found.level + found.slope * point.days for point in life.points]
+        lines["due"] = [found.level * (1 - life.limit)] * len(life.points)
+    drawn = chart(f"Recall@{life.k} by release", labels, lines, width=1090, height=220)
+    return f'{drawn}<p class="soft small">By number of the release. {escape(due(life))} {_slope(life.forecast)}</p>'
+
+
+def _slope(found: Forecast | None) -> str:
+    if found is None:
+        return ""
+    return f"A day costs {-found.slope:+.5f} of {found.level:.4f} (95 % interval {-found.high:+.5f} to {-found.low:+.5f})."
+
+
+def spending(life: Life) -> str:
+    """What was spent, by scope, and what it saved."""
+    rows = [
+        [
+            one.scope,
+            f"{one.runs:,}",
+            f"{one.published:,}",
+            f"{one.rows:,}",
+            f"{one.seconds:,.1f}",
+            f"{one.cpu_seconds:,.1f}",
+            size(one.bytes),
+        ]
+        for one in life.spent
+    ]
+    drawn = table(["scope", "runs", "published", "rows", "seconds", "CPU s", "written"], rows) if rows else ""
+    return f'{drawn}<p class="soft small">{escape(saving(life))}</p>'
+
+
+def saving(life: Life) -> str:
+    """What was saved, in words."""
+    saved = life.saved
+    if saved is None:
+        return f"{life.why[-1][:1].upper()}{life.why[-1][1:]}." if life.why else ""
+    signs = ["more" if figure < 0 else "less" for figure in (saved.cpu_seconds, saved.bytes)]
+    return (
+        f"{saved.releases:,} releases were made otherwise: {abs(saved.cpu_seconds):,.1f} CPU seconds and "
+        f"{size(abs(saved.bytes))} {signs[0] if signs[0] == signs[1] else ' and '.join(signs)} than by full retrains of "
+        f"{saved.full_cpu_seconds:,.1f} CPU seconds and {size(saved.full_bytes)} each."
+    )
