@@ -49,9 +49,10 @@ def _encoded(weights: Path, threads: int, texts: Sequence[str]) -> "Vectors":
 
 @dataclass(frozen=True)
 class House:
-    """The rooms of one home, each opened when it is first asked for."""
+    """The rooms of one home, each opened when it is first asked for; in a server, which `answers`, the log is not `checked`."""
 
     settings: Settings
+    answers: bool = False
 
     @property
     def home(self) -> Path:
@@ -61,7 +62,7 @@ class House:
     @cached_property
     def log(self) -> SqliteEventLog:
         """The event log."""
-        return open_log(self.home / "events.sqlite", self.settings.clock.mode, lambda: datetime.now(UTC), self.settings.events)
+        return open_log(self.home / "events.sqlite", self.settings, lambda: datetime.now(UTC), checked=not self.answers)
 
     @property
     def refused(self) -> RefusedEvents:

@@ -36,7 +36,7 @@ def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
 def test_a_file_of_earlier_days_gets_the_indexes_it_lacks(tmp_path: Path) -> None:
     """Whichever index a file has not got is made when it is opened; what is in it stays."""
     with closing(connect(tmp_path / "log")) as db:
-        db.execute("INSERT INTO events VALUES (1, 'e', 'interaction', NULL, 'u', 'i', 'click', NULL, 0, NULL, NULL, 0)")
+        db.execute("INSERT INTO events VALUES (1, 'e', 'interaction', NULL, 'u', 'i', 'click', NULL, 0, NULL, NULL, 0, 0)")
         for name in ("of_type", "of_item"):
             db.execute(f"DROP INDEX {name}")
     with closing(connect(tmp_path / "log")) as db:
@@ -48,8 +48,8 @@ def test_a_file_of_earlier_days_gets_the_indexes_it_lacks(tmp_path: Path) -> Non
 def test_another_format_is_left_alone(tmp_path: Path) -> None:
     """A file that a later version wrote is refused and not changed."""
     with closing(sqlite3.connect(tmp_path / "log")) as later:
-        later.execute("PRAGMA user_version = 4")
-    with pytest.raises(StoreError, match="expected event log format 3, found format 4"):
+        later.execute("PRAGMA user_version = 5")
+    with pytest.raises(StoreError, match="expected event log format 4, found format 5"):
         connect(tmp_path / "log")
 
 

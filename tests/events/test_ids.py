@@ -11,9 +11,11 @@ import pytest
 
 from ratoon.domain.errors import DataError, StoreError
 from ratoon.domain.event import LOG_SCHEMA
-from ratoon.events import SqliteEventLog, ids, writing
+from ratoon.events import SqliteEventLog, hashing, ids, writing
 from ratoon.events.connection import COLUMNS, FORMAT
-from ratoon.events.sums import SUMS
+from ratoon.events.hashing import of_events
+from ratoon.events.ids import TABLE
+from ratoon.events.rows import table_of
 from tests.fakes.events import START, at, batch, event
 
 
@@ -24,7 +26,7 @@ def opened(path: Path) -> SqliteEventLog:
 @pytest.mark.parametrize("settled", [False, True])
 def test_ids_with_one_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: bool) -> None:
     """Where all ids have one hash an event is passed over for its own id alone, and found by it, also when history is loaded."""
-    for room in (ids, writing):
+    for room in (hashing, ids, writing):
         monkeypatch.setattr(room, "of_texts", lambda texts: np.full(len(texts), 7, np.uint64))
     with closing(opened(tmp_path / "log")) as log:
         assert log.load([batch(event("a"), event("b"))]) == 2
@@ -37,27 +39,45 @@ def test_ids_with_one_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
         log.load([batch(event("a"), event("b")), batch(event("a", item_id="i2"))])
 
 
+SUMS = (
+    "CREATE TABLE sums (upto INTEGER PRIMARY KEY, above INTEGER NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TRIGGER sums_deleted AFTER DELETE ON events BEGIN DELETE FROM sums; END",
+    "CREATE TRIGGER sums_changed AFTER UPDATE ON events BEGIN DELETE FROM sums; END",
+)
+
+
 def earlier(path: Path, number: int) -> None:
-    """A file as format 1 or 2 had it: e1 to e3, of which format 2 has the last in its tail, under sums of texts."""
+    """A file as formats 1 to 3 had it: e1 to e3, the last of them in the tail, under sums of texts or, in format 3, of hashes."""
     rows = [(n, f"e{n}", "interaction", None, "u1", f"i{n}", None, 4.5, n, None, None, n) for n in (1, 2, 3)]
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(f"CREATE TABLE events ({COLUMNS})")
         db.execute("CREATE UNIQUE INDEX by_id ON events (event_id)")
         db.executemany(f"INSERT INTO events VALUES ({', '.join('?' * 12)})", rows if number == 1 else rows[:2])
-        if number == 2:
-            db.execute(f"CREATE TABLE tail ({COLUMNS})")
-            db.execute(f"INSERT INTO tail VALUES ({', '.join('?' * 12)})", rows[2])
+        if number > 1:
+            db.execute(f"CREATE TABLE tail ({COLUMNS}{', hash INTEGER NOT NULL' * (number == 3)})")
+            names = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
+            hashed = (", hash", ", 7") if number == 3 else ("", "")
+            db.execute(f"INSERT INTO tail ({names}{hashed[0]}) VALUES ({', '.join('?' * 12)}{hashed[1]})", _named(rows[2]))
             for statement in SUMS:
                 db.execute(statement)
-            names = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
             for above, upto in ((0, 2), (2, 3)):
                 told = [row for table in ("events", "tail") for row in db.execute(f"SELECT {names} FROM {table}")]
                 crc = zlib.crc32(repr(told[above:upto]).encode())
+                if number == 3:
+                    total = np.add.reduce(of_events(table_of(told[above:upto])), keepdims=True) | np.uint64(1 << 63)
+                    crc = int(total.view(np.int64)[0])
                 db.execute("INSERT INTO sums VALUES (?, ?, ?)", (upto, above, crc))
+        if number == 3:
+            db.execute(TABLE)
         db.execute(f"PRAGMA user_version = {number}")
 
 
-@pytest.mark.parametrize("number", [1, 2])
+def _named(row: tuple[object, ...]) -> tuple[object, ...]:
+    """In the order of the schema, where the offset is the last."""
+    return (*row[1:], row[0])
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_files_of_earlier_formats_go_on(tmp_path: Path, number: int) -> None:
     """Their events are read, known by their ids and added to, old sums and new ones hold, and the index of texts is gone."""
     earlier(tmp_path / "log", number)
@@ -71,19 +91,24 @@ def test_files_of_earlier_formats_go_on(tmp_path: Path, number: int) -> None:
         assert not db.execute("SELECT name FROM sqlite_master WHERE name = 'by_id'").fetchall()
 
 
-@pytest.mark.parametrize("upto", [2, 3, 4])
-def test_sums_of_both_kinds_tell_of_damage(tmp_path: Path, upto: int) -> None:
-    """A value that is not what was acknowledged stops reading, in what an earlier format had summed and in what came since."""
-    earlier(tmp_path / "log", 2)
-    with closing(opened(tmp_path / "log")) as log:
-        log.append(batch(event("new")))
-        log.settle()
-        log.read(0)
-    with closing(sqlite3.connect(tmp_path / "log")) as db, db:
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("place", [1, 3])
+def test_what_was_damaged_before_is_not_sealed_as_sound(tmp_path: Path, number: int, place: int) -> None:
+    """An event that is not what a sum of an earlier format was of stops whoever reads it now as well; others are read."""
+    path = tmp_path / "log"
+    earlier(path, number)
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP TRIGGER sums_changed")
-        db.execute('UPDATE events SET item_id = item_id || "x" WHERE "offset" = ?', (upto,))
-    with closing(opened(tmp_path / "log")) as log, pytest.raises(StoreError, match="others, by their checksum"):
-        log.read(0)
+        table = "events" if place < 3 else "tail"
+        db.execute(f'UPDATE {table} SET item_id = item_id || "x" WHERE "offset" = ?', (place,))
+    with closing(opened(path)) as log:
+        log.append(batch(event("new", user_id="u2")))
+        with pytest.raises(StoreError, match="found another, by its checksum"):
+            log.read(place - 1, place)
+        assert log.check().startswith("damaged: ")
+        sound = (2, 3) if place < 3 else (0, 2)
+        assert log.read(*sound).num_rows == sound[1] - sound[0]
+        assert log.history("user", ["u2"]).num_rows == 1
 
 
 def test_what_is_no_longer_known_comes_back(tmp_path: Path) -> None:

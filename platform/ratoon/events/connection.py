@@ -3,18 +3,18 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from ratoon.domain.errors import StoreError
-from ratoon.domain.event import LOG_SCHEMA
-from ratoon.events import ids
-from ratoon.events.items import note_all, noted
-from ratoon.events.sums import SUMS
+from ratoon.events.notes import note_all, noted
+from ratoon.events.renewing import renew
+from ratoon.events.seals import damaged
 
-FORMAT = 3
-"""Written into the file (`user_version`); a file with a greater number is not touched. In format 1 there was no tail, in
-format 2 no table `ids`: such files are brought up to date when they are opened."""
+FORMAT = 4
+"""Written into the file (`user_version`); a file with a greater number is not touched. Those of earlier formats are brought up to
+date when they are opened, see `renewing`."""
 BUSY_MS = 10_000
 """How long to wait for another process that is writing."""
 MAPPED = 2**40
@@ -34,8 +34,9 @@ COLUMNS = """
     request_id TEXT,
     created_timestamp INTEGER NOT NULL
 """
-"""Of `events`, and of `tail`, where events wait for their indexes."""
-_EVENTS = f"CREATE TABLE IF NOT EXISTS events ({COLUMNS})"
+"""What an event says."""
+SEALED = f"{COLUMNS}, seal INTEGER NOT NULL"
+"""Of `events`, and of `tail`, where events wait for their indexes; see `seals`."""
 INDEXES = {
     "of_user": 'INDEX of_user ON events (user_id, "offset", kind, item_id) WHERE user_id IS NOT NULL',
     "of_item": 'INDEX of_item ON events (item_id, "offset", kind) WHERE item_id IS NOT NULL',
@@ -118,28 +119,36 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             db.execute("BEGIN IMMEDIATE")
             # Another process may have made the tables while this one waited for its turn.
             if (found := db.execute("PRAGMA user_version").fetchone()[0]) < FORMAT:
-                db.execute(_EVENTS)
-                _renew(db, found)
+                db.execute(f"CREATE TABLE IF NOT EXISTS events ({SEALED})")
+                renew(db, found, SEALED)
                 db.execute(f"PRAGMA user_version = {FORMAT}")
             for index in _missing(db):
                 db.execute(f"CREATE {index}")
             if not noted(db):
                 note_all(db)
+    _recognise(path, db)
 
 
-def _renew(db: sqlite3.Connection, found: int) -> None:
-    """Give a file of an earlier format, or an empty one, the tables that it lacks; what waited in its tail is sorted in."""
-    names = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
-    if found < 2:
-        for statement in SUMS:
-            db.execute(statement)
-    else:
-        db.execute(f'INSERT INTO events ({names}) SELECT {names} FROM tail ORDER BY "offset"')
-        db.execute("DROP TABLE tail")
-    db.execute("DROP INDEX IF EXISTS by_id")
-    for statement in (f"CREATE TABLE tail ({COLUMNS}, hash INTEGER NOT NULL)", ids.TABLE):
-        db.execute(statement)
-    ids.note_all(db)
+def _recognise(path: Path, db: sqlite3.Connection) -> None:
+    """SQLite takes the name of a column that it does not know for a text: then any comparison has some answer."""
+    for table, wanted in _tables().items():
+        found = _columns(db, table)
+        if found != wanted:
+            told = ", ".join(f"{name} {kind}" for name, kind, *_ in sorted(found - wanted)) or "fewer columns"
+            raise damaged(path, f"the columns of table {table!r} as they were made", told)
+
+
+@lru_cache
+def _tables() -> dict[str, set[tuple[object, ...]]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute(f"CREATE TABLE events ({SEALED})")
+        renew(db, 0, SEALED)
+        return {table: _columns(db, table) for table in ("events", "tail", "ids", "items", "users", "told")}
+
+
+def _columns(db: sqlite3.Connection, table: str) -> set[tuple[object, ...]]:
+    """Name, type, whether something must be there, and the place in the key."""
+    return {(name, kind, must, key) for _, name, kind, must, _, key in db.execute(f"PRAGMA table_info({table})")}
 
 
 def _missing(db: sqlite3.Connection) -> list[str]:

@@ -5,14 +5,18 @@ no reader asks for, and its id is its offset. One more such row is appended, by 
 were asked about. The time that an event had stays, as the log's clock may stand on it.
 """
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ratoon.durable import fault_point
-from ratoon.events import ids, tail
+from ratoon.events import ids, notes, tail
 from ratoon.events.connection import connect, failures
+from ratoon.events.rows import table_of
+from ratoon.events.seals import seals_of
 
 FORGOTTEN = "forgotten"
 """The kind of an emptied row; nobody can post one."""
@@ -22,9 +26,9 @@ UPDATE events SET event_id = '{FORGOTTEN}:' || "offset", kind = '{FORGOTTEN}', s
     type = NULL, value = NULL, features = NULL, request_id = NULL
 WHERE user_id = ?"""
 _TOLD = f"""
-INSERT INTO events ("offset", event_id, kind, event_timestamp, created_timestamp)
+INSERT INTO events ("offset", event_id, kind, event_timestamp, created_timestamp, seal)
 SELECT "offset" + 1, '{FORGOTTEN}:' || ("offset" + 1), '{FORGOTTEN}',
-    (SELECT max(event_timestamp) FROM events), max(created_timestamp + 1, ?)
+    (SELECT max(event_timestamp) FROM events), max(created_timestamp + 1, ?), 0
 FROM events ORDER BY "offset" DESC LIMIT 1"""
 _OF_USER = """
 SELECT "offset", event_id FROM events WHERE user_id = ?1 UNION ALL SELECT "offset", event_id FROM tail WHERE user_id = ?1
@@ -53,16 +57,27 @@ def forget(path: Path, user_id: str, now: datetime) -> int:
         return 0
     with closing(connect(path)) as db, failures(path):
         db.execute("PRAGMA secure_delete = ON")
-        return _emptied(db, user_id, (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
+        return _emptied(db, path, user_id, (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
 
 
-def _emptied(db: sqlite3.Connection, user_id: str, arrival: int) -> int:
+def _emptied(db: sqlite3.Connection, path: Path, user_id: str, arrival: int) -> int:
     with db:
         db.execute("BEGIN IMMEDIATE")
-        tail.settle(db)
-        ids.drop(db, db.execute(_OF_USER, (user_id,)).fetchall())
+        tail.settle(db, path)
+        emptied = db.execute(_OF_USER, (user_id,)).fetchall()
+        ids.drop(db, emptied)
+        notes.forget(db, user_id)
         gone = db.execute(_EMPTIED, (user_id,)).rowcount
         if gone:
             db.execute(_TOLD, (arrival,))
+            _seal(db, [offset for offset, _ in emptied])
         fault_point("events.forgetting")
     return gone
+
+
+def _seal(db: sqlite3.Connection, emptied: Sequence[int]) -> None:
+    """What stands there now is as it was meant, the newest row as well."""
+    asked = f'SELECT {tail.NAMES} FROM events WHERE "offset" IN (SELECT value FROM json_each(?)) OR "offset" = ({tail.END})'
+    logged = table_of(db.execute(asked, (json.dumps(emptied),)).fetchall())
+    sealed = zip(seals_of(logged).tolist(), logged.column("offset").to_pylist(), strict=True)
+    db.executemany('UPDATE events SET seal = ? WHERE "offset" = ?', sealed)

@@ -18,36 +18,24 @@ from ratoon.domain.event import LOG_SCHEMA
 from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
 from ratoon.events.arrival import Clock
+from ratoon.events.asked import HISTORY, KNOWN, NEWEST, OLDER
+from ratoon.events.catalogue import CATALOGUE, POSTED, REMOVED
+from ratoon.events.checked import Checked
 from ratoon.events.connection import connect, failures, mapped
 from ratoon.events.ids import hashed
-from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, of_types, without_offsets
-from ratoon.events.items import CATALOGUE, POSTED, REMOVED
+from ratoon.events.interactions import FORGOT, RECENT, SEEN, SEEN_BY, counting, of_types, pairs, without_offsets
 from ratoon.events.met import Met
 from ratoon.events.popular import Popular
 from ratoon.events.rows import CHUNK, marks, table_of
-from ratoon.events.sums import WITHIN, verify
-from ratoon.events.tail import NAMES, Reader
+from ratoon.events.seals import unsealed
+from ratoon.events.tail import Reader
 from ratoon.events.turns import LIMITS, Limits, Ticket, Turns, fitting
 from ratoon.events.validate import validated
-from ratoon.events.writing import EPOCH, NEWEST, Writer
-
-_READ = f'SELECT {NAMES} FROM logged WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
-_HISTORY = f"""SELECT {NAMES} FROM logged WHERE "offset" > ? AND "offset" <= ? AND {{key}} IN ({{ids}})
-ORDER BY {{key}}, event_timestamp, event_id"""
-_KNOWN = f"""
-SELECT {NAMES} FROM main.events WHERE "offset" IN (SELECT "offset" FROM ids WHERE hash IN ({{marks}})) AND event_id IN ({{marks}})
-UNION ALL SELECT {NAMES} FROM newest WHERE event_id IN ({{marks}})"""
-_NEWEST = NEWEST.format(tail="newest")
-_OLDER = f"""
-SELECT {NAMES} FROM logged WHERE (event_timestamp, "offset") < (?, ?) ORDER BY event_timestamp DESC, "offset" DESC LIMIT ?"""
+from ratoon.events.writing import EPOCH, Writer
 
 _ALL = 2**63 - 1
 _TIME, _OFFSET = (LOG_SCHEMA.names.index(name) for name in ("event_timestamp", "offset"))
 _WIDEST = 4_096
-_PAGE = 50_000
-_SUMMED = """
-SELECT coalesce((SELECT max(upto) FROM sums WHERE upto <= ?1 AND upto > ?2), (SELECT min(upto) FROM sums WHERE upto > ?2), ?3)"""
-"""Where a page of events ends that no sum lies across."""
 
 
 class SqliteEventLog:
@@ -61,20 +49,30 @@ class SqliteEventLog:
         wall: the machine's clock, in UTC.
         recent: `popular` counts over this many newest interactions.
         limits: what may wait.
+        checked: compare all that is read with what was acknowledged, as whoever learns from it has to. A server does without,
+            but for what it reads by offset.
 
     Raises:
         StoreError: from any method, when SQLite cannot do its work.
     """
 
     def __init__(
-        self, path: Path, clock: Clock, wall: Callable[[], datetime], recent: int = 5_000, limits: Limits = LIMITS
+        self,
+        path: Path,
+        clock: Clock,
+        wall: Callable[[], datetime],
+        recent: int = 5_000,
+        limits: Limits = LIMITS,
+        *,
+        checked: bool = True,
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._clock, self._wall, self._limits = path, clock, wall, limits
         with failures(path):
             self._writer = Writer(path, clock, wall, limits)
-            self._reader = Reader(mapped(connect(path)))
+            self._reader = Reader(mapped(connect(path)), path if checked else None)
         self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._checked, self._sound = checked, Checked(path, self._ask)
         self._turns = Turns(self._append, limits.rows, limits.size)
         self._popular = Popular(recent)
         self._met = Met()
@@ -154,9 +152,9 @@ class SqliteEventLog:
         for start in range(0, len(event_ids), CHUNK // 3):
             chunk = slice(start, start + CHUNK // 3)
             found += self._select(
-                _KNOWN.format(marks=marks(event_ids[chunk])), *hashes[chunk], *event_ids[chunk], *event_ids[chunk]
+                KNOWN.format(marks=marks(event_ids[chunk])), *hashes[chunk], *event_ids[chunk], *event_ids[chunk]
             )
-        return table_of(found)
+        return unsealed(self._path, found)[0]
 
     def read(self, after: int, upto: int | None = None) -> pa.Table:
         """Acknowledged events with after < offset <= upto, by offset (LOG_SCHEMA).
@@ -164,12 +162,7 @@ class SqliteEventLog:
         Raises:
             StoreError: they are not what was acknowledged: the file is damaged.
         """
-        last = _ALL if upto is None else upto
-        with self._reading, failures(self._path):
-            rows, sums = self._reader.select((_READ, (after, last)), (WITHIN, (after, last, after)))
-        logged = table_of(rows)
-        verify(self._path, logged, rows, sums)
-        return logged
+        return self._sound.read(after, _ALL if upto is None else upto)
 
     def end(self) -> int:
         """The newest acknowledged offset; 0 when there is none."""
@@ -184,11 +177,13 @@ class SqliteEventLog:
         """
         if self._clock == "wall":
             return self._wall()
+        if accepted is None and self._checked:
+            return self._sound.newest().column("event_timestamp").to_pylist()[0] if self.end() else EPOCH
         if accepted is None:
-            return EPOCH + timedelta(microseconds=self._select(_NEWEST)[0][0] or 0)
+            return EPOCH + timedelta(microseconds=self._select(NEWEST)[0][0] or 0)
         before, page = (_ALL, _ALL), 1
-        while rows := self._select(_OLDER, *before, page):
-            found = accepted(table_of(rows))
+        while rows := self._select(OLDER, *before, page):
+            found = accepted(unsealed(self._path, rows)[0])
             if found.num_rows:
                 newest: datetime = pc.max(found.column("event_timestamp")).as_py()
                 return newest
@@ -202,8 +197,12 @@ class SqliteEventLog:
     def history(self, entity: Entity, ids: Sequence[str], upto: int | None = None, after: int = 0) -> pa.Table:
         """All events of these users or items with after < offset <= upto, by (entity id, event_timestamp, event_id)."""
         last, wanted = _ALL if upto is None else upto, sorted(set(ids))
+        if self._checked:
+            told = self._sound.history(entity, wanted)
+            offsets = told.column("offset")
+            return told.filter(pc.and_(pc.greater(offsets, after), pc.less_equal(offsets, last)))
         chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
-        found = (self._select(_HISTORY.format(key=f"{entity}_id", ids=marks(chunk)), after, last, *chunk) for chunk in chunks)
+        found = (self._select(HISTORY.format(key=f"{entity}_id", ids=marks(chunk)), after, last, *chunk) for chunk in chunks)
         return table_of([row for rows in found for row in rows])
 
     def seen(self, user_id: str, before: int | None = None, types: Types = None) -> list[str]:
@@ -216,23 +215,29 @@ class SqliteEventLog:
         return (self._select(FORGOT)[0][0] or 0) > after
 
     def _seen_after(self, user_id: str, types: Types, after: int, before: int = _ALL) -> list[str]:
-        counting, names = of_types(types, "+type")
-        rows = self._select(SEEN.format(types=counting), user_id, after, before, *names)
+        which, names = of_types(types, "+type")
+        rows = self._select(SEEN.format(types=which), user_id, after, before, *names)
         return list(dict.fromkeys([item for item, _ in rows]))
 
     def seen_by(self, users: Sequence[str], before: Sequence[int], types: Types = None) -> list[list[str]]:
         """What `seen` says of each user and the offset beside it, in order; each user's events are read once."""
-        counting, names = of_types(types, "+type")
         wanted, last = sorted(set(users)), max(before, default=0)
         offsets: dict[str, list[int]] = {user: [] for user in wanted}
         items: dict[str, list[str]] = {user: [] for user in wanted}
-        for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]
-            for user, offset, item in self._select(SEEN_BY.format(ids=marks(chunk), types=counting), *chunk, last, *names):
-                offsets[user].append(offset)
-                items[user].append(item)
+        for user, offset, item in self._met_by(wanted, last, types):
+            offsets[user].append(offset)
+            items[user].append(item)
         asked = zip(users, before, strict=True)
         return [list(dict.fromkeys(items[user][: bisect_left(offsets[user], offset)])) for user, offset in asked]
+
+    def _met_by(self, users: Sequence[str], before: int, types: Types) -> Iterable[tuple[str, int, str]]:
+        if self._checked:
+            told = counting(self._sound.history("user", users), types).sort_by("offset")
+            return (row for row in pairs(told) if row[1] < before)
+        which, names = of_types(types, "+type")
+        chunks = (users[start : start + CHUNK] for start in range(0, len(users), CHUNK))
+        asked = ((SEEN_BY.format(ids=marks(chunk), types=which), *chunk, before, *names) for chunk in chunks)
+        return [row for one in asked for row in self._select(*one)]
 
     def catalogue(self, upto: int, without: Sequence[int] = ()) -> list[str]:
         """The items alive at offset `upto`, sorted: seen in an item event or an interaction and not removed since.
@@ -242,6 +247,8 @@ class SqliteEventLog:
         asked = (min(upto, self.end()), tuple(without))
         known, alive = self._alive
         if known != asked:
+            if self._checked:
+                self._sound.items(*asked)
             alive = json.loads(self._select(CATALOGUE, asked[0], json.dumps(asked[1]))[0][0])
             # What was acknowledged stays, and a refresh asks several times: the last answer is kept.
             self._alive = (asked, alive)
@@ -259,8 +266,11 @@ class SqliteEventLog:
 
     def recent(self, upto: int, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[int, str, str]]:
         """Offset, user and item of the newest `count` interactions of these types at offsets <= `upto`; see `catalogue`."""
-        (apart, offsets), (counting, names) = without_offsets("logged", without), of_types(types)
-        newest = self._select(RECENT.format(events=apart, types=counting), upto, *offsets, *names, count)
+        if self._checked:
+            told = self._sound.recent(upto, count, lambda some: counting(some, types, without))
+            return [(offset, user, item) for user, offset, item in pairs(told)]
+        (apart, offsets), (which, names) = without_offsets("logged", without), of_types(types)
+        newest = self._select(RECENT.format(events=apart, types=which), upto, *offsets, *names, count)
         return [(int(offset), str(user), str(item)) for offset, user, item in reversed(newest)]
 
     def popular(self, count: int, without: Sequence[int] = (), types: Types = None) -> list[tuple[str, int]]:
@@ -274,18 +284,17 @@ class SqliteEventLog:
 
     def check(self) -> str:
         """Say in one line whether the file is sound: `ok` and how many events, or the first complaint."""
-        complaint = self._select("PRAGMA quick_check(1)")[0][0]
-        end = self.end()
         try:
-            reached = 0 if complaint == "ok" else end
-            while reached < end:
-                upto = int(self._select(_SUMMED, reached + _PAGE, reached, end)[0][0])
-                self.read(reached, upto)
-                reached = upto
+            complaint, end = self._select("PRAGMA quick_check(1)")[0][0], self.end()
+            if complaint == "ok":
+                self._sound.everything()
         except StoreError as damaged:
-            complaint = str(damaged)
+            return f"damaged: {damaged}"
         return f"ok, {end} events" if complaint == "ok" else f"damaged: {complaint}"
 
     def _select(self, statement: str, *parameters: str | int) -> list[tuple[Any, ...]]:
+        return self._ask((statement, parameters))[0]
+
+    def _ask(self, *asked: tuple[str, Sequence[object]]) -> list[list[tuple[Any, ...]]]:
         with self._reading, failures(self._path):
-            return self._reader.select((statement, parameters))[0]
+            return self._reader.select(*asked)

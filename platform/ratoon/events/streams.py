@@ -71,8 +71,9 @@ class StreamEventLog(SqliteEventLog):
         may_lose: bool = False,
         recent: int = 5_000,
         limits: Limits = LIMITS,
+        checked: bool = True,
     ) -> None:
-        super().__init__(path, clock, wall, recent, limits)
+        super().__init__(path, clock, wall, recent, limits, checked=checked)
         self._url, self._replicas, self._may_lose = url, replicas, may_lose
         self._closed = threading.Event()
         try:

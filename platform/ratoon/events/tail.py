@@ -7,31 +7,44 @@ Merge-Tree, with one level in memory).
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from ratoon.domain.event import LOG_SCHEMA
 from ratoon.events import ids
-from ratoon.events.connection import COLUMNS, INDEXES
-from ratoon.events.items import note
+from ratoon.events.connection import INDEXES, SEALED
+from ratoon.events.notes import note
 from ratoon.events.rows import marks, rows_of
+from ratoon.events.seals import damaged, unsealed
 
 NAMES = ", ".join(f'"{name}"' for name in LOG_SCHEMA.names)
+ROW = f"{NAMES}, seal"
+"""What is read of a row by whoever compares it with its seal."""
 END = """SELECT max(coalesce((SELECT max("offset") FROM tail), 0), coalesce((SELECT max("offset") FROM main.events), 0))"""
 ENDS = """SELECT (SELECT min("offset") FROM tail), (SELECT max("offset") FROM tail)"""
 
 
 def put(db: sqlite3.Connection, logged: pa.Table) -> None:
-    """Add events of the log (LOG_SCHEMA and `hash`), the next ones, inside of a transaction."""
+    """Add events of the log (LOG_SCHEMA, `seal` and `hash`), the next ones, inside of a transaction."""
     said = logged.select([name for name in logged.column_names if logged.column(name).null_count < logged.num_rows])
     names = ", ".join(f'"{name}"' for name in said.column_names)
     db.executemany(f"INSERT INTO tail ({names}) VALUES ({marks(said.column_names)})", rows_of(said))
 
 
-def settle(db: sqlite3.Connection) -> None:
-    """Sort the tail in, inside of a transaction."""
-    db.execute(f'INSERT INTO main.events ({NAMES}) SELECT {NAMES} FROM tail ORDER BY "offset"')
+def settle(db: sqlite3.Connection, path: Path | None) -> None:
+    """Sort the tail in, inside of a transaction.
+
+    Args:
+        path: the file's; None if all of the tail is what this process has put there itself.
+
+    Raises:
+        StoreError: it is damaged: what is noted of its users and items would make that true.
+    """
+    if path is not None:
+        unsealed(path, db.execute(f"SELECT {ROW} FROM tail").fetchall())
+    db.execute(f'INSERT INTO main.events ({ROW}) SELECT {ROW} FROM tail ORDER BY "offset"')
     db.execute(ids.SETTLE)
     db.execute("DELETE FROM tail")
     note(db)
@@ -42,6 +55,8 @@ class Ids:
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
+        self.own = False
+        """Whether this process has put all of them there."""
         self._first: int | None = None
         self._last = 0
 
@@ -49,8 +64,9 @@ class Ids:
         """All of them, inside of a transaction; other processes' too."""
         first, last = db.execute(ENDS).fetchone()
         if first is None or first != self._first or last < self._last:
-            self._ids, self._last = set(), 0
+            self._ids, self._last, self.own = set(), 0, True
         if first is not None and last > self._last:
+            self.own = False
             self._ids.update(row[0] for row in db.execute('SELECT event_id FROM tail WHERE "offset" > ?', (self._last,)))
         self._first, self._last = first, last or 0
         return self._ids
@@ -64,20 +80,24 @@ class Ids:
 
 
 class Reader:
-    """A connection that sees the log as one table, `logged`. For one thread at a time."""
+    """A connection that sees the log as one table, `logged`. For one thread at a time.
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    Args:
+        path: the file's, whose tail is compared with its seals as it is copied; None if it is not.
+    """
+
+    def __init__(self, db: sqlite3.Connection, path: Path | None) -> None:
+        self._db, self._path = db, path
         self._first: int | None = None
         self._last = 0
         self._version: int | None = None
         self._end = 0
         db.execute("PRAGMA temp_store = MEMORY")
-        db.execute(f"CREATE TEMP TABLE newest ({COLUMNS})")
+        db.execute(f"CREATE TEMP TABLE newest ({SEALED})")
         db.execute("CREATE INDEX temp.newest_by_id ON newest (event_id)")
         for index in INDEXES.values():
             db.execute(f"CREATE {index.replace('INDEX ', 'INDEX temp.newest_').replace('ON events', 'ON newest')}")
-        db.execute(f"CREATE TEMP VIEW logged AS SELECT {NAMES} FROM main.events UNION ALL SELECT {NAMES} FROM temp.newest")
+        db.execute(f"CREATE TEMP VIEW logged AS SELECT {ROW} FROM main.events UNION ALL SELECT {ROW} FROM temp.newest")
 
     def select(self, *asked: tuple[str, Sequence[object]]) -> list[list[tuple[Any, ...]]]:
         """The rows of each statement, all of one moment."""
@@ -111,8 +131,16 @@ class Reader:
         elif first != self._first:
             self._db.execute('DELETE FROM newest WHERE "offset" < ?', (first,))
         if first is not None and last > had:
-            self._db.execute(f'INSERT INTO newest ({NAMES}) SELECT {NAMES} FROM tail WHERE "offset" > ?', (had,))
+            self._db.execute(f'INSERT INTO newest ({ROW}) SELECT {ROW} FROM tail WHERE "offset" > ?', (had,))
+            if self._path is not None:
+                self._compare(self._path, max(had, first - 1), last)
         return first, last or 0
+
+    def _compare(self, path: Path, after: int, last: int) -> None:
+        rows = self._db.execute(f'SELECT {ROW} FROM newest WHERE "offset" > ?', (after,)).fetchall()
+        unsealed(path, rows)
+        if len(rows) != last - after:
+            raise damaged(path, f"events {after + 1} to {last}", f"{len(rows)} of them")
 
     def close(self) -> None:
         """Close the connection."""

@@ -13,12 +13,13 @@ import pyarrow as pa
 from ratoon.domain.errors import DataError, Overloaded
 from ratoon.domain.event import LOG_SCHEMA, TIME
 from ratoon.durable import fault_point
-from ratoon.events import ids, items, sums, tail
+from ratoon.events import ids, notes, tail
 from ratoon.events.arrival import Clock, arrivals
 from ratoon.events.connection import INDEXES, connect, mapped
 from ratoon.events.hashing import of_texts
 from ratoon.events.mark import Mark
 from ratoon.events.rows import CHUNK, marks, rows_of
+from ratoon.events.seals import seals_of
 from ratoon.events.turns import Limits, Ticket
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,7 +41,7 @@ NEWEST = """
 SELECT max(newest) FROM (
     SELECT max(event_timestamp) AS newest FROM main.events UNION ALL SELECT max(event_timestamp) FROM {tail}
 )"""
-_LOAD = f"INSERT INTO main.events ({tail.NAMES}) VALUES ({marks(LOG_SCHEMA.names)})"
+_LOAD = f"INSERT INTO main.events ({tail.ROW}) VALUES ({marks([*LOG_SCHEMA.names, 'seal'])})"
 
 
 class Writer:
@@ -92,8 +93,8 @@ class Writer:
         """Put events of the log (LOG_SCHEMA), the next ones, into the tail, inside of a transaction."""
         if logged.num_rows:
             hashes = of_texts(logged.column("event_id").combine_chunks())
-            tail.put(db, logged.append_column("hash", pa.array(hashes.view(np.int64))))
-            sums.note(db, logged, hashes)
+            sealed = logged.append_column("seal", pa.array(seals_of(logged, hashes)))
+            tail.put(db, sealed.append_column("hash", pa.array(hashes.view(np.int64))))
             self._written = logged.column("event_id").to_pylist(), logged.column("offset")[-1].as_py()
 
     @contextmanager
@@ -119,22 +120,22 @@ class Writer:
         if self._tail() >= least:
             with self.db as db:
                 db.execute("BEGIN IMMEDIATE")
-                tail.settle(db)
+                self._ids.known(db)
+                tail.settle(db, None if self._ids.own else self._path)
                 fault_point("events.before_settled")
 
     def load(self, batches: Iterable[pa.Table]) -> int:
         """See `SqliteEventLog.load`; the batches are validated."""
         new = 0
-        with _loading(self.db) as empty:
+        with _loading(self.db, self._path) as empty:
             for events in batches:
                 kept = None if empty else unknown(self.db, events, self._ids.known(self.db))
                 logged = self._dated(events if kept is None else events.take(kept), backfill=True)
-                self.db.executemany(_LOAD, rows_of(logged))
-                sums.note(self.db, logged)
+                self.db.executemany(_LOAD, rows_of(logged.append_column("seal", pa.array(seals_of(logged)))))
                 if not empty:
                     ids.put(self.db, logged.column("event_id"), logged.column("offset").to_pylist())
                 new += logged.num_rows
-            items.note(self.db)
+            notes.note(self.db)
             fault_point("events.before_commit")
         fault_point("events.after_commit")
         self._mark.write(self._end(self.db)[0])
@@ -219,7 +220,7 @@ def unknown(db: sqlite3.Connection, events: pa.Table, tailed: set[str]) -> pa.Ar
 
 
 @contextmanager
-def _loading(db: sqlite3.Connection) -> Iterator[bool]:
+def _loading(db: sqlite3.Connection, path: Path) -> Iterator[bool]:
     """One transaction that appends much; whether the log was empty is what the body gets.
 
     Ids come in no order, so every batch would write most of the pages of their index again: into an empty log rows go
@@ -233,7 +234,7 @@ def _loading(db: sqlite3.Connection) -> Iterator[bool]:
         with db:
             db.execute("BEGIN IMMEDIATE")
             empty = db.execute(END).fetchone() is None
-            tail.settle(db)
+            tail.settle(db, path)
             for name in INDEXES if empty else ():
                 db.execute(f"DROP INDEX IF EXISTS {name}")
             yield empty

@@ -83,7 +83,7 @@ def open_app(house: House, among: Among | None = None) -> FastAPI:
         among: the other workers; None for a process that serves alone.
     """
     # What is read beside answers goes through connections of its own: on one connection they would wait for each other.
-    behind = House(house.settings)
+    behind = House(house.settings, answers=True)
     settings, online = house.settings, ServedFeatures(behind.online, time.monotonic)
     surfaces = {
         name: Surface(

@@ -49,7 +49,7 @@ def serve_home(
     listening(host, has_keys=has_keys, has_tls=certificate is not None, insecure=insecure)
     terms = Terms(queue_ms=wanted.queue_ms, client_seconds=wanted.client_seconds, drain_seconds=wanted.drain_seconds)
     if workers == 1:
-        return serve(open_app(House(settings)), host, port, terms=terms, certificate=certificate, started=started)
+        return serve(open_app(House(settings, answers=True)), host, port, terms=terms, certificate=certificate, started=started)
     with tempfile.TemporaryDirectory(prefix="ratoon-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
         opened, look = _before_the_fork(settings, Path(folder))
         return serve_by_workers(opened, workers, host, port, terms=terms, certificate=certificate, look=look, started=started)
@@ -68,14 +68,14 @@ def _certificate(wanted: Serving) -> Certificate | None:
 
 def _before_the_fork(settings: Settings, folder: Path) -> tuple[Callable[[Place], FastAPI], Callable[[], object]]:
     """What opens a worker's application, and what is to be done in the parent now and then."""
-    parent = House(settings)
+    parent = House(settings, answers=True)
     prepared = prepare_all(parent)
     gc.collect()
     gc.freeze()  # a collection in a worker would write to every object, and so copy its page
 
     def opened(place: Place) -> FastAPI:
         shared = Shared(folder, str(place.number), time.time)
-        return open_app(House(settings), Among(place, prepared, shared))
+        return open_app(House(settings, answers=True), Among(place, prepared, shared))
 
     return opened, _Letting(parent, prepared, settings.serving.poll_seconds)
 
