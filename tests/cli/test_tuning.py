@@ -32,6 +32,7 @@ def test_a_search_changes_nothing_but_its_study(house: House, home: Path) -> Non
     assert (said["surface"], said["end"], said["k"], said["outcome"]) == ("default", 3_500, 50, "unfinished")
     assert Path(said["file"]).parent == home / "tuning"
     assert said["seconds"] > 0
+    assert Path(said["page"]).read_text().startswith("<!DOCTYPE html>")
     assert "the same command goes on from there" in tune("--seconds", "0.01", "--slices", "2").stdout
     assert (home.parent / "ratoon.toml").read_text() == toml
     assert house.registry("default").current() == served

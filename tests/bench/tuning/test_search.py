@@ -21,14 +21,17 @@ def test_better_settings_are_found_and_told(tmp_path: Path) -> None:
     ground, said = Given(tmp_path), list[str]()
     found = searched(ground, 60.0, said)
     assert found.outcome == "certainly better"
-    assert abs(found.changed["temperature"] - 0.05) < 0.03
+    (was, is_now) = found.changed["temperature"]
+    assert was == PRESENT
+    assert abs(is_now - 0.05) < 0.03
     assert found.present == (0.45,) * 4
     assert all(best > 0.47 for best in found.best)
     assert found.median_best - found.median_present == pytest.approx(found.judged.mean)
     assert found.judged.low > 0
     applied = tomllib.loads(found.apply)["training"]
-    assert applied == {name: value for name, value in found.changed.items() if value != getattr(Training(), name)}
-    assert Training.model_validate(applied).temperature == found.changed["temperature"]
+    assert applied == {name: value for name, (_, value) in found.changed.items()}
+    assert all(value != getattr(Training(), name) for name, value in applied.items())
+    assert Training.model_validate(applied).temperature == is_now
     assert any("settings 5, slice 1 of 3; best so far +0.0" in each for each in said)
 
 
