@@ -93,11 +93,25 @@ def told(
     outcome: Outcome = "nothing better" if counts[0] else "unfinished"
     if judged is not None:
         outcome = "certainly better" if judged.low > 0 else "better" if judged.mean > 0 else "not held"
-    medians = (median(some) if some else None for some in (present, best))
     questions = tuple(len(sheet.users) for sheet in sheets)
-    apply = snippet(changed) if judged is not None and judged.mean > 0 else ""
     return Tuned(
-        surface, outcome, seconds, *counts, k, end, questions, present, best, *medians, changed, searched, judged, apply, file
+        surface=surface,
+        outcome=outcome,
+        seconds=seconds,
+        tried=counts[0],
+        dropped=counts[1],
+        k=k,
+        end=end,
+        questions=questions,
+        present=present,
+        best=best,
+        median_present=median(present) if present else None,
+        median_best=median(best) if best else None,
+        changed=changed,
+        searched=searched,
+        judged=judged,
+        apply=snippet(changed) if judged is not None and judged.mean > 0 else "",
+        file=file,
     )
 
 
