@@ -22,7 +22,7 @@ def life_page(life: Life, runs: Sequence[Run] = ()) -> str:
     since = life.since
     head = (
         f'<header><p class="soft small">Surface {escape(life.surface)}</p><h1>Life since {escape(began(life))}</h1>'
-        f"<p>{escape(due(life))}</p></header>"
+        f"{'' if life.points else f'<p>{escape(due(life))}</p>'}</header>"
     )
     parts = [section("twelve", f"Recall@{life.k} of each release on the window after it", curve(life))] if since else []
     parts += [section("twelve", "What it took, and what full retrains would have taken", spending(life))] if since else []
