@@ -39,6 +39,8 @@ STAGES = (
     Stage("publish", 0.05, 0.01, 0),
 )
 
+FULL = RefreshPlan("full", "asked for")
+
 DRIFTS = (
     Drift("age", 500, 120, 0.081, 0.04, 0.05, 0.11),
     Drift("user_events", 500, 120, 0.9, 0.05, 0.21, 0.3),
@@ -72,14 +74,11 @@ def run(number: int = 7, **changed: object) -> Run:
     return Run(number, T0 + timedelta(days=100, hours=number), f"{number - 1:064x}", files, told)
 
 
-FULL = RefreshPlan("full", "asked for")
-
-
 def truth(recall: float, rows: int = 400) -> Truth:
     return Truth(50, {name: Measure(rows, recall, recall - 0.02, recall + 0.02, 0.1) for name in ("all", "warm")}, 0.4, 200.0)
 
 
 def aged(*recalls: float, rows: int = 400) -> list[Run]:
     """Release 1 from nothing, and a `rows` refresh a day, each of which found the release before it worth so much."""
-    first = replace(run(1, plan=FULL, truth=None, stages=(Stage("join", 9.0, 2.0, 500), Stage("train", 50.0, 38.0, 500))))
+    first = run(1, plan=FULL, truth=None, stages=(Stage("join", 9.0, 2.0, 500), Stage("train", 50.0, 38.0, 500)))
     return [first, *(run(number, truth=truth(recall, rows)) for number, recall in enumerate(recalls, 2))]

@@ -3,8 +3,10 @@
 from xml.etree import ElementTree
 
 from ratoon.domain.lifecycle import life
+from ratoon.domain.plan import RefreshPlan
+from ratoon.domain.upkeep import Upkeep
 from ratoon.pictures import life_page
-from tests.fakes.runs import aged
+from tests.fakes.runs import aged, run
 from tests.pictures.pages import opened, rows, section, text
 
 
@@ -25,6 +27,19 @@ def test_a_life_of_nothing() -> None:
     page = ElementTree.fromstring(life_page(life("default", [], (), 0.2)))
     assert "nothing: no release is known" in text(page)
     assert list(page.iter("section")) == []
+
+
+def test_operations_are_on_the_page() -> None:
+    """The newest run of each operation has a section with what it did, the newest first."""
+    runs = [
+        run(number, plan=RefreshPlan("upkeep", "asked for"), truth=None, upkeep=Upkeep(name, {}, "f" * 64, f"choice {number}"))
+        for number, name in ((2, "prune"), (3, "quantise"), (4, "prune"))
+    ]
+    page = ElementTree.fromstring(life_page(life("default", [*aged(), *runs], (), 0.2), runs))
+    titles = [one.findtext("h2") for one in page.iter("section")][2:]
+    assert titles == ["prune: published, run 4, 2020-04-10", "quantise: published, run 3, 2020-04-10"]
+    assert "choice 4" in text(page)
+    assert "choice 2" not in text(page)
 
 
 def test_it_is_a_section_of_a_run() -> None:

@@ -20,14 +20,18 @@ def lifecycle(
     out: Annotated[Path | None, typer.Option(help="Where to draw it, as one HTML file; by default under reports/.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what each release was worth since the last full retrain, when the next is due, and what was saved meanwhile."""
+    """Show what each release was worth since the last full retrain, when the next is due, and what was saved meanwhile.
+
+    The page also has what each operation of `ratoon upkeep` last came to.
+    """
     from ratoon.pictures import life_page
 
     house = open_house()
     registry = house.registry(surface)
-    found = life(surface, registry.runs.all(), registry.releases(), house.settings.plan.fallen)
+    runs = registry.runs.all()
+    found = life(surface, runs, registry.releases(), house.settings.plan.fallen)
     page = (out or house.home / "reports" / f"{surface}-life.html").absolute()
-    durable.write(page, life_page(found).encode())
+    durable.write(page, life_page(found, runs).encode())
     said = replace(found, since=replace(found.since, window=replace(found.since.window, cursors={}))) if found.since else found
     scheduled = _scheduled(house, surface)
     show({**asdict(said), "scheduled": scheduled, "page": str(page)}, as_json, *_lines(found, scheduled), str(page))

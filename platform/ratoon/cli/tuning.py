@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.util import find_spec
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ratoon import durable
 from ratoon.cli.datasets import open_house
 from ratoon.cli.screen import AsJson, SurfaceName, bars, show, table
 from ratoon.domain.errors import UsageError
@@ -23,6 +25,7 @@ def tune(
     slices: Annotated[int, typer.Option(min=2, help="Into how many slices the newest 40 % of the log are cut.")] = 4,
     anew: Annotated[bool, typer.Option("--anew", help="Forget what was found, and look at what has come since, too.")] = False,
     surface: SurfaceName = "default",
+    out: Annotated[Path | None, typer.Option(help="Where to draw it, as one HTML file; by default under reports/.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search settings of [training] on past windows only: learnt up to a cut, asked about what came next, for several cuts.
@@ -35,7 +38,7 @@ def tune(
     if find_spec("optuna") is None:
         fix = "Run `pip install 'ratoon[tune]'`."
         raise UsageError("tune", expected="Optuna, which searches", found="none installed", fix=fix)
-    from ratoon.bench.tuning import Ground, Search, alone, study_file
+    from ratoon.bench.tuning import Ground, Search, alone, page, study_file
 
     house = open_house()
     house.settings.surface(surface)
@@ -52,7 +55,9 @@ def tune(
                 ground, file, time.monotonic, lambda what, share: shown.update(task, description=what, completed=share)
             )
             found = search.run(seconds)
-    show(asdict(found), as_json, *_lines(found))
+    drawn = (out or house.home / "reports" / f"{surface}-tune.html").absolute()
+    durable.write(drawn, page(found).encode())
+    show({**asdict(found), "page": str(drawn)}, as_json, *_lines(found), str(drawn))
 
 
 def _lines(found: "Tuned") -> Iterator[object]:

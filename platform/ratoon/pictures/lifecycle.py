@@ -1,24 +1,47 @@
 """A surface's life since its last full retrain: how what it is worth falls, when the next retrain is due, and what was saved."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
 from ratoon.domain.lifecycle import Forecast, Life
+from ratoon.domain.report import Run
+from ratoon.domain.upkeep import Upkeep
 from ratoon.pictures.cells import size
 from ratoon.pictures.lines import chart
 from ratoon.pictures.sheet import section, sheet, table
+from ratoon.pictures.upkeep import upkeep
 
 
-def life_page(life: Life) -> str:
-    """The whole page."""
+def life_page(life: Life, runs: Sequence[Run] = ()) -> str:
+    """The whole page, with what each operation on a release last came to.
+
+    Args:
+        runs: of the surface, all that are kept, in any order.
+    """
     since = life.since
     head = (
         f'<header><p class="soft small">Surface {escape(life.surface)}</p><h1>Life since {escape(began(life))}</h1>'
-        f"<p>{escape(due(life))}</p></header>"
+        f"{'' if life.points else f'<p>{escape(due(life))}</p>'}</header>"
     )
     parts = [section("twelve", f"Recall@{life.k} of each release on the window after it", curve(life))] if since else []
     parts += [section("twelve", "What it took, and what full retrains would have taken", spending(life))] if since else []
+    parts += [section("twelve", _titled(run), upkeep(said)) for run, said in _newest(runs)]
     return sheet(f"Life of {life.surface}", f"{head}<main>{''.join(parts)}</main>")
+
+
+def _newest(runs: Sequence[Run]) -> list[tuple[Run, Upkeep]]:
+    """The newest run of each operation, the newest first."""
+    found: dict[str, tuple[Run, Upkeep]] = {}
+    for run in sorted(runs, key=lambda run: -run.number):
+        if run.report.upkeep is not None:
+            found.setdefault(run.report.upkeep.operation, (run, run.report.upkeep))
+    return list(found.values())
+
+
+def _titled(run: Run) -> str:
+    operation = run.report.upkeep.operation if run.report.upkeep else ""
+    return f"{operation}: {run.report.outcome}, run {run.number}, {run.finished:%Y-%m-%d}"
 
 
 def began(life: Life) -> str:

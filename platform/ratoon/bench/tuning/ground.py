@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ class Ground:
                 found=f"{bounds[0]:,} and {bounds[1] - bounds[0]:,}",
                 fix="Wait for more, or ask for fewer slices.",
             )
-        return [Slice(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+        return [Slice(first, last) for first, last in pairwise(bounds)]
 
     @property
     def k(self) -> int:

@@ -1,13 +1,13 @@
 """The search: Optuna draws settings, slices of the past judge them one after the other, and most are given up after the first.
 
-What is drawn follows from what was found (TPE, Bergstra et al. 2011); after each slice only the better half of all that got so
-far goes on (successive halving, Jamieson and Talwalkar 2016). Everything that was asked is kept in one file, to which a later
-session adds. The newest slice chooses nothing: it judges what was best on the others, which is so in part by luck.
+What is drawn follows from what was found (TPE, Bergstra et al. 2011); after the oldest slice, which takes least, a third goes on
+(successive halving, Jamieson and Talwalkar 2016, as it is done where trials come one after the other). Everything that was asked
+is kept in one file, to which a later session adds. The newest slice chooses nothing: it judges what was best on the others, which
+is so in part by luck.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,22 +15,20 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ratoon import durable
 from ratoon.bench.tuning.ground import Ground, Slice
+from ratoon.bench.tuning.kept import opened
 from ratoon.bench.tuning.space import Span, Values, space, values
 from ratoon.bench.tuning.told import Sheet, Tuned, told
 from ratoon.domain.errors import UsageError
-from ratoon.registry.locks import leased
 
 ROOM = 1.25
 """How much longer than that of the present settings the last judgement may take before the search leaves it too little."""
 
-HALVED = 2
-"""One in so many goes on after a slice."""
+ONE_IN = 3
+"""So many of those that got to a slice go on; of three slices that is decided after the first alone."""
 
 END, SECONDS, SETTINGS = "end", "seconds", "settings"
 """What the study says beside what was answered; and what a trial says: the settings that it tries, as JSON."""
@@ -61,16 +59,13 @@ class Search:
 
     def __post_init__(self) -> None:
         """Open the study, or begin it with the settings of the present."""
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.present = self.ground.house.settings.training
         self.space: dict[str, Span] = space(self.present)
         self.now: Values = values(self.present, self.space)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        storage = JournalStorage(JournalFileBackend(str(self.file)))
-        self.study = optuna.create_study(study_name="tune", storage=storage, direction="maximize", load_if_exists=True)
+        self.study = opened(self.file)
         seed = np.random.default_rng([self.present.seed, len(self.study.trials)]).integers(2**31)  # no session repeats another
         self.study.sampler = TPESampler(seed=int(seed))
-        self.study.pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=HALVED)
+        self.study.pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=ONE_IN)
         if END not in self.study.user_attrs:
             self.study.set_user_attr(END, self.ground.end)
             if all(span.holds(self.now[name]) for name, span in self.space.items()):
@@ -97,9 +92,8 @@ class Search:
                 self._try(self.study.ask(self._drawn_from()), searched)
         except OutOfTime:
             pass
-        best = self._best()
-        if best is not None:
-            self._until, self._said = float("inf"), "the best is judged by the newest slice"
+        self._until, self._said = float("inf"), "the best is judged by the newest slice"
+        if (best := self._best()) is not None:
             self._answers(_settings(best), newest)
         self.study.set_user_attr(SECONDS, float(self.study.user_attrs.get(SECONDS, 0.0)) + self.clock() - self._begun)
         return self._tuned(best)
@@ -126,7 +120,7 @@ class Search:
         }
 
     def _try(self, trial: Trial, searched: Sequence[Slice]) -> None:
-        """Try settings on slice after slice, for as long as they are among the better half."""
+        """Try settings on slice after slice, for as long as they are among the best of those that got so far."""
         if SETTINGS not in trial.user_attrs:
             trial.set_user_attr(SETTINGS, _told({name: span.tried(trial.params[name]) for name, span in self.space.items()}))
         chosen, gains, best = _settings(trial), list[float](), self._best()
@@ -180,13 +174,6 @@ class Search:
         counts = others.count(TrialState.COMPLETE), others.count(TrialState.PRUNED)
         about = (self.ground.surface, self.ground.k, self.ground.end, str(self.file))
         return told(about, sheets, self.now, _settings(best) if best else None, self.study.user_attrs[SECONDS], counts)
-
-
-@contextmanager
-def alone(file: Path) -> Iterator[None]:
-    """Hold a study; Conflict if another process does."""
-    with leased(file.with_suffix(".lock"), f"no other search in {file.name}"):
-        yield
 
 
 def study_file(ground: Ground) -> Path:

@@ -44,7 +44,7 @@ class Tuned:
             the newest one. `better` there, or `certainly better`: the whole interval is above 0.
         seconds: by the clock, of all sessions; `tried` settings on all searched slices, `dropped` after some.
         present, best: recall at `k`, slice by slice, the newest one last; their medians.
-        changed: the best settings, where they differ from what is set.
+        changed: name -> what is set and the best found, where they differ.
         searched: the difference on the slices that the best was chosen by, which flatters it.
         judged: the difference on the newest slice, which nothing was chosen by.
         apply: lines for ratoon.toml; empty if nothing should be changed.
@@ -62,7 +62,7 @@ class Tuned:
     best: tuple[float, ...]
     median_present: float | None
     median_best: float | None
-    changed: Mapping[str, Value]
+    changed: Mapping[str, tuple[Value, Value]]
     searched: Interval | None
     judged: Interval | None
     apply: str
@@ -89,15 +89,29 @@ def told(
     searched, judged = (_beside(some) if found else None for some in (sheets[:-1], sheets[-1:]))
     present = tuple(sheet.recall(sheet.present) for sheet in sheets)
     best = tuple(sheet.recall(sheet.best) for sheet in sheets) if found else ()
-    changed = {name: value for name, value in (found or {}).items() if value != now[name]}
+    changed = {name: (now[name], value) for name, value in (found or {}).items() if value != now[name]}
     outcome: Outcome = "nothing better" if counts[0] else "unfinished"
     if judged is not None:
         outcome = "certainly better" if judged.low > 0 else "better" if judged.mean > 0 else "not held"
-    medians = (median(some) if some else None for some in (present, best))
     questions = tuple(len(sheet.users) for sheet in sheets)
-    apply = snippet(changed) if judged is not None and judged.mean > 0 else ""
     return Tuned(
-        surface, outcome, seconds, *counts, k, end, questions, present, best, *medians, changed, searched, judged, apply, file
+        surface=surface,
+        outcome=outcome,
+        seconds=seconds,
+        tried=counts[0],
+        dropped=counts[1],
+        k=k,
+        end=end,
+        questions=questions,
+        present=present,
+        best=best,
+        median_present=median(present) if present else None,
+        median_best=median(best) if best else None,
+        changed=changed,
+        searched=searched,
+        judged=judged,
+        apply=snippet(changed) if judged is not None and judged.mean > 0 else "",
+        file=file,
     )
 
 
@@ -111,6 +125,7 @@ def _beside(sheets: Sequence[Sheet]) -> Interval:
     return clustered(users, ours, theirs, draws=DRAWS, rng=np.random.default_rng(0), weights=weights)
 
 
-def snippet(changed: Mapping[str, Value]) -> str:
-    """Lines for ratoon.toml."""
-    return "\n".join(["[training]", *(f"{name} = {json.dumps(value)}" for name, value in sorted(changed.items()))])
+def snippet(changed: Mapping[str, tuple[Value, Value]]) -> str:
+    """Lines for ratoon.toml, each with what it replaces."""
+    lines = [f"{name} = {json.dumps(value)}  # instead of {json.dumps(now)}" for name, (now, value) in sorted(changed.items())]
+    return "\n".join(["[training]", *lines])
