@@ -6,7 +6,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from functools import cache
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -398,14 +397,14 @@ def test_readers_beside_a_writer(indexes: Indexes) -> None:
 
     def write() -> None:
         rng = np.random.default_rng(0)
-        for turn in count():
-            ids = [f"i{number}" for number in rng.choice(400, 50, replace=False)]
-            vectors = rng.standard_normal((50, 2)).astype(np.float32)
-            index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids, "n": list(range(50))})))
-            index.remove([f"i{number}" for number in rng.choice(400, 60, replace=False)])
-            if (turn >= 100 and len(looks) >= 100) or wrong:
-                stop.set()
-                return
+        try:
+            for _ in range(150):
+                ids = [f"i{number}" for number in rng.choice(400, 50, replace=False)]
+                vectors = rng.standard_normal((50, 2)).astype(np.float32)
+                index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids, "n": list(range(50))})))
+                index.remove([f"i{number}" for number in rng.choice(400, 60, replace=False)])
+        finally:
+            stop.set()
 
     def read() -> None:
         while not stop.is_set():
@@ -417,10 +416,11 @@ def test_readers_beside_a_writer(indexes: Indexes) -> None:
             if any(score != stable[item][0] for item, score in found[:19] if item in stable):
                 wrong.append(found)
 
-    threads = [threading.Thread(target=target) for target in (write, read, read)]
+    threads = [threading.Thread(target=target) for target in (read, read, write)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not wrong
+    assert looks
     assert index.recall(queries(5, 2), 10) == 1.0

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count, islice, product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,8 @@ def narrowed(*others: Sequence[Any]) -> list[ParameterSet]:
     found = []
     for kind, name in zip(KINDS, NAMES, strict=True):
         value, marks = (kind.values[0], kind.marks) if isinstance(kind, ParameterSet) else (kind, ())
-        for chosen in islice(product(*others), None if name in LAID else 1):
-            found.append(pytest.param(value, *chosen, marks=marks, id="-".join([name, *map(named, chosen)])))
+        each = islice(product(*others), None if name in LAID else 1)
+        found += [pytest.param(value, *one, marks=marks, id="-".join([name, *map(named, one)])) for one in each]
     return found
 
 
@@ -293,12 +293,12 @@ def test_readers_with_filters_beside_a_writer(kind: Callable[[], Indexes], way: 
 
     def write() -> None:
         rng = np.random.default_rng(0)
-        for turn in count():
-            put(rng, rng.choice(400, 30, replace=False).tolist())
-            index.remove([f"i{number}" for number in rng.choice(400, 20, replace=False)])
-            if (turn >= 100 and len(looks) >= 100) or wrong:
-                stop.set()
-                return
+        try:
+            for _ in range(150):
+                put(rng, rng.choice(400, 30, replace=False).tolist())
+                index.remove([f"i{number}" for number in rng.choice(400, 20, replace=False)])
+        finally:
+            stop.set()
 
     def read(torn: Predicate, ever: Predicate) -> None:
         try:
@@ -313,7 +313,7 @@ def test_readers_with_filters_beside_a_writer(kind: Callable[[], Indexes], way: 
 
     put(np.random.default_rng(1), list(range(300)))
     torn = All((Equals("left", 1), Not(Equals("right", "w1"))))
-    targets: list[Callable[[], None]] = [write, *[partial(read, torn, Equals("left", 2))] * 2]
+    targets: list[Callable[[], None]] = [*[partial(read, torn, Equals("left", 2))] * 2, write]
     threads = [threading.Thread(target=target) for target in targets]
     for thread in threads:
         thread.start()
