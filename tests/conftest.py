@@ -1,5 +1,6 @@
 """What every test shares: the switch that makes a missing GPU a failure, and where pictures are shown."""
 
+import gc
 from collections.abc import Generator
 
 import prometheus_client as prometheus_client  # before Feast, which turns it to files shared by processes
@@ -8,9 +9,12 @@ from hypothesis import settings
 
 import ratoon.features as _features  # noqa: F401  # before Feast, too, so that tests import it as a refresh does
 
-# A deadline would make every property a timed test, and machines are loaded.
-settings.register_profile("ratoon", deadline=None)
+# A deadline would make every property a timed test, and machines are loaded. `make soak` tries the same properties for longer.
+settings.register_profile("ratoon", deadline=None, max_examples=40)
+settings.register_profile("soak", deadline=None, max_examples=1_000)
 settings.load_profile("ratoon")
+
+gc.disable()  # until all is collected: what is imported meanwhile is no garbage
 
 pytest_plugins = ["tests.worlds"]
 
@@ -25,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest files first: of several processes none is left alone with one at the end."""
     items.sort(key=lambda item: next((place for place, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays to the end: no collection of garbage needs to look at it again."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

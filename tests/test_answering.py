@@ -112,9 +112,11 @@ def test_a_timeline_that_is_followed_is_one_that_is_read_anew(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(answering, "KEPT", 30)
         for step in steps:
-            for number, user, item in islice(rows, step):
-                kind = "interaction" if number % 5 else "user"
-                log.append(batch(event(f"e{number}", kind=kind, user_id=f"{user}-{number}", item_id=item)))
+            grown = [
+                event(f"e{number}", kind="interaction" if number % 5 else "user", user_id=f"{user}-{number}", item_id=item)
+                for number, user, item in islice(rows, step)
+            ]
+            log.append(batch(*grown))
             found, anew = followed.upto(log, log.end(), since, left_out), lately(log, log.end(), since, left_out)
             tail = len(found.offsets) - len(anew.offsets)  # what was read once stays, however far the log goes on
             assert found.offsets[max(tail, 0) :].tolist() == anew.offsets[max(-tail, 0) :].tolist()

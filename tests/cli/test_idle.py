@@ -28,10 +28,21 @@ sys.stderr.write(",".join(name for name in {HEAVY} if name in sys.modules))
 """
 
 
+@pytest.fixture(scope="module")
+def learnt(bootstrapped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a home with nothing new, that has yet to find that out."""
+    folder = tmp_path_factory.mktemp("learnt") / "home"
+    shutil.copytree(bootstrapped, folder)
+    house = House(config.load(folder / "ratoon.toml", environment={}))
+    assert refreshed(house, "default", None).outcome == "published"
+    house.log.close()
+    return folder
+
+
 @pytest.fixture
-def settled(copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> House:
+def settled(learnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     """A home with nothing new, whose last refresh has found that out."""
-    file = copied("idle")
+    file = shutil.copytree(learnt, tmp_path / "idle") / "ratoon.toml"
     monkeypatch.setenv("RATOON_CONFIG", str(file))
     monkeypatch.delenv("RATOON_HOME", raising=False)
     house = House(config.load(file))

@@ -1,12 +1,9 @@
 """What every event log promises, checked against a plain list."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,9 +18,9 @@ from ratoon.domain.errors import DataError
 from ratoon.domain.event import LOG_SCHEMA
 from ratoon.domain.labels import Types
 from ratoon.domain.schema import Entity
-from ratoon.durable import FAULT
 from tests.fakes.events import START, at, batch, event
 from tests.fakes.logs import LOGS, RECENT, STREAM, Clock, ClosableLog, Opener
+from tests.fakes.processes import DONE, KILLED, end, run, start
 from tests.fakes.valkey import valkey
 
 
@@ -199,7 +196,7 @@ class LogMachine(RuleBasedStateMachine):
 def test_a_log_answers_like_a_list(name: str, clock: Clock) -> None:
     """Whatever is appended, passed over, refused or reopened, every question is answered as a plain list would."""
     machine = type("Machine", (LogMachine,), {"opener": staticmethod(LOGS[name]), "clock": clock})
-    examples = 15 if name == "sqlite" else 5  # each of a stream starts from an empty server
+    examples = 15 if name == "sqlite" else 3  # each of a stream starts from an empty server
     bounded = settings(max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine, settings=bounded)
 
@@ -236,36 +233,22 @@ def test_only_an_item_event_brings_an_item_back(name: str, tmp_path: Path) -> No
     log.close()
 
 
-APPEND = """
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-from tests.fakes.logs import LOGS
-from tests.fakes.events import batch, event
-
-name, folder, first, batches, size = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:])
-log = LOGS[name](folder, "wall", lambda: datetime.now(UTC))
-for start in range(first, first + batches * size, size):
-    log.append(batch(*(event(f"e{number}") for number in range(start, start + size))))
-    print(start, flush=True)
-"""
-
-
-def appender(name: str, folder: Path, first: int, batches: int, size: int, **environment: str) -> subprocess.Popen[str]:
-    """Another process that appends `batches` batches of `size` events and prints each one's first number once acknowledged."""
-    numbers = [str(number) for number in (first, batches, size)]
-    variables = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)} | environment
-    command = [sys.executable, "-c", APPEND, name, str(folder), *numbers]
-    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+def appended(name: str, folder: Path, told: Path, first: int, batches: int, size: int) -> None:
+    """Append `batches` batches of `size` events, and write down each one's first number once it is acknowledged."""
+    log = LOGS[name](folder, "wall", lambda: datetime.now(UTC))
+    with told.open("w") as file:
+        for start in range(first, first + batches * size, size):
+            log.append(batch(*(event(f"e{number}") for number in range(start, start + size))))
+            print(start, file=file, flush=True)
 
 
 @pytest.mark.parametrize(("point", "kept"), [("events.before_commit", 10), ("events.after_commit", 15)])
 @pytest.mark.parametrize("name", LOGS)
 def test_a_killed_append_is_whole_or_absent(name: str, point: str, kept: int, tmp_path: Path) -> None:
     """Killed at its third batch a log holds every acknowledged event and whole batches only, and goes on from there."""
-    with appender(name, tmp_path, 0, 4, 5, **{FAULT: f"{point}:3"}) as killed:
-        acknowledged = (killed.stdout.read() if killed.stdout else "").split()
-    assert (killed.returncode, acknowledged) == (-signal.SIGKILL, ["0", "5"])
+    told = tmp_path / "told"
+    assert run(lambda: appended(name, tmp_path, told, 0, 4, 5), f"{point}:3") == KILLED
+    assert told.read_text().split() == ["0", "5"]
     log = LOGS[name](tmp_path, "wall", lambda: START)
     log.append(batch(event("next")))
     found = log.read(0).to_pylist()
@@ -277,9 +260,10 @@ def test_a_killed_append_is_whole_or_absent(name: str, point: str, kept: int, tm
 @pytest.mark.parametrize("name", LOGS)
 def test_two_processes_append_without_losing_an_offset(name: str, tmp_path: Path) -> None:
     """Two processes that append at once lose no event, double no offset, and arrivals still strictly increase."""
-    with appender(name, tmp_path, 0, 40, 5) as one, appender(name, tmp_path, 1000, 40, 5) as other:
-        for process in (one, other):
-            assert len((process.stdout.read() if process.stdout else "").split()) == 40
+    firsts = (0, 1000)
+    pids = [start(partial(appended, name, tmp_path, tmp_path / f"told {first}", first, 40, 5)) for first in firsts]
+    assert [end(pid) for pid in pids] == [DONE, DONE]
+    assert [len((tmp_path / f"told {first}").read_text().split()) for first in firsts] == [40, 40]
     log = LOGS[name](tmp_path, "wall", lambda: START)
     found = log.read(0)
     assert found.column("offset").to_pylist() == list(range(1, 401))

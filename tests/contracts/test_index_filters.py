@@ -1,14 +1,15 @@
 """What every index finds of the items that match a filter: all of them, as brute force over those rows does."""
 
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -36,7 +37,23 @@ TYPES = pa.schema(
     ]
 )
 WAYS = ["fetched", "scanned", "kept"]
+LAID = {"faiss", "faiss_pair", "mapped"}
+"""What has lists, and more than one way to a filter's matches; the others look at each row, whatever is set."""
 VECTOR = st.lists(st.sampled_from(GRID), min_size=DIM, max_size=DIM)
+
+
+def narrowed(*others: Sequence[Any]) -> list[ParameterSet]:
+    """Every kind under all combinations of what `LAID` can be set to, and the others under the first."""
+    found = []
+    for kind, name in zip(KINDS, NAMES, strict=True):
+        value, marks = (kind.values[0], kind.marks) if isinstance(kind, ParameterSet) else (kind, ())
+        each = islice(product(*others), None if name in LAID else 1)
+        found += [pytest.param(value, *one, marks=marks, id="-".join([name, *map(named, one)])) for one in each]
+    return found
+
+
+def named(value: Any) -> str:
+    return f"{value.lists} lists" if isinstance(value, Dial) else {True: "lists", False: "one_list"}.get(value, str(value))
 
 
 def batch(items: dict[str, tuple[list[float], Row]]) -> EmbeddingBatch:
@@ -126,17 +143,29 @@ class AgainstRows(RuleBasedStateMachine):
             assert self.index.search(np.ones((1, DIM), np.float32), 3, (), Equals("whatever", 1)) == [[]]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("many", [False, True], ids=["one_list", "lists"])
-@pytest.mark.parametrize("kind", KINDS, ids=NAMES)
+@pytest.mark.parametrize(("kind", "many", "way"), narrowed([False, True], WAYS))
 def test_what_matches_is_found(kind: Callable[[], Indexes], many: bool, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through any edits any filter finds what brute force over the matching rows does, exclusions and ties included.
 
     Whichever way is taken, as so few items would always be fetched one by one.
     """
     go(monkeypatch, way)
+    edit_and_ask(kind, many, 8)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("kind", "many", "way"), narrowed([False, True], WAYS))
+def test_what_matches_is_found_for_long(
+    kind: Callable[[], Indexes], many: bool, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same through many more edits."""
+    go(monkeypatch, way)
+    edit_and_ask(kind, many, 200)
+
+
+def edit_and_ask(kind: Callable[[], Indexes], many: bool, examples: int) -> None:
     machine = type("Machine", (AgainstRows,), {"kind": staticmethod(kind), "many": many})
-    run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=20, deadline=None))
 
 
 def laid_out(index: Index, indexes: Indexes, dial: Dial) -> Index:
@@ -165,27 +194,30 @@ def numbered(indexes: Indexes, count: int) -> Index:
     return index
 
 
-@pytest.mark.parametrize("dial", [Dial(), Dial(lists=12, codec="flat", nprobe=12), Dial(lists=40, codec="fp16", nprobe=40)])
-def test_few_and_many_matches(indexes: Indexes, dial: Dial) -> None:
+DIALS = [Dial(), Dial(lists=12, codec="flat", nprobe=12), Dial(lists=40, codec="fp16", nprobe=40)]
+
+
+@pytest.mark.parametrize(("kind", "dial"), narrowed(DIALS))
+def test_few_and_many_matches(kind: Callable[[], Indexes], dial: Dial) -> None:
     """However many match, and however many of them are excluded, the others are ranked as if nothing else were there."""
-    index, asked = numbered(indexes, 5_000), queries(4)
-    index = laid_out(index, indexes, dial)
-    vectors = index.vectors(ids := index.ids())
-    exclude = [[], ["i1", "unknown"], [f"i{number}" for number in range(60)], [f"i{number}" for number in range(4_000)]]
+    indexes = kind()
+    index, asked = laid_out(numbered(indexes, 5_000), indexes, dial), queries(4)
+    ids = index.ids()
+    exact = (index.vectors(ids) @ asked.T).T
+    ranked = [[(ids[row], float(row_scores[row])) for row in np.argsort(-row_scores)] for row_scores in exact]
+    exclude = [set[str](), {"i1", "unknown"}, {f"i{number}" for number in range(60)}, {f"i{number}" for number in range(4_000)}]
     for least in (0, 2_500, 4_500, 4_950, 4_999, 5_000):
+        matches = {f"i{number}" for number in range(least, 5_000) if number % 7}
         found = index.search(asked, 40, exclude, Range("n", least, None))
-        for query, gone, pairs in zip(asked, exclude, found, strict=True):
-            numbers = [int(item[1:]) for item in ids]
-            scores = {
-                item: float(score)
-                for item, number, score in zip(ids, numbers, vectors @ query, strict=True)
-                if number >= least and number % 7 and item not in gone
-            }
-            wanted = sorted(scores, key=lambda item: -scores[item])[:40]
+        for pairs, scores, gone in zip(found, ranked, exclude, strict=True):
+            wanted = list(islice(((item, score) for item, score in scores if item in matches and item not in gone), 40))
+            known = dict(scores)
             assert len(pairs) == len(wanted)
-            for (item, score), other in zip(pairs, wanted, strict=True):
-                assert score == pytest.approx(scores[item], abs=1e-3)
-                assert scores[item] == pytest.approx(scores[other], abs=2e-3)
+            for (item, score), (_, best) in zip(pairs, wanted, strict=True):
+                assert item in matches
+                assert item not in gone
+                assert score == pytest.approx(known[item], abs=1e-3)
+                assert known[item] == pytest.approx(best, abs=2e-3)
 
 
 def test_an_unfiltered_search_is_as_before(indexes: Indexes) -> None:
@@ -246,11 +278,11 @@ def test_a_column_of_another_type_is_asked_as_such(indexes: Indexes) -> None:
         index.matching(["a"], Equals("year", 1990))
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_readers_with_filters_beside_a_writer(indexes: Indexes, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "way"), narrowed(WAYS))
+def test_readers_with_filters_beside_a_writer(kind: Callable[[], Indexes], way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While items come, change columns and go, nobody finds an item of half a change, or one with another's vector."""
     go(monkeypatch, way)
-    index, stop, wrong = indexes.empty(2, "dot"), threading.Event(), list[object]()
+    index, stop, looks, wrong = kind().empty(2, "dot"), threading.Event(), list[int](), list[object]()
 
     def put(rng: np.random.Generator, numbers: list[int]) -> None:
         # In every state of an item both columns agree, and its vector tells its number.
@@ -261,14 +293,18 @@ def test_readers_with_filters_beside_a_writer(indexes: Indexes, way: str, monkey
 
     def write() -> None:
         rng = np.random.default_rng(0)
-        while not stop.is_set():
-            put(rng, rng.choice(400, 30, replace=False).tolist())
-            index.remove([f"i{number}" for number in rng.choice(400, 20, replace=False)])
+        try:
+            for _ in range(150):
+                put(rng, rng.choice(400, 30, replace=False).tolist())
+                index.remove([f"i{number}" for number in rng.choice(400, 20, replace=False)])
+        finally:
+            stop.set()
 
     def read(torn: Predicate, ever: Predicate) -> None:
         try:
             while not stop.is_set():
                 found, ok = (index.search(np.array([[1, 0]], np.float32), 30, (), only)[0] for only in (torn, ever))
+                looks.append(len(ok))
                 if found or any(score != 1_000.0 + int(item[1:]) for item, score in ok):
                     wrong.append((found, ok))
         except Exception as error:
@@ -277,12 +313,11 @@ def test_readers_with_filters_beside_a_writer(indexes: Indexes, way: str, monkey
 
     put(np.random.default_rng(1), list(range(300)))
     torn = All((Equals("left", 1), Not(Equals("right", "w1"))))
-    targets: list[Callable[[], None]] = [write, *[partial(read, torn, Equals("left", 2))] * 2]
+    targets: list[Callable[[], None]] = [*[partial(read, torn, Equals("left", 2))] * 2, write]
     threads = [threading.Thread(target=target) for target in targets]
     for thread in threads:
         thread.start()
-    time.sleep(1.0)
-    stop.set()
     for thread in threads:
         thread.join()
     assert not wrong
+    assert max(looks) > 0

@@ -5,10 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ratoon.bench.chaos.matrix import PRELOADED
+from ratoon.bench.chaos import matrix
+
+PRELOADED = ["prometheus_client", *matrix.PRELOADED, "ratoon.serving", "tests.fakes.serving_world"]
+"""What the process imports that all others are forked from; the first before Feast, which turns it to files."""
 
 
 def refresh_here(config_file: Path, fault: str, surface: str = "default") -> None:
@@ -39,6 +43,11 @@ def started(work: Callable[..., None], *arguments: object) -> BaseProcess:
     return process
 
 
+def piped() -> tuple[Connection, Connection]:
+    """What hears, and what a started process may be given to tell."""
+    return multiprocessing.get_context("forkserver").Pipe(duplex=False)
+
+
 def ended(process: BaseProcess) -> int:
     """Wait for a started process; its exit code."""
     process.join(timeout=120)
@@ -49,6 +58,7 @@ def ended(process: BaseProcess) -> int:
 def ratoon_here(folder: Path, arguments: Sequence[str]) -> None:
     """`ratoon ...` in `folder`, in this process; what it says goes to the files `stdout` and `stderr` beside the folder."""
     os.chdir(folder)
+    os.environ["COLUMNS"] = "200"
     for name in ("RATOON_HOME", "RATOON_CONFIG"):
         os.environ.pop(name, None)
     for number, name in ((1, "stdout"), (2, "stderr")):

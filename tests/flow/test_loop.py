@@ -19,7 +19,7 @@ Asked = dict[str, list[list[str]]]
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Asked, Told]:
     """What each surface answered to 30 users before anything arrived, and the story."""
-    events = synth(150, 300, 4_000, seed=0)
+    events = synth(120, 200, 2_600, seed=0)
     loop = Loop(tmp_path_factory.mktemp("demo"), ROOT / "feature_repo", events, lambda *_: None, slices=2, questions=30)
     loop.bootstrap()
     user = busiest(events.slice(0, loop.cut))

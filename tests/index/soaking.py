@@ -46,11 +46,13 @@ class Soak:
         self.together([self._write, self._read, self._read, self._mend, self._lay_out, self._keep], seconds)
 
     def together(self, jobs: Sequence[Callable[[np.random.Generator], None]], seconds: float) -> None:
-        """Each of these again and again for so long, in a thread of its own."""
+        """Each of these again and again for so long, in a thread of its own, and until each has been and 200 have searched."""
         threads = [threading.Thread(target=self._repeat, args=(job, seed)) for seed, job in enumerate(jobs)]
         for thread in threads:
             thread.start()
         time.sleep(seconds)
+        while (len(self.seconds) <= 200 or len(self.rounds) < len({job.__name__ for job in jobs})) and not self.wrong:
+            time.sleep(0.05)
         self._over.set()
         for thread in threads:
             thread.join(60)

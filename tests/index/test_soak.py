@@ -24,7 +24,7 @@ def soaked(copies: Any, seconds: float) -> Soak:
 @pytest.mark.parametrize("copies", [1, 2])
 def test_nothing_is_wrong_in_between(copies: int) -> None:
     """No answer has an item twice, too few, one with another's or an older vector, or one that was gone; nor has a snapshot."""
-    soak = soaked(copies, 6.0)
+    soak = soaked(copies, 1.5)
     ids = soak.index.ids()
     now = [soak.written[int(item[1:])][-1] for item in ids]
     assert np.array_equal(soak.index.vectors(ids), np.array(now))

@@ -12,18 +12,23 @@ from ratoon.bench.chaos.matrix import CALM, Outcome, outcomes, prepared
 ROOT = Path(__file__).parents[3]
 
 BRIEF = {
-    "ingest": ("kill -9", "ENOSPC", "NaN/inf", "schema change"),
-    "append": ("kill -9", "ENOSPC", "EIO", "truncated file", "clock back 1 h", "duplicate event", "two workers", "SIGTERM"),
-    "push online": ("kill -9", "EIO", "schema change", "NaN/inf", "online store down", "two workers"),
-    "offline write": ("kill -9", "ENOSPC", "OOM", "SIGTERM", "duplicate event", "two workers"),
-    "materialise": ("kill -9", "ENOSPC", "online store down", "truncated file"),
+    "ingest": ("kill -9", "ENOSPC", "NaN/inf", "schema change", "SIGTERM", "OOM"),
+    "append": (
+        *("kill -9", "ENOSPC", "EIO", "truncated file", "flipped bit", "clock back 1 h", "duplicate event", "late event"),
+        *("out of order", "two workers", "SIGTERM"),
+    ),
+    "push online": (
+        *("kill -9", "EIO", "schema change", "NaN/inf", "online store down", "two workers", "SIGTERM", "late event"),
+    ),
+    "offline write": ("kill -9", "OOM", "two workers"),
+    "materialise": ("kill -9", "online store down", "truncated file"),
     "delta read": ("registry locked",),
     "train": ("kill -9",),
     "checkpoint": ("flipped bit",),
     "publish": ("two workers",),
-    "adopt": ("truncated file", "flipped bit"),
-    "gc": ("kill -9", "ENOSPC", "NaN/inf"),
-    "backup": ("kill -9", "EIO", "clock back 1 h"),
+    "adopt": ("truncated file", "flipped bit", "kill -9"),
+    "gc": ("ENOSPC",),
+    "backup": ("kill -9",),
 }
 """Stage -> faults, of each of which the first cell is played: those that cost least, and a few whole refreshes."""
 

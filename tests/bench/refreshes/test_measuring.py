@@ -34,7 +34,7 @@ class Run:
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("sets")
-    data.write_generic(folder / "synth", data.synth(100, 130, 1_800, seed=4))
+    data.write_generic(folder / "synth", data.synth(80, 110, 1_300, seed=4))
     walked: list[tuple[World, Played]] = []
     told: list[str] = []
 

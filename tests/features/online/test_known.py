@@ -56,7 +56,7 @@ TOLD = st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.booleans())
 TURNS = st.lists(st.tuples(st.lists(TOLD, max_size=4), st.sets(st.sampled_from("abc"), min_size=1)), max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(turns=TURNS, kept=st.sampled_from([0, 4, 10**6]))
 def test_carried_on_or_begun_anew_is_the_same(
     tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[list[tuple[str, int, bool]], set[str]]], kept: int
@@ -67,10 +67,11 @@ def test_carried_on_or_begun_anew_is_the_same(
         patched.setattr(module, "VALUES", kept)
         carried = Known(VIEWS, log)
         for turn, (events, asked) in enumerate(turns):
+            made = []
             for place, (user, second, speaks) in enumerate(events):
                 name = f"{turn}-{place}"
-                made = said(name, user, second, place) if speaks else event(name, user_id=user, event_timestamp=at(second))
-                log.append(batch(made))
+                made.append(said(name, user, second, place) if speaks else event(name, user_id=user, event_timestamp=at(second)))
+            log.append(batch(*made))
             assert rows(carried.batches(sorted(asked))) == whole(log, sorted(asked))
     log.close()
 

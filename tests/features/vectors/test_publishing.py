@@ -136,7 +136,7 @@ RELEASES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(releases=RELEASES, data=st.data())
 def test_any_order_gives_what_was_served(
     tmp_path_factory: pytest.TempPathFactory, releases: list[tuple[str, Vectors]], data: st.DataObject

@@ -1,6 +1,7 @@
 """How many lists are looked at for a share of the exact answers."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -15,18 +16,24 @@ from ratoon.index.ivf.lists import Lists
 from ratoon.index.ivf.sides import Sides
 from ratoon.index.ivf.tuning import probes_for, share_of
 from ratoon.index.sampling import EVERY, KEPT
+from ratoon.ports import Files
 from tests.index.mixtures import mixture
 
 
-def filled(recall: float, copies: int = 1) -> FaissIndex:
+@cache
+def laid() -> Files:
     """4,000 items in 126 lists."""
-    policy = IndexPolicy(recall=recall, k=20, exact=1_000, copies=2 if copies == 2 else 1)
-    index = FaissIndex(16, "cosine", policy)
+    index = FaissIndex(16, "cosine", IndexPolicy(k=20, exact=1_000))
     vectors = mixture(1, 50).items(4_000)
     ids = [f"i{number}" for number in range(4_000)]
     index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids})))
     index.rebuild()
-    return index
+    return index.snapshot()
+
+
+def filled(recall: float, copies: int = 1) -> FaissIndex:
+    """`laid`, under a policy."""
+    return FaissIndex.load(laid(), IndexPolicy(recall=recall, k=20, exact=1_000, copies=2 if copies == 2 else 1))
 
 
 def test_as_few_lists_as_find_the_share() -> None:

@@ -1,6 +1,7 @@
 """Lists over a mapped base against lists in memory, and what they refuse."""
 
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,18 @@ from ratoon.index.stored import Written
 from tests.index.mapped.released import DIM, batch, drawn, mapped, released
 
 
-def pair(folder: Path, codec: Codec, count: int, held: int) -> tuple[Lists, MappedLists]:
-    """The same vectors in memory, and in a file; in some lists lies nothing."""
+@cache
+def written(codec: Codec, count: int, held: int) -> Written:
+    """So many vectors in lists; in some lists lies nothing."""
     shape, vectors = shape_for(Dial(count, codec), drawn(500, 7)), drawn(held, 8)
     scratch = Lists(shape)
-    written = Written(shape, f"{codec} {count} {held}".encode(), scratch.assigned(vectors), scratch.encoded(vectors))
-    return written.laid(), MappedFiles(folder).laid(written)
+    return Written(shape, f"{codec} {count} {held}".encode(), scratch.assigned(vectors), scratch.encoded(vectors))
+
+
+def pair(folder: Path, codec: Codec, count: int, held: int) -> tuple[Lists, MappedLists]:
+    """The same vectors in memory, and in a file."""
+    made = written(codec, count, held)
+    return made.laid(), MappedFiles(folder).laid(made)
 
 
 @pytest.mark.parametrize("codec", ["flat", "fp16", "sq8"])

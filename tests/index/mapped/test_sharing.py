@@ -67,7 +67,7 @@ def test_nothing_is_wrong_in_between(tmp_path: Path, copies: int) -> None:
     begun.index.rebuild(Dial(50, "fp16", nprobe=20))
     index = mapped(begun.index.snapshot(), tmp_path, IndexPolicy(copies=1 if copies == 1 else 2))
     soak = Soak(index, begun.written, begun.told)
-    soak.together([soak._write, soak._read, soak._read, soak._keep], 4.0)
+    soak.together([soak._write, soak._read, soak._read, soak._keep], 1.0)
     assert soak.wrong[:5] == []
     assert set(soak.rounds) == {"_write", "_read", "_keep"}
     assert len(soak.seconds) > 100

@@ -1,11 +1,9 @@
 """The certificate that a server shows."""
 
 import logging
-import os
 import signal
 import ssl
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,25 +12,7 @@ import pytest
 
 from ratoon.domain.errors import UsageError
 from ratoon.serving.processes.certificates import Certificate
-
-SERVE = """
-import sys, time
-from pathlib import Path
-from ratoon.serving import create_app, serve, serve_by_workers
-from ratoon.serving.metrics import Shared
-from ratoon.serving.processes.certificates import Certificate
-from tests.fakes.serving_world import World
-
-home, workers = Path(sys.argv[1]), int(sys.argv[2])
-shown = dict(port=0, certificate=Certificate(home / "chain.pem", home / "key.pem"), started=lambda port: print(port, flush=True))
-
-def opened(place=None):
-    world = World.at(home, place=place)
-    world.registry.release(1)
-    return create_app(world.rooms, place and Shared(home / "counted", str(place.number), time.time))
-
-sys.exit(serve(opened(), **shown) if workers == 1 else serve_by_workers(opened, workers, **shown))
-"""
+from tests.serving.processes.forked import listening
 
 
 def make(folder: Path, name: str) -> Certificate:
@@ -65,21 +45,18 @@ def test_a_bad_certificate_does_not_take_the_place_of_a_good_one(tmp_path: Path,
 def test_a_renewed_certificate_is_shown_after_sighup(tmp_path: Path, workers: int) -> None:
     """A server that speaks TLS shows what is in the files when SIGHUP came, without a pause, in every worker."""
     make(tmp_path, "first")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-c", SERVE, str(tmp_path), str(workers)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
+    with listening(tmp_path, workers, certificate=(tmp_path / "chain.pem", tmp_path / "key.pem")) as server:
+        port = server.port
         trusted = ssl.create_default_context(cafile=tmp_path / "chain.pem")
         answer = httpx.get(f"https://127.0.0.1:{port}/healthz", verify=trusted, timeout=60)
         assert answer.text == "ok\n"
         before = ssl.get_server_certificate(("127.0.0.1", port))
         make(tmp_path, "second")
-        process.send_signal(signal.SIGHUP)
+        server.send(signal.SIGHUP)
         shown = [before]
         while shown[-4:].count(before) or len(shown) < 5:
             time.sleep(0.05)
             shown.append(ssl.get_server_certificate(("127.0.0.1", port)))
         assert shown[-1] == (tmp_path / "chain.pem").read_text()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        server.send(signal.SIGTERM)
+        assert server.ended() == 0

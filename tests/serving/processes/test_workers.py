@@ -2,74 +2,33 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
 from ratoon.events import SqliteEventLog
-from tests.fakes.events import START
-
-SERVE = """
-import sys, time
-from pathlib import Path
-from ratoon.serving import create_app, serve, serve_by_workers
-from ratoon.serving.metrics import Shared
 from ratoon.serving.processes.terms import Terms
-from tests.fakes.serving_world import World
-
-home, count, looks = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-
-def opened(place):
-    world = World.at(home, place=place, poll_seconds=looks)
-    world.registry.release(1)
-    world.online.known.add("known")
-    return create_app(world.rooms, place and Shared(home / "counted", str(place.number), time.time))
-
-how = dict(port=0, terms=Terms(drain_seconds=1.0), started=lambda port: print(port, flush=True))
-sys.exit(serve(opened(None), **how) if count == 1 else serve_by_workers(opened, count, **how))
-"""
-NEVER = 3_600.0
-
-
-@dataclass
-class Server:
-    url: str
-    process: "subprocess.Popen[str]"
-
-    @property
-    def workers(self) -> list[int]:
-        """The processes that answer."""
-        pid = self.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=60)
+from tests.fakes.events import START
+from tests.serving.processes.forked import NEVER, Server, listening
 
 
 @contextmanager
-def serving(home: Path, count: int = 2, looks: float = NEVER) -> Iterator[Server]:
-    """Workers that hear of each other's items only when they are asked something, if they never look by themselves."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-c", SERVE, str(home), str(count), str(looks)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        server = Server(f"http://127.0.0.1:{int(process.stdout.readline())}", process)
-        try:
-            with server.client() as http:
-                until(lambda: http.get("/metrics").text.count("\nratoon_worker_age_seconds{") == count)  # all serve
-            until(lambda: sum(map(sockets, server.workers)) == 0)
-            yield server
-        finally:
-            if process.poll() is None:
-                process.kill()
+def serving(home: Path, count: int = 2) -> Iterator[Server]:
+    """Workers that all serve, and hold no connection."""
+    with listening(home, count, NEVER, terms=Terms(drain_seconds=1.0)) as server:
+        with client(server) as http:
+            until(lambda: http.get("/metrics").text.count("\nratoon_worker_age_seconds{") == count)
+        until(lambda: sum(map(sockets, server.workers)) == 0)
+        yield server
+
+
+def client(server: Server) -> httpx.Client:
+    return httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60)
 
 
 def until(what: Callable[[], bool]) -> None:
@@ -98,18 +57,18 @@ def sockets(pid: int) -> int:
 def test_connections_are_spread_evenly(tmp_path: Path) -> None:
     """Of 16 connections that stay open every one of two workers has 8."""
     with serving(tmp_path) as server, ExitStack() as stack:
-        clients = [stack.enter_context(server.client()) for _ in range(16)]
+        clients = [stack.enter_context(client(server)) for _ in range(16)]
         assert [http.get("/healthz").status_code for http in clients] == [200] * 16
         assert [sockets(pid) for pid in server.workers] == [8, 8]
 
 
 def test_what_one_worker_acknowledges_is_in_the_next_answer_of_the_other(tmp_path: Path) -> None:
-    """200 times: an item that is posted to one worker, and its removal, show in the very next answer of the other."""
-    with serving(tmp_path) as server, server.client() as one, server.client() as other:
+    """60 times: an item that is posted to one worker, and its removal, show in the very next answer of the other."""
+    with serving(tmp_path) as server, client(server) as one, client(server) as other:
         for http in (one, other):  # a connection each, and so a worker each
             assert retrieved(http)[0] == "r1-i0"
         assert [sockets(pid) for pid in server.workers] == [1, 1]
-        for turn in range(200):
+        for turn in range(60):
             giver, asker = (one, other) if turn % 2 else (other, one)
             item = f"new-{turn}"
             posted = giver.post("/v1/items", json={"item_id": item, "features": {"worth": 100 + turn, "title": "New"}})
@@ -126,21 +85,21 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
     stop, failed = threading.Event(), list[object]()
 
     def ask(server: Server) -> None:
-        http = server.client()
+        http = client(server)
         while not stop.is_set():
             try:
                 if http.post("/v1/retrieve", json={"user_id": "known"}).status_code != 200:
                     failed.append("status")
             except httpx.TransportError:  # its connection was with the one that died
                 http.close()
-                http = server.client()
+                http = client(server)
         http.close()
 
     with serving(tmp_path) as server:
         threads = [threading.Thread(target=ask, args=(server,)) for _ in range(4)]
         for thread in threads:
             thread.start()
-        with server.client() as http:
+        with client(server) as http:
             assert http.post("/v1/items", json={"item_id": "kept", "features": {"worth": 500}}).status_code == 202
         for _ in range(3):
             first, last = server.workers
@@ -151,7 +110,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         with ExitStack() as stack:
-            for http in [stack.enter_context(server.client()) for _ in range(8)]:
+            for http in [stack.enter_context(client(server)) for _ in range(8)]:
                 assert retrieved(http)[0] == "kept"
     assert failed == []
 
@@ -163,7 +122,7 @@ def test_a_drain_fails_nothing(tmp_path: Path, count: int) -> None:
 
     def ask(server: Server) -> None:
         while not refused.is_set():
-            with server.client() as http:
+            with client(server) as http:
                 closing = False
                 while not closing and not refused.is_set():
                     try:
@@ -182,22 +141,22 @@ def test_a_drain_fails_nothing(tmp_path: Path, count: int) -> None:
         for thread in threads:
             thread.start()
         until(lambda: len(answered) > 200)
-        server.process.send_signal(signal.SIGTERM)
+        server.send(signal.SIGTERM)
         for thread in threads:
             thread.join()
-        assert server.process.wait(60) == 0
+        assert server.ended() == 0
     assert (wrong, set(answered)) == ([], {200})
 
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """Who cannot wait says it twice; the exit code tells that it did not end well."""
-    with serving(tmp_path) as server, server.client() as http:
+    with serving(tmp_path) as server, client(server) as http:
         assert retrieved(http)
         workers = server.workers
-        server.process.send_signal(signal.SIGTERM)
+        server.send(signal.SIGTERM)
         until(lambda: http.get("/readyz").status_code == 503)
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(60) == 1
+        server.send(signal.SIGTERM)
+        assert server.ended() == 1
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
@@ -206,7 +165,7 @@ def test_a_killed_server_loses_nothing_acknowledged(tmp_path: Path) -> None:
     acknowledged = list[str]()
 
     def post(server: Server, name: int) -> None:
-        with server.client() as http:
+        with client(server) as http:
             try:
                 for number in range(100_000):
                     event = {
@@ -227,7 +186,7 @@ def test_a_killed_server_loses_nothing_acknowledged(tmp_path: Path) -> None:
             thread.start()
         until(lambda: len(acknowledged) > 100)
         workers = server.workers
-        for pid in (server.process.pid, *workers):
+        for pid in (server.pid, *workers):
             os.kill(pid, signal.SIGKILL)
         for thread in threads:
             thread.join()
@@ -257,7 +216,7 @@ def _runs(pid: int) -> bool:
 def test_any_worker_tells_the_sum(tmp_path: Path, count: int) -> None:
     """`/metrics` counts what all workers answered, whichever is asked."""
     with serving(tmp_path, count) as server, ExitStack() as stack:
-        clients = [stack.enter_context(server.client()) for _ in range(count)]
+        clients = [stack.enter_context(client(server)) for _ in range(count)]
         for http in clients:
             for _ in range(5):
                 retrieved(http)
