@@ -13,6 +13,7 @@ from ratoon.answering import set_traits, traited
 from ratoon.domain import popularity
 from ratoon.domain.caps import Caps
 from ratoon.domain.delta import FeatureDelta, Split, part
+from ratoon.domain.dial import Dial
 from ratoon.domain.drift import Drift, from_json, to_json
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.gate import GatePolicy, Verdict
@@ -138,7 +139,7 @@ def signals(
     shop: Workshop, window: Window, current: Release, parent: Pair, asked: Questions, record: Record, drifts: tuple[Drift, ...]
 ) -> Signals:
     """All that the plan is made from."""
-    searched = parent.index.dial.lists > 1 and len(asked) > 0
+    searched = parent.index.dial.misses and len(asked) > 0
     return replace(
         waiting(shop, window, current),
         drifts=drifts,
@@ -269,13 +270,18 @@ def written(task: Task, current: Release | None) -> tuple[str, ...]:
     return task.delta.changed_items if task.plan.scope == "rows" else ()
 
 
-def settle(shop: Workshop, task: Task, pair: Pair) -> None:
-    """Let the index lay itself out for what it holds now; by new fit rows, which judge nothing, if it has to ask."""
+def settle(shop: Workshop, task: Task, pair: Pair, before: Dial | None = None) -> None:
+    """Let the index lay itself out for what it holds now; by new fit rows, which judge nothing, if it has to ask.
+
+    Args:
+        before: of the index that it takes the place of; the parent's without it.
+    """
     fit = part(task.delta.interactions, "fit")
     newest = fit.slice(max(0, fit.num_rows - 10 * shop.tuned))
     # Rows of one user come in a row: the newest alone would be few users, asked again and again.
     some = newest.take(np.linspace(0, newest.num_rows - 1, min(shop.tuned, newest.num_rows)).astype(np.int64))
-    pair.index.settle(lambda: user_vectors(pair, questions(shop.log, some, shop.labels)))
+    before = before or (task.parent.index.dial if task.parent else None)
+    pair.index.settle(lambda: user_vectors(pair, questions(shop.log, some, shop.labels)), before)
 
 
 def opened(shop: Workshop, current: Release) -> Pair:

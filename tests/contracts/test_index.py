@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from ratoon.domain.dial import IndexPolicy
+from ratoon.domain.dial import Dial, IndexPolicy
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.errors import DataError, StoreError, UsageError
 from ratoon.domain.release import Metric
 from ratoon.index import ExactIndexes, FaissIndexes
+from ratoon.index.faiss_cpu import FaissIndex
 from ratoon.index.opening import MappedIndexes, TensorIndexes
-from ratoon.ports import Index, Indexes
+from ratoon.ports import Files, Index, Indexes
 
 DIM = 4
 
@@ -54,6 +55,26 @@ def _mapped() -> Indexes:
     return _Mapped(IndexPolicy(), _folder())
 
 
+@cache
+def _fours(dim: int, metric: Metric) -> Files:
+    """A snapshot of items in four bits a number."""
+    index = FaissIndex(dim, metric)
+    vectors = np.random.default_rng(dim).uniform(-1, 1, (200, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index.upsert(batch({f"other {number}": row.tolist() for number, row in enumerate(vectors)}))
+    index.rebuild(Dial(codec="sq4", chosen=True))
+    return index.snapshot()
+
+
+class _FourBits(FaissIndexes):
+    """Where nothing is yet, levels have been learnt from other items, which have been taken away."""
+
+    def empty(self, dim: int, metric: Metric) -> Index:
+        index = self.load(_fours(dim, metric))
+        index.remove(index.ids())
+        return index
+
+
 def _tensor() -> Indexes:
     return TensorIndexes(device="cpu")
 
@@ -68,10 +89,11 @@ KINDS = [
     FaissIndexes,
     staticmethod(_shared),
     staticmethod(_mapped),
+    _FourBits,
     staticmethod(_tensor),
     pytest.param(staticmethod(_cuda), marks=[pytest.mark.gpu, NO_CUDA]),
 ]
-NAMES = ["exact", "faiss", "faiss_pair", "mapped", "tensor", "cuda"]
+NAMES = ["exact", "faiss", "faiss_pair", "mapped", "sq4", "tensor", "cuda"]
 IDS = ["a", "b", "c", "10", "9", "ß", "東京", "🎬 film", "", "a\x00b"]
 # Few values on a coarse grid: ties are common, and every inner product is exact in float32.
 GRID = [-1.0, -0.5, 0.0, 0.5, 1.0]

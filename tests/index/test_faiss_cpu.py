@@ -55,7 +55,7 @@ def test_replacing_writes_in_place() -> None:
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8"])
+@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8", "sq4"])
 def test_laid_out_anew(copies: Any, codec: Any) -> None:
     """In many lists of which all are looked at, the same items are found as by brute force over the vectors that are kept."""
     index, oracle = filled(600, IndexPolicy(copies=copies)), ExactIndex(8, "dot")

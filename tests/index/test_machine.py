@@ -56,7 +56,7 @@ class AgainstOracle(RuleBasedStateMachine):
         """Take away, some that are not there."""
         assert self.index.remove(ids) == self.oracle.remove(ids)
 
-    @rule(lists=st.integers(1, 6), codec=st.sampled_from(["flat", "fp16"]))
+    @rule(lists=st.integers(1, 6), codec=st.sampled_from(["flat", "fp16", "sq4"]))
     def rebuild(self, lists: int, codec: Any) -> None:
         """Other lists."""
         if len(self.index) >= lists:

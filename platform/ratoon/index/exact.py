@@ -148,7 +148,7 @@ class ExactIndex(Shown):
         """One list, always."""
         return Dial(recall=1.0)
 
-    def settle(self, _: Callable[[], Vectors]) -> Dial:
+    def settle(self, _: Callable[[], Vectors], before: Dial | None = None) -> Dial:  # noqa: ARG002  # it has one layout
         """Nothing is to be done."""
         return self.dial
 

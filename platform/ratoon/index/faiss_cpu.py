@@ -30,6 +30,7 @@ from ratoon.index.filters.narrowing import side_by_side
 from ratoon.index.following import Handover, become
 from ratoon.index.items.slots import Slots
 from ratoon.index.ivf.centroids import shape_for
+from ratoon.index.ivf.fours import lists_of
 from ratoon.index.ivf.layout import Layout
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.sampling import LEAST, Sample
@@ -57,7 +58,7 @@ class FaissIndex(Shown):
         self._writing = RLock()
         self._slots = Slots()
         self._handover: Handover | None = None
-        self._open(Lists(shape_for(Dial(), np.empty((0, dim), np.float32))), Dial())
+        self._open(lists_of(shape_for(Dial(), np.empty((0, dim), np.float32))), Dial())
 
     def _open(self, lists: Lists, dial: Dial, *, paired: bool = True) -> None:
         self._layout = Layout(lists, dial, self.policy, self._writing, paired=paired)
@@ -258,19 +259,20 @@ class FaissIndex(Shown):
         """Mend the lists that are most in want of it, in place and in little time; how many got another centroid."""
         return self._layout.upkeep()
 
-    def settle(self, queries: Callable[[], Vectors]) -> Dial:
+    def settle(self, queries: Callable[[], Vectors], before: Dial | None = None) -> Dial:
         """Bring the layout up to what was written: made anew if there are far more items, or far fewer, mended otherwise.
 
         Args:
-            queries: gives some such as will be asked, shape (n, dim); called only if there is more than one list.
+            queries: gives some such as will be asked, shape (n, dim); called only if a search may miss something.
+            before: see `ports.Index`.
         """
-        if due(self.dial, len(self._slots), self.policy):
-            wanted = dial_for(len(self._slots), self.policy)
-            return self.rebuild(wanted, queries() if wanted.lists > 1 else None)
+        if due(self.dial, len(self._slots), self.policy, before):
+            wanted = dial_for(len(self._slots), self.policy, before or self.dial)
+            return self.rebuild(wanted, queries() if wanted.misses else None)
         for _ in range(self.dial.lists):
             if not self.upkeep():
                 break
-        return self.tune(queries()) if self.dial.lists > 1 else self.dial
+        return self.tune(queries()) if self.dial.misses else self.dial
 
     def stats(self) -> dict[str, int | float | str | None]:
         """How many items it holds, in how many copies, the dial's fields, and the largest list's size over the mean.

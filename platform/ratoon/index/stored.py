@@ -5,7 +5,7 @@ Items stay in their rows from one snapshot to the next, so that what differs bet
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -17,7 +17,10 @@ from ratoon.domain.errors import StoreError
 from ratoon.domain.places import Places
 from ratoon.domain.release import Metric
 from ratoon.index.items.slots import Rows, Slots
-from ratoon.index.ivf.lists import Codes, Lists, Shape
+from ratoon.index.ivf.fours import lists_of
+from ratoon.index.ivf.levels import LEVELS
+from ratoon.index.ivf.lists import Codes, Lists
+from ratoon.index.ivf.shape import Shape
 from ratoon.index.snapshots import FIX, ITEMS, part, placed, read_items, write_items
 from ratoon.ports import Files
 
@@ -26,7 +29,11 @@ DIAL = "dial"
 LENGTH = 8
 """Bytes of the header's length."""
 
-KINDS: dict[Codec, type[np.generic]] = {"flat": np.float32, "fp16": np.float16, "sq8": np.uint8}
+KINDS: dict[Codec, type[np.generic]] = {"flat": np.float32, "fp16": np.float16, "sq8": np.uint8, "sq4": np.float16}
+"""What a snapshot holds of a vector: of `sq4` the vector itself, of which the codes are made again."""
+
+LEARNT: dict[Codec, int] = {"flat": 0, "fp16": 0, "sq8": 2, "sq4": LEVELS}
+"""Numbers for each dimension that a codec learns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +64,7 @@ class Written:
 
     def laid(self) -> Lists:
         """In lists in memory, each row's number being its slot."""
-        lists = Lists(self.shape)
+        lists = lists_of(self.shape)
         lists.load(np.arange(len(self.lists)), self.lists, self.codes)
         return lists
 
@@ -118,7 +125,7 @@ def unpacked(files: Files) -> Told:
     dial, tensors = parsed(data)
     # Copies: what is kept of the snapshot must not keep all of its bytes.
     centroids, scale, trained = (tensors[name].copy() for name in ("centroids", "scale", "trained"))
-    shape = Shape(centroids, scale, float(tensors["usual"][0]), dial.codec, trained)
+    shape = Shape(centroids, scale, float(tensors["usual"][0]), dial.codec, trained, dial.deep)
     places = placed(table, len(tensors["vectors"]), VECTORS)
     written = Written(shape, data, tensors["lists"].astype(np.int64), tensors["vectors"].view(np.uint8))
     return Told(table, places, metric, dial, written)
@@ -131,7 +138,8 @@ def read(files: Files, laid: Callable[[Written], Lists] = Written.laid) -> Store
         laid: where the vectors come to lie.
     """
     told = unpacked(files)
-    return Stored(Slots.told(told.places, told.table), laid(told.written), told.metric, told.dial)
+    lists = laid(told.written)
+    return Stored(Slots.told(told.places, told.table), lists, told.metric, replace(told.dial, codec=lists.codec))
 
 
 def parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
@@ -170,6 +178,6 @@ def _fits(dial: Dial, tensors: dict[str, Any]) -> bool:
         and (tensors["usual"].dtype, tensors["usual"].shape) == (np.float64, (1,))
         and centroids.shape == (dial.lists, *scale.shape)
         and vectors.shape == (len(lists), len(scale))
-        and trained.shape == ((2 * len(scale),) if dial.codec == "sq8" else (0,))
+        and trained.shape == (LEARNT[dial.codec] * len(scale),)
         and (not len(lists) or 0 <= lists.min() <= lists.max() < dial.lists)
     )

@@ -99,6 +99,8 @@ def _figures(pair: Pair, asked: Questions, tower_us: float, cpu: Callable[[], fl
     took = [[_searched(pair, query[None], cpu) for query in queries] for _ in range(ROUNDS)]
     search = float(np.min(took, axis=0).mean() * 1e6) if len(queries) else 0.0
     disk, held = (sum(map(len, some.values())) for some in (files, kept))
+    told = pair.index.stats()
+    held += int(told.get("coded") or 0) - int(told.get("aside") or 0)
     return Figures(disk, pair.towers.nbytes + held, tower_us, search)
 
 

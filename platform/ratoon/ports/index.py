@@ -92,11 +92,12 @@ class Index(Protocol):
     def dial(self) -> Dial:
         """How it is laid out."""
 
-    def settle(self, queries: Callable[[], Vectors]) -> Dial:
+    def settle(self, queries: Callable[[], Vectors], before: Dial | None = None) -> Dial:
         """Lay itself out for what it holds now, and say how; the same way for the same content, history and queries.
 
         Args:
             queries: gives some such as will be asked, shape (n, dim), if they are needed.
+            before: of the index that it takes the place of: a codec that was chosen for that one stays. Without it its own.
         """
 
     def follow(self, files: Files, showing: Callable[[], None], without: Callable[[], Iterable[str]]) -> "Index | None":

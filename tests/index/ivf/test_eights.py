@@ -6,6 +6,7 @@ import pytest
 from ratoon.domain.dial import Codec, Dial, filled_up
 from ratoon.index.ivf.centroids import shape_for
 from ratoon.index.ivf.eights import learnt, longer
+from ratoon.index.ivf.fours import lists_of
 from ratoon.index.ivf.lists import Lists
 
 
@@ -21,15 +22,15 @@ def test_zeros_come_after() -> None:
     assert filled_up(68, "flat") == 68
 
 
-@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8"])
+@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8", "sq4"])
 @pytest.mark.parametrize("dim", [5, 8, 13])
 def test_nobody_sees_them(codec: Codec, dim: int) -> None:
     """Codes, vectors and centroids have the length that was given, and a search finds the best by these."""
     vectors = np.random.default_rng(0).standard_normal((500, dim)).astype(np.float32)
-    lists = Lists(shape_for(Dial(6, codec), vectors))
+    lists = lists_of(shape_for(Dial(6, codec), vectors))
     codes = lists.encoded(vectors)
     lists.put(np.arange(500), lists.assigned(vectors), codes)
-    assert codes.shape == (500, dim * {"flat": 4, "fp16": 2, "sq8": 1}[codec])
+    assert codes.shape == (500, dim * {"flat": 4, "fp16": 2, "sq8": 1, "sq4": 2}[codec])
     assert lists.centroids.shape == (6, dim)
     kept = lists.vectors(np.arange(500))
     assert np.array_equal(kept, lists.decoded(codes))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ratoon.domain.dial import Codec, Dial
 from ratoon.domain.embedding import Vectors
 from ratoon.index.ivf.centroids import shape_for
+from ratoon.index.ivf.fours import lists_of
 from ratoon.index.ivf.lists import Lists
 
 DIM = 6
@@ -20,7 +21,7 @@ def drawn(rng: np.random.Generator, count: int) -> Vectors:
 
 def empty(codec: Codec, lists: int) -> Lists:
     """Lists around random centroids."""
-    return Lists(shape_for(Dial(lists, codec), drawn(np.random.default_rng(7), 500)))
+    return lists_of(shape_for(Dial(lists, codec), drawn(np.random.default_rng(7), 500)))
 
 
 def put(lists: Lists, slots: np.ndarray, vectors: Vectors) -> None:
@@ -28,7 +29,7 @@ def put(lists: Lists, slots: np.ndarray, vectors: Vectors) -> None:
     lists.put(slots, lists.assigned(vectors), lists.encoded(vectors))
 
 
-@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8"])
+@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8", "sq4"])
 @pytest.mark.parametrize("count", [1, 9])
 @given(seed=st.integers(0, 2**32), steps=st.lists(st.booleans(), min_size=1, max_size=30))
 @settings(max_examples=15)

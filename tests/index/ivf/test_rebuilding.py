@@ -11,6 +11,7 @@ from ratoon.domain.embedding import Vectors
 from ratoon.index.ivf import rebuilding
 from ratoon.index.ivf.blocks import Block, blocks
 from ratoon.index.ivf.centroids import shape_for
+from ratoon.index.ivf.fours import lists_of
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.ivf.rebuilding import carry, give_back
 from ratoon.index.ivf.sides import Sides
@@ -21,7 +22,7 @@ VECTORS = mixture(1, 30).items(3_000)
 
 def lists(count: int, codec: Codec, vectors: Vectors = VECTORS) -> Lists:
     """Lists that hold nothing yet."""
-    return Lists(shape_for(Dial(count, codec), vectors))
+    return lists_of(shape_for(Dial(count, codec), vectors))
 
 
 def filled(count: int, codec: Codec) -> Sides:
@@ -49,7 +50,7 @@ def test_what_stays_is_met_once(count: int, size: int) -> None:
     assert sorted(met) == [slot for slot in range(3_000) if slot % 3]
 
 
-@pytest.mark.parametrize(("codec", "into"), [("flat", "fp16"), ("fp16", "fp16"), ("sq8", "sq8"), ("fp16", "flat")])
+@pytest.mark.parametrize(("codec", "into"), [("flat", "fp16"), ("fp16", "fp16"), ("sq8", "sq8"), ("fp16", "flat"), ("flat", "sq4"), ("sq4", "sq4"), ("sq4", "fp16")])
 def test_what_is_carried_is_what_was_there(codec: Codec, into: Codec) -> None:
     """Every vector lies in the list whose centroid is nearest to it, as near to what it was as the codec allows."""
     sides, fresh = filled(9, codec), lists(40, into)

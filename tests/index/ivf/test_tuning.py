@@ -12,6 +12,7 @@ from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.index.faiss_cpu import FaissIndex
 from ratoon.index.ivf.centroids import shape_for
+from ratoon.index.ivf.fours import lists_of
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.ivf.sides import Sides
 from ratoon.index.ivf.tuning import probes_for, share_of
@@ -76,12 +77,12 @@ def test_what_settles() -> None:
     assert index.upkeep() == 0
 
 
-@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8"])
+@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8", "sq4"])
 def test_the_share_is_what_searches_find(codec: Codec) -> None:
     """For any number of lists the share that is told is the one that searches find, and the fewest lists are the fewest."""
     made = mixture(3, 30)
     items, queries = made.items(5_000), made.queries(60)
-    lists = Lists(shape_for(Dial(80, codec), items, queries))
+    lists = lists_of(shape_for(Dial(80, codec), items, queries))
     lists.put(np.arange(5_000), lists.assigned(items), lists.encoded(items))
     scores = np.sort(queries @ lists.vectors(np.arange(5_000)).T, axis=1)
     for k in (1, 50, 700):
@@ -103,7 +104,7 @@ def test_what_is_excluded_is_no_answer() -> None:
     """Where queries must not be answered with some items, the share is that of the best of the others."""
     made = mixture(3, 30)
     items, queries = made.items(5_000), made.queries(40)
-    lists = Lists(shape_for(Dial(80, "flat"), items, queries))
+    lists = lists_of(shape_for(Dial(80, "flat"), items, queries))
     lists.put(np.arange(5_000), lists.assigned(items), lists.encoded(items))
     gone = [lists.search(query[None], 60, 3)[1][0][:: 2 + row % 3] for row, query in enumerate(queries)]
     shares = []
@@ -124,7 +125,7 @@ def test_what_is_excluded_is_no_answer() -> None:
 def test_equal_items_count_as_often_as_they_are_among_the_best() -> None:
     """Where the k best end amid equal items the share is that of one choice of them, whatever order they come in."""
     items = np.repeat(np.eye(2, dtype=np.float32), [30, 5_000], axis=0)
-    lists = Lists(shape_for(Dial(2, "flat"), items))
+    lists = lists_of(shape_for(Dial(2, "flat"), items))
     where = (np.arange(5_030) >= 30).astype(np.int64)
     lists.put(np.arange(5_030), where, lists.encoded(items))
     query = np.array([[1, 0.5]], np.float32)
@@ -153,7 +154,8 @@ def test_an_empty_index_settles() -> None:
     index = FaissIndex(16, "cosine")
     assert index.settle(lambda: mixture(1, 5).queries(3)) == Dial()
     assert index.tune(mixture(1, 5).queries(3)).recall == 1.0
-    assert index.stats() == {"items": 0, "copies": 1, "lists": 1, "codec": "flat", "nprobe": 1, "recall": 1.0, "largest": 0.0}
+    told = {"lists": 1, "codec": "flat", "nprobe": 1, "recall": 1.0, "deep": 1.0, "chosen": False}
+    assert index.stats() == {"items": 0, "copies": 1, **told, "largest": 0.0}
 
 
 def test_what_searches_find_is_watched() -> None:

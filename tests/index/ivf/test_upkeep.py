@@ -23,7 +23,7 @@ def batch(first: int, vectors: Vectors) -> EmbeddingBatch:
     return EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids}))
 
 
-@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8"])
+@pytest.mark.parametrize("codec", ["flat", "fp16", "sq8", "sq4"])
 def test_recall_holds_while_clusters_come_and_go(codec: str) -> None:
     """While new clusters take the place of all items in ten rounds, mended lists find what lists made anew do."""
     index = FaissIndex(16, "cosine", IndexPolicy(copies=2))

@@ -29,7 +29,7 @@ TEST, SCORE, RANK = 6.0, 1.0, 125.0
 """Nanoseconds: to pass over a vector that does not match; to score one that does, per dimension, alone among others that do not
 (where most match it takes a fifth); to rank a list."""
 
-FETCH = {"flat": 100.0, "fp16": 1_600.0, "sq8": 1_600.0}
+FETCH = {"flat": 100.0, "fp16": 1_600.0, "sq8": 1_600.0, "sq4": 100.0}
 """Nanoseconds to fetch one vector from wherever it lies; FAISS decodes slowly one at a time."""
 
 NUMBER, CHOICE = 0.15, 80_000.0

@@ -19,8 +19,8 @@ from ratoon.ports import Files
 
 
 def kept_as(codec: Codec) -> Codec:
-    """How a tensor keeps what another index keeps so: no device multiplies bytes of which each dimension has its own scale."""
-    return "fp16" if codec == "sq8" else codec
+    """How a tensor keeps what another index keeps so: no device multiplies codes of which each dimension has its own scale."""
+    return "fp16" if codec in ("sq8", "sq4") else codec
 
 
 def write(slots: Slots, matrix: Matrix, metric: Metric, items: bytes | None) -> Files:

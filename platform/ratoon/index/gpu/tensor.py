@@ -198,7 +198,7 @@ class TensorIndex(Shown):
         assert isinstance(found, list)  # without a filter nothing is refused
         return recall_of(found, queries, self._all(), self._slots, k)
 
-    def settle(self, _: Callable[[], Vectors]) -> Dial:
+    def settle(self, _: Callable[[], Vectors], before: Dial | None = None) -> Dial:  # noqa: ARG002  # it keeps none
         """Keep the vectors as so many are kept; which of two ways changes back only where items are clearly few again."""
         self._owner.alone(self._settle)
         return self.dial

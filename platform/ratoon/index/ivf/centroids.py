@@ -12,7 +12,8 @@ import numpy as np
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import Vectors
 from ratoon.index.ivf.alone import alone
-from ratoon.index.ivf.lists import Shape
+from ratoon.index.ivf.levels import ENOUGH, levels_of
+from ratoon.index.ivf.shape import Shape
 from ratoon.index.ivf.nearest import Nearest
 
 SAMPLE, PASSES = 40, 4
@@ -40,7 +41,7 @@ def shape_for(dial: Dial, sample: Vectors, queries: Vectors | None = None) -> Sh
     centroids, usual = np.zeros((1, dim), np.float32), 0.0
     if dial.lists > 1:
         centroids, usual = means(sample * scale, dial.lists)
-    return Shape(centroids, scale, usual, dial.codec, _trained(dial, sample))
+    return Shape(centroids, scale, usual, dial.codec, _trained(dial, sample, centroids, scale), dial.deep)
 
 
 @alone
@@ -110,7 +111,10 @@ def _scale(sample: Vectors, queries: Vectors) -> Vectors:
     return bounded
 
 
-def _trained(dial: Dial, sample: Vectors) -> Vectors:
+def _trained(dial: Dial, sample: Vectors, centroids: Vectors, scale: Vectors) -> Vectors:
+    if dial.codec == "sq4":
+        some = sample[:: 1 + len(sample) // ENOUGH]
+        return levels_of(some - centroids[Nearest(centroids).of(some, scale)] / scale).ravel()
     if dial.codec != "sq8":
         return np.empty(0, np.float32)
     quantizer = faiss.ScalarQuantizer(sample.shape[1], faiss.ScalarQuantizer.QT_8bit)

@@ -25,5 +25,5 @@ def longer(rows: npt.NDArray[S], length: int) -> npt.NDArray[S]:
 
 
 def learnt(trained: Vectors, dim: int, length: int) -> Vectors:
-    """What `sq8` has learnt, the least values and the spans, of longer vectors: zeros span nothing."""
-    return longer(trained.reshape(2, dim), length).ravel() if len(trained) else trained
+    """What a codec has learnt, in rows of a number for each dimension, of longer vectors: zeros span nothing."""
+    return longer(trained.reshape(-1, dim), length).ravel() if len(trained) else trained

@@ -15,10 +15,12 @@ from ratoon.index.checks import refuse_mapped
 from ratoon.index.items.journal import Edit, Journal
 from ratoon.index.items.slots import Rows
 from ratoon.index.ivf.centroids import SAMPLE, shape_for
+from ratoon.index.ivf.fours import lists_of
+from ratoon.index.ivf.levels import ENOUGH
 from ratoon.index.ivf.lists import Codes, Lists
 from ratoon.index.ivf.rebuilding import carry, double, equalise, give_back
 from ratoon.index.ivf.sides import Reading, Sides
-from ratoon.index.ivf.tuning import probes_for, share_of
+from ratoon.index.ivf.tuning import depth_for, probes_for, share_of
 from ratoon.index.ivf.upkeep import Wear, apply, plan
 
 STAND_INS = 300
@@ -127,6 +129,12 @@ class Layout:
     def recentre(self, numbers: Rows, centroids: Vectors, dial: Dial) -> None:
         """Other centroids for some lists, whose entries stay where they are, and what else a layout alike is told by."""
         self._change(lambda side: side.recentre(numbers, centroids))
+        self._deepen(dial)
+
+    def _deepen(self, dial: Dial) -> None:
+        """Look as deep from now on, see `Dial`."""
+        if dial.deep != self.dial.deep:
+            self._change(lambda side: side.deepen(dial.deep))
         self.dial = dial
 
     @contextmanager
@@ -182,6 +190,7 @@ class Layout:
                     dial = self._tuned(dial, Sides(fresh), queries)
                 with self._writing:
                     self._catch_up(fresh)
+                    fresh.deepen(dial.deep)
                     self._held = None
                     self.dial, self._wear = dial, Wear(fresh.nlist)
                     self._sides.replace(fresh)
@@ -200,8 +209,8 @@ class Layout:
             self._missed = []
         give_back()
         with self._writing:
-            sample = self._sample(SAMPLE * dial.lists)
-        return Lists(shape_for(dial, sample, queries))
+            sample = self._sample(max(SAMPLE * dial.lists, ENOUGH))
+        return lists_of(shape_for(dial, sample, queries))
 
     def _end(self) -> None:
         """A rebuild is over, however it went: there are as many copies as before, and nothing is noted any more."""
@@ -220,7 +229,7 @@ class Layout:
 
     def _pair(self) -> None:
         with self._sides.reading() as live:  # which a writer may move in memory
-            spare = Lists(live.shape)
+            spare = lists_of(live.shape)
             spare.widen(int(live.held_slots().max(initial=-1)) + 1)
         double(self._sides, spare)
         with self._writing:
@@ -240,14 +249,17 @@ class Layout:
     def tune(self, queries: Vectors, gone: Sequence[Rows] = ()) -> None:
         """Choose how many lists to look at; see `FaissIndex.tune`."""
         with self._rebuilding:
-            self.dial = self._tuned(self.dial, self._sides, queries, gone)
+            dial = self._tuned(self.dial, self._sides, queries, gone)
+            with self._writing:
+                self._deepen(dial)
 
     def _tuned(self, dial: Dial, sides: Sides, queries: Vectors, gone: Sequence[Rows] = ()) -> Dial:
         if not len(queries):
             with self._writing:
                 queries = self._sample(STAND_INS)
         nprobe, recall = probes_for(sides, queries, self._policy.k, self._policy.recall, gone)
-        return replace(dial, nprobe=nprobe, recall=recall)
+        deep, share = depth_for(sides, queries, self._policy.k, nprobe)
+        return replace(dial, nprobe=nprobe, recall=recall * share, deep=deep)
 
     def probe(self, queries: Vectors, gone: Sequence[Rows] = ()) -> float:
         """The share of the exact answers that is found; see `FaissIndex.probe`."""

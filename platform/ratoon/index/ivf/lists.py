@@ -5,22 +5,20 @@ map allows both to replace and to take away. So every list index has one list mo
 looks: what is new enters through it, and what goes leaves through it.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
-from ratoon.domain.dial import Codec, filled_up
 from ratoon.domain.embedding import Vectors
 from ratoon.index.answers.held import Held
 from ratoon.index.checks import refuse_mapped
 from ratoon.index.items.slots import Rows
-from ratoon.index.ivf.eights import learnt, longer
+from ratoon.index.ivf.eights import longer
 from ratoon.index.ivf.nearest import Nearest, memory
 from ratoon.index.ivf.scanning import Scored, scanned, selector
+from ratoon.index.ivf.shape import Shape, made, quantizer
 
 Codes = npt.NDArray[np.uint8]
 """Encoded vectors, shape (n, bytes)."""
@@ -34,41 +32,13 @@ RUN = 8
 """Vectors to a list from which on it is faster to copy them from there than to let FAISS find and decode each of them."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shape:
-    """What two list indexes have in common if entries can be carried from one to the other.
-
-    Attributes:
-        centroids: of the vectors times `scale`, shape (lists, dim).
-        scale: of each dimension where vectors are compared with each other, shape (dim,).
-        codec: how entries are kept.
-        usual: the mean squared distance of scaled vectors from their centroids when these were made.
-        trained: what the codec has learnt: for `sq8` the least value and the span of each dimension; otherwise empty.
-    """
-
-    centroids: Vectors
-    scale: Vectors
-    usual: float
-    codec: Codec
-    trained: Vectors
-
-    def alike(self, other: "Shape") -> bool:
-        """Whether entries of one mean the same in the other, except for where the centroids are."""
-        return (
-            self.codec == other.codec
-            and self.usual == other.usual
-            and self.centroids.shape == other.centroids.shape
-            and np.array_equal(self.scale, other.scale)
-            and np.array_equal(self.trained, other.trained)
-        )
-
-
 class Lists:
     """One copy of the vectors. Any number of threads may search it, as long as none changes it."""
 
     def __init__(self, shape: Shape) -> None:
         self.nlist, self.dim = shape.centroids.shape
         self.codec, self.scale, self.usual, self._trained = shape.codec, shape.scale, shape.usual, shape.trained
+        self.deep = shape.deep
         self._quantizer, self._nearest = quantizer(shape), Nearest(shape.centroids)
         self._faiss = made(self._quantizer, self.nlist + 1, shape)
         self._width = self.dim * self._faiss.code_size // self._faiss.d
@@ -83,7 +53,7 @@ class Lists:
     @property
     def shape(self) -> Shape:
         """What it was made of, with the centroids of now."""
-        return Shape(self.centroids.copy(), self.scale, self.usual, self.codec, self._trained)
+        return Shape(self.centroids.copy(), self.scale, self.usual, self.codec, self._trained, self.deep)
 
     @property
     def centroids(self) -> Vectors:
@@ -253,6 +223,10 @@ class Lists:
         self._nearest.move(numbers, centroids)
         memory(self._quantizer)[numbers, : self.dim] = centroids / self.scale
 
+    def deepen(self, deep: float) -> None:
+        """Look so many times as deep, where what is found has to be put in order; see `Dial`."""
+        self.deep = deep
+
     def _reach(self, slots: Rows) -> None:
         width = int(slots.max()) + 1
         if width > len(self._where):
@@ -266,26 +240,3 @@ class Lists:
         self._map.array.resize(width)
         self._where = faiss.rev_swig_ptr(self._map.array.data(), width)
         self._where[before:] = ABSENT
-
-
-def quantizer(shape: Shape) -> Any:
-    """A FAISS index of centroids, in the order in which a query finds them."""
-    length = filled_up(shape.centroids.shape[1], shape.codec)
-    made = faiss.IndexFlatIP(length)
-    made.add(longer(shape.centroids / shape.scale, length))
-    return made
-
-
-def made(quantizer: Any, lists: int, shape: Shape) -> Any:
-    """A FAISS index of so many empty lists."""
-    length = quantizer.d
-    index: Any
-    if shape.codec == "flat":
-        index = faiss.IndexIVFFlat(quantizer, length, lists, faiss.METRIC_INNER_PRODUCT)
-    else:
-        kind = faiss.ScalarQuantizer.QT_fp16 if shape.codec == "fp16" else faiss.ScalarQuantizer.QT_8bit
-        index = faiss.IndexIVFScalarQuantizer(quantizer, length, lists, kind, faiss.METRIC_INNER_PRODUCT, False)
-        faiss.copy_array_to_vector(learnt(shape.trained, shape.centroids.shape[1], length), index.sq.trained)
-    # FAISS counts lists and centroids, and finds one centroid too few where there is a lobby, which has none.
-    index.is_trained = True
-    return index

@@ -9,11 +9,18 @@ from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
 from ratoon.index.ivf.alone import alone
 from ratoon.index.ivf.blocks import blocks
+from ratoon.index.ivf.fours import FourBits
 from ratoon.index.ivf.lists import Lists
 from ratoon.index.ivf.sides import Sides
 
 BLOCK, FEW = 4_096, 64
 """Vectors that are scored at once, and queries whose lists are put in order at once."""
+
+DEPTHS, ALL = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0), 16
+"""How many times as deep as is asked for codes may have to be looked, and how deep nothing that is best is missed any more."""
+
+LOST = 0.01
+"""The share of what lists hold that may be lost by looking at codes first."""
 
 KEPT = 4
 """Scores of each query, per item that is asked for, that may wait until the best of them are chosen."""
@@ -48,6 +55,18 @@ def share_of(sides: Sides, queries: Vectors, k: int, probes: int, gone: Sequence
     mean, error = _curve(sides, queries, k, gone)
     last = min(probes, len(mean)) - 1
     return float(mean[last]), float(error[last])
+
+
+def depth_for(sides: Sides, queries: Vectors, k: int, nprobe: int) -> tuple[float, float]:
+    """How deep codes have to be looked for what the lists hold, and the share of that which is found so; see `Dial.deep`."""
+    with sides.reading() as lists:
+        if not isinstance(lists, FourBits) or not len(lists) or not len(queries):
+            return 1.0, 1.0
+        at = lists.order(queries, k, nprobe, ALL * k)
+    found = np.array([(at < depth * k).mean(axis=1) for depth in DEPTHS])
+    mean, error = found.mean(axis=1), found.std(axis=1) / np.sqrt(len(queries))
+    enough = int(np.argmax(np.append(mean[:-1] - error[:-1] >= 1 - LOST, True)))
+    return DEPTHS[enough], float(mean[enough])
 
 
 def _curve(sides: Sides, queries: Vectors, k: int, gone: Sequence[Rows]) -> Curve:

@@ -16,8 +16,9 @@ import numpy as np
 from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
 from ratoon.index.ivf.eights import longer
-from ratoon.index.ivf.lists import Codes, Shape, made, quantizer
+from ratoon.index.ivf.lists import Codes
 from ratoon.index.ivf.scanning import Scored, scanned, selector
+from ratoon.index.ivf.shape import Shape, made, quantizer
 
 
 class Base:

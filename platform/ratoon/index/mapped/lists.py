@@ -8,14 +8,11 @@ import numpy.typing as npt
 from ratoon.domain.embedding import Vectors
 from ratoon.index.items.slots import Rows
 from ratoon.index.ivf.lists import Codes, Lists
-from ratoon.index.ivf.scanning import Scored
+from ratoon.index.ivf.scanning import NOTHING, Scored
 from ratoon.index.mapped.fixed import Base
 
 FEW, SPARE = 0.25, 32
 """The largest share of the base that may be hidden, and how many entries more are looked for in case that they are."""
-
-NOTHING = -np.finfo(np.float32).max
-"""FAISS's score of no entry."""
 
 
 class MappedLists(Lists):
