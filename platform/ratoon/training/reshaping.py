@@ -37,7 +37,7 @@ def reshaped(model: Model, shape: Shape) -> Model:
 
 
 def strongest(model: Model, side: Entity, width: int) -> Tensor:
-    """The hidden units that can move a tower's vectors most: by the lengths of their weights in and out, multiplied; ascending."""
+    """The hidden units that can move vectors most: by the lengths of their weights in and out, multiplied; ascending."""
     into, out = model.tensors[f"{side}.w1"], model.tensors[f"{side}.w2"]
     bias = model.tensors[f"{side}.b1"]
     strength = torch.sqrt(into.square().sum(dim=1) + bias.square()) * torch.linalg.vector_norm(out, dim=0)

@@ -49,9 +49,8 @@ class Curve:
         before, after = self._points[0], self._points[self._place]
         if not self._place:
             best = max((point.recall for point in self._points[1:]), default=1.0)
-            return (
-                f"stays as it is: of what was tried none keeps {1 - self._loss:.1%} of the recall of fit rows, at best {best:.1%}"
-            )
+            asked = f"{1 - self._loss:.1%} of the recall of fit rows"
+            return f"stays as it is: nothing smaller that was tried keeps {asked}, at best {best:.1%}"
         return (
             f"{after.name}: {after.bytes:,} bytes for {before.bytes:,}, with {after.recall:.1%} of the recall of fit rows"
             f" (at least {1 - self._loss:.1%} were asked for)"
