@@ -7,13 +7,15 @@ import typer
 
 from ratoon.cli.datasets import open_house
 from ratoon.cli.refreshing import raise_refused
-from ratoon.cli.screen import bars, show
+from ratoon.cli.screen import AsJson, SurfaceName, bars, show
 from ratoon.cli.tuning import tune
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.upkeep import Upkeep
 from ratoon.pictures.cells import size
 from ratoon.remaking import Remaking
 from ratoon.upkeep import Operation
+from ratoon.upkeep.prune import Prune
+from ratoon.upkeep.quantise import Asked, Quantise
 from ratoon.wiring import House
 
 app = typer.Typer(help="Keep what is served small, fast and good: each operation makes a candidate.", no_args_is_help=True)
@@ -27,6 +29,38 @@ app.command()(tune)
 @app.callback()
 def upkeep() -> None:
     """Keep what is served small, fast and good."""
+
+
+Loss = Annotated[float, typer.Option(help="The most of the recall of fit rows that may be lost, relative.")]
+
+
+@app.command()
+def prune(
+    seen: Annotated[int | None, typer.Option(help="Rows go below this many interactions; chosen by fit rows without it.")] = None,
+    unseen: Annotated[int | None, typer.Option(help="Rows go after this many days without an interaction.")] = None,
+    width: Annotated[bool, typer.Option(help="Try narrower layers too.")] = True,
+    loss: Loss = 0.005,
+    surface: SurfaceName = "default",
+    release: Source = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take out learned rows of what was met seldom or long ago, then hidden units, as far as fit rows allow."""
+    run(Prune(seen, unseen, width, loss), surface, release, dry_run, as_json)
+
+
+@app.command()
+def quantise(
+    tables: Annotated[Asked, typer.Option(help="The form of learned rows; auto: what fit rows allow.")] = "auto",
+    layers: Annotated[Asked, typer.Option(help="The form of layers.")] = "auto",
+    loss: Loss = 0.005,
+    surface: SurfaceName = "default",
+    release: Source = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store learned rows and layers in fewer bits, in files and in the server's memory."""
+    run(Quantise(tables, layers, loss), surface, release, dry_run, as_json)
 
 
 def run(operation: Operation, surface: str, release: str | None, dry_run: bool, as_json: bool) -> None:

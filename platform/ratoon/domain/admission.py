@@ -3,10 +3,11 @@
 Until a value is admitted it has row 0, as one never seen, and what is known of it is what its other features say. Admission by
 a count and eviction by inactivity are those of Monolith (Liu et al. 2022, arXiv:2209.07663); here the counts are exact, and time
 is that of the interactions and no clock's. A vocabulary is under admission if its feature says so, or did when the model was
-last taught: dropping the rule gives rows to what is met from then on, and not to all that has gone without.
+last taught: dropping the rule gives rows to what is met from then on, and not to all that has gone without. So is one whose rows
+were taken away by a count: what has lost its row needs that count of new interactions to have another.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest
 
@@ -53,22 +54,21 @@ class Attendance:
         waiting: the values without a row.
         seen: by row, the time of its value's newest interaction; `NEVER` for rows that are nobody's. Shape (rows,).
         newest: the time of the newest interaction of all.
+        after: the interactions after which a value gets a row, if its feature asks for fewer.
     """
 
     waiting: Waiting
     seen: Times
     newest: int
+    after: int = 1
 
 
-def rules(schema: TowerSchema, known: Collection[str]) -> dict[str, Rule]:
-    """Vocabulary under admission -> its rule.
-
-    Args:
-        known: the vocabularies that have an attendance.
-    """
+def rules(schema: TowerSchema, known: Mapping[str, Attendance]) -> dict[str, Rule]:
+    """Vocabulary under admission -> its rule."""
     found = {}
     for feature in _ruled(schema):
-        if after := feature.admit or int(feature.vocabulary in known):
+        attendance = known.get(feature.vocabulary)
+        if after := max(feature.admit, attendance.after if attendance else 0):
             found[feature.vocabulary] = Rule(after, feature.evict * 1_000_000)
     return found
 
@@ -171,7 +171,36 @@ def _step(
     if allowed is None and rule.pause:
         lost = np.flatnonzero(seen < newest - rule.pause)
         grown, seen[lost] = grown.losing(lost.tolist()), NEVER
-    return grown, Attendance(waiting, seen, newest)
+    return grown, replace(attendance, waiting=waiting, seen=seen, newest=newest)
+
+
+def renumbered(known: Attendance | None, vocabulary: Vocabulary, rows: Sequence[int], after: int, newest: int) -> Attendance:
+    """The attendance of a vocabulary of which only `rows`, ascending and without row 0, are left.
+
+    Those who lose their rows start anew: what they have done is not kept, which would take about as much as their rows do.
+
+    Args:
+        vocabulary: as it was.
+        newest: when all were seen last if nobody has kept an attendance.
+    """
+    attendance = known or _started(vocabulary, newest)
+    return replace(attendance, seen=attendance.seen[[0, *rows]], after=max(after, attendance.after))
+
+
+def attended(vocabulary: Vocabulary, name: str, schema: TowerSchema, rows: pa.Table) -> tuple[Times, Times]:
+    """How many of the interactions `rows` each row's value was met in, and when last; zeros where in none. Shapes (rows,).
+
+    Args:
+        name: of the vocabulary.
+    """
+    counts, newest = np.zeros(len(vocabulary), np.int64), np.zeros(len(vocabulary), np.int64)
+    for feature in (one for one in _ruled(schema) if one.vocabulary == name):
+        values, times = _met(feature, rows)
+        at = vocabulary.lookup(values)
+        counts += np.bincount(at, minlength=len(vocabulary))
+        np.maximum.at(newest, at, times)
+    counts[0] = newest[0] = 0
+    return counts, newest
 
 
 def _ruled(schema: TowerSchema) -> Iterator[Feature]:

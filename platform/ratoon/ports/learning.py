@@ -14,6 +14,7 @@ from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.release import Metric
 from ratoon.domain.replay import Draw
 from ratoon.domain.schema import TowerSchema
+from ratoon.domain.shape import Shape
 from ratoon.domain.window import Window
 from ratoon.ports.releases import Files
 
@@ -77,6 +78,9 @@ class Trainer(Protocol):
 
     def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
         """A model that has also learnt `lesson.new`, each learned row moved by a bounded amount."""
+
+    def reshaped(self, model: Files, shape: Shape) -> Files:
+        """A model with fewer rows or units, or in another form; it learns nothing."""
 
 
 class Towers(Protocol):

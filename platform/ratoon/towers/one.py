@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import DAY_US, Encoding, Scale
+from ratoon.domain.forms import Floats, Rows
 from ratoon.domain.ngrams import hashed
 from ratoon.domain.release import Metric
 from ratoon.domain.schema import Feature
@@ -20,8 +20,7 @@ from ratoon.towers.forward import Weights, attended
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Row = npt.NDArray[np.float32]
-Filler = Callable[[object, Row], None]
+Filler = Callable[[object, Floats], None]
 """Writes what a value, which is not None, becomes into its part of the joined features, which holds zeros."""
 
 
@@ -30,8 +29,8 @@ class UserTower:
 
     def __init__(self, features: Sequence[Feature], encoding: Encoding, weights: Weights, metric: Metric, worth: Vectors) -> None:
         """Args: worth: what traits are worth, the end of every vector."""
-        self._metric, self._learned = metric, "user.w1" in weights
-        self._parts: list[tuple[str, slice, Filler, Row | None]] = []
+        self._metric, self._learned = metric, "user.w1" in weights.layers
+        self._parts: list[tuple[str, slice, Filler, Floats | None]] = []
         end = 0
         for feature in features:
             width, filler, missing = _part(feature, encoding, weights)
@@ -39,7 +38,7 @@ class UserTower:
             end += width
         self._width, self._worth = end, worth
         if self._learned:
-            layers = {name: weights[f"user.{name}"] for name in ("w1", "b1", "w2", "b2", "p")}
+            layers = {name: weights.layers[f"user.{name}"] for name in ("w1", "b1", "w2", "b2", "p")}
             # One product for both that the joined features go into.
             self._into = np.concatenate([layers["w1"], layers["p"]])
             self._hidden, self._b1, self._w2, self._b2 = len(layers["w1"]), layers["b1"], layers["w2"], layers["b2"]
@@ -62,13 +61,13 @@ class UserTower:
         return np.concatenate([joined, self._worth], dtype=np.float32)[None, :]
 
 
-def _part(feature: Feature, encoding: Encoding, weights: Weights) -> tuple[int, Filler, Row | None]:
+def _part(feature: Feature, encoding: Encoding, weights: Weights) -> tuple[int, Filler, Floats | None]:
     """How wide a feature is, how it is filled, and what it is where it is missing if that is not zeros."""
     if feature.kind in ("number", "count"):
         return 2, _number(encoding.scales[feature.name], logarithmic=feature.kind == "count"), None
     if feature.kind == "vector":
         return feature.dim + 1, _vector(feature.dim), None
-    table = weights[f"table.{feature.vocabulary}"]
+    table = weights.tables[feature.vocabulary]
     width = table.shape[1]
     if feature.kind == "text":
         return width + 1, _text(feature, table), None
@@ -79,13 +78,13 @@ def _part(feature: Feature, encoding: Encoding, weights: Weights) -> tuple[int, 
         case "history":
             return 2 * width, _history(rows, table, feature.dim), None
         case "attention":
-            return 2 * width, _attention(rows, table, feature, weights), None
+            return 2 * width, _attention(rows, table, feature, weights.layers), None
         case _:
             return width, _category(rows, table), table[0]
 
 
-def _category(rows: Mapping[str, int], table: Row) -> Filler:
-    def fill(value: object, into: Row) -> None:
+def _category(rows: Mapping[str, int], table: Rows) -> Filler:
+    def fill(value: object, into: Floats) -> None:
         into[:] = table[rows.get(str(value), 0)]
 
     return fill
@@ -97,18 +96,18 @@ def _known(values: object, rows: Mapping[str, int], length: int) -> list[int]:
     return [row for entry in entries if entry is not None and (row := rows.get(str(entry), 0))][-length:]
 
 
-def _ids(rows: Mapping[str, int], table: Row, length: int) -> Filler:
-    def fill(value: object, into: Row) -> None:
+def _ids(rows: Mapping[str, int], table: Rows, length: int) -> Filler:
+    def fill(value: object, into: Floats) -> None:
         if found := _known(value, rows, length):
             np.divide(np.add.reduce(table[found], axis=0), len(found), out=into)
 
     return fill
 
 
-def _history(rows: Mapping[str, int], table: Row, length: int) -> Filler:
+def _history(rows: Mapping[str, int], table: Rows, length: int) -> Filler:
     width = table.shape[1]
 
-    def fill(value: object, into: Row) -> None:
+    def fill(value: object, into: Floats) -> None:
         if found := _known(value, rows, length):
             np.divide(np.add.reduce(table[found], axis=0), len(found), out=into[:width])
             into[width:] = table[found[-1]]
@@ -116,20 +115,20 @@ def _history(rows: Mapping[str, int], table: Row, length: int) -> Filler:
     return fill
 
 
-def _attention(rows: Mapping[str, int], table: Row, feature: Feature, weights: Weights) -> Filler:
+def _attention(rows: Mapping[str, int], table: Rows, feature: Feature, layers: Mapping[str, Floats]) -> Filler:
     width = table.shape[1]
 
-    def fill(value: object, into: Row) -> None:
+    def fill(value: object, into: Floats) -> None:
         if found := _known(value, rows, feature.dim):
             padded = np.array([[0] * (feature.dim - len(found)) + found], np.int64)
-            into[:width] = attended(feature, padded, table, weights)[0]
+            into[:width] = attended(feature, padded, table, layers)[0]
             into[width:] = table[found[-1]]
 
     return fill
 
 
-def _text(feature: Feature, table: Row) -> Filler:
-    def fill(value: object, into: Row) -> None:
+def _text(feature: Feature, table: Rows) -> Filler:
+    def fill(value: object, into: Floats) -> None:
         found = hashed(str(value), feature.ngram, feature.buckets, feature.dim)
         np.divide(np.add.reduce(table[found], axis=0), len(found), out=into[:-1])
         into[-1] = 1.0
@@ -138,7 +137,7 @@ def _text(feature: Feature, table: Row) -> Filler:
 
 
 def _number(scale: Scale, *, logarithmic: bool) -> Filler:
-    def fill(value: object, into: Row) -> None:
+    def fill(value: object, into: Floats) -> None:
         number = _measured(value)
         if math.isfinite(number):
             if logarithmic:
@@ -155,13 +154,13 @@ def _measured(value: object) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _narrowed(value: object) -> Row:
+def _narrowed(value: object) -> Floats:
     with np.errstate(over="ignore"):  # what is too large for the towers is infinite, and so missing
         return np.asarray(value, np.float32)
 
 
 def _vector(dim: int) -> Filler:
-    def fill(value: object, into: Row) -> None:
+    def fill(value: object, into: Floats) -> None:
         if not isinstance(value, list | np.ndarray) or len(value) != dim or (isinstance(value, list) and None in value):
             return
         found = value if isinstance(value, np.ndarray) and value.dtype == np.float32 else _narrowed(value)

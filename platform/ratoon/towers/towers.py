@@ -1,6 +1,7 @@
 """One release's towers, opened from its files."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import StoreError
+from ratoon.domain.forms import TABLE, Floats, Packed, Rows, opened, plain
 from ratoon.domain.inputs import Inputs
 from ratoon.domain.popularity import FILE, Popularity
 from ratoon.domain.release import Metric
@@ -65,7 +67,7 @@ class NumpyTowers:
     @property
     def nbytes(self) -> int:
         """The bytes of the learned tensors."""
-        return sum(tensor.nbytes for tensor in self.weights.values())
+        return self.weights.nbytes
 
     def weighed(self, popularity: Vectors) -> "NumpyTowers":
         """The same towers, to whose users the traits are worth something else."""
@@ -103,7 +105,8 @@ class NumpyTowers:
 def open_towers(files: Files) -> NumpyTowers:
     """The towers in a model's files.
 
-    Tensors are views of the files' bytes: opening copies nothing, and a part that is never asked for costs nothing.
+    Tables are views of the files' bytes, in the form that they have there: opening copies none, and rows that are never asked
+    for cost nothing.
 
     Raises:
         StoreError: a file is missing or damaged.
@@ -113,17 +116,27 @@ def open_towers(files: Files) -> NumpyTowers:
     if missing:
         raise StoreError("model files", expected=", ".join(wanted), found=f"no {', '.join(missing)}", fix="Load a whole release.")
     about = json.loads(files["model.json"])
-    weights: Weights = {
-        name: tensor
-        for file in ("item.safetensors", "user.safetensors")
-        for name, tensor in read_tensors(file, files[file]).items()
-    }
+    tensors = [(file, read_tensors(file, files[file])) for file in ("item.safetensors", "user.safetensors")]
     worth = Popularity.from_json(files[FILE].decode()).weights if FILE in files else np.zeros(0, np.float32)
     return NumpyTowers(
         width=int(about["dim"]),
         learned_metric=about["metric"],
         schema=TowerSchema.from_json(files["schema.json"].decode()),
         encoding=Encoding.from_json(files["encoding.json"].decode()),
-        weights=weights,
+        weights=_weights(tensors),
         popularity=worth,
     )
+
+
+def _weights(tensors: Sequence[tuple[str, Mapping[str, Packed]]]) -> Weights:
+    tables: dict[str, Rows] = {}
+    layers: dict[str, Floats] = {}
+    for file, packed in tensors:
+        try:
+            found = opened(packed)
+        except (KeyError, ValueError) as error:
+            expected = "a scale for each row of whole numbers"
+            raise StoreError(file, expected=expected, found=str(error), fix="Load a whole release.") from error
+        tables |= {name.removeprefix(TABLE): rows for name, rows in found.items() if name.startswith(TABLE)}
+        layers |= {name: plain(rows) for name, rows in found.items() if not name.startswith(TABLE)}
+    return Weights(tables, layers)

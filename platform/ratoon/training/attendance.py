@@ -17,7 +17,10 @@ def dump(attendances: Mapping[str, Attendance]) -> dict[str, bytes]:
     """The files of a model's attendances, equal bytes for equal ones; none if there is nothing under admission."""
     if not attendances:
         return {}
-    waiting = {name: {"newest": one.newest, "waiting": dict(one.waiting)} for name, one in attendances.items()}
+    waiting = {
+        name: {"newest": one.newest, "waiting": dict(one.waiting), **({"after": one.after} if one.after > 1 else {})}
+        for name, one in attendances.items()
+    }
     return {
         WAITING: json.dumps(waiting, sort_keys=True, ensure_ascii=False).encode(),
         SEEN: save({name: attendances[name].seen for name in sorted(attendances)}),
@@ -30,6 +33,8 @@ def load(files: Files) -> dict[str, Attendance]:
         return {}
     seen = loaded(files[SEEN])
     return {
-        name: Attendance({value: (count, at) for value, (count, at) in one["waiting"].items()}, seen[name], one["newest"])
+        name: Attendance(
+            {value: (count, at) for value, (count, at) in one["waiting"].items()}, seen[name], one["newest"], one.get("after", 1)
+        )
         for name, one in json.loads(files[WAITING]).items()
     }

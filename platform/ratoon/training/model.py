@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ratoon.domain.admission import Attendance
 from ratoon.domain.encoding import Encoding
+from ratoon.domain.forms import PLAIN, Forms
 from ratoon.domain.schema import ITEM_TABLE, Entity, Feature, TowerSchema
 from ratoon.training.repeatable import generator
 from ratoon.training.settings import TrainingSettings
@@ -25,6 +26,7 @@ class Model:
         losses: `train` and `fit` loss, and the fit rows' `gain` where items are ranked, after each pass of the refresh that
             made it; see `ratoon.training.losses`.
         memory: what optimisers remember of it, where it is kept; see `ratoon.training.optimisers.State`.
+        forms: in which form its files have what is learnt.
         attendance: vocabulary under admission -> who has come, and when; see `ratoon.domain.admission`.
     """
 
@@ -34,6 +36,7 @@ class Model:
     losses: dict[str, list[float]] = field(default_factory=dict)
     attendance: dict[str, Attendance] = field(default_factory=dict)
     memory: Mapping[str, Tensor] = field(default_factory=dict)
+    forms: Forms = PLAIN
 
     def item_tables(self) -> set[str]:
         """The tensors that an item's vector is made from, and so what `rows` refreshes hold still."""

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from ratoon.domain.errors import StoreError
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import TowerSchema
+from ratoon.domain.shape import Shape
 from ratoon.ports import Files, Lesson
 from ratoon.training.group import Group
 from ratoon.training.settings import Progress, TrainingSettings
@@ -97,6 +98,10 @@ class ParallelTrainer:
     def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
         """As `TwoTowerTrainer.absorb`; StoreError if another process dies."""
         return self._together(Call(self._settings, self._seed, plan, None, model, lesson))
+
+    def reshaped(self, model: Files, shape: Shape) -> Files:
+        """As `TwoTowerTrainer.reshaped`; the leader needs nobody for it."""
+        return self._trainer.reshaped(model, shape)
 
     def _together(self, call: Call) -> Files:
         self._group.call(call.packed())

@@ -12,6 +12,7 @@ from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.evolution import changes, effect
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import TowerSchema
+from ratoon.domain.shape import Shape
 from ratoon.durable import fault_point
 from ratoon.ports import Files, Lesson
 from ratoon.training.checkpoints import Checkpoints, key_of, remove
@@ -24,6 +25,7 @@ from ratoon.training.model import Model, fresh
 from ratoon.training.passes import Course, Passes
 from ratoon.training.places import Place
 from ratoon.training.repeatable import repeatable
+from ratoon.training.reshaping import reshaped
 from ratoon.training.settings import Progress, TrainingSettings
 from ratoon.training.widening import widened
 
@@ -109,9 +111,18 @@ class TwoTowerTrainer:
             learnt.losses = losses
             return dump(learnt, self._settings)
 
+    def reshaped(self, model: Files, shape: Shape) -> Files:
+        """`model` in another shape, and in no other way: it learns nothing.
+
+        Raises:
+            DataError: it was made with another length or metric.
+        """
+        schema = TowerSchema.from_json(model["schema.json"].decode())
+        return dump(reshaped(load_model(model, schema, self._settings, CPU), shape), self._settings)
+
     def _full(self, plan: RefreshPlan, schema: TowerSchema, lesson: Lesson) -> Model:
         table = _needed(schema, lesson)
-        items, held = (ITEM_KEY, *schema.item), rules(schema, ())
+        items, held = (ITEM_KEY, *schema.item), rules(schema, {})
         encoding = (
             Encoding.of(schema, table, lesson.catalogue, held).grown(items, lesson.catalogue, held).grown(items, table, held)
         )

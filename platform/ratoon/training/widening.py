@@ -22,7 +22,7 @@ def widened(model: Model, schema: TowerSchema, encoding: Encoding, seed: int, se
         encoding: the model's, grown by what the new inputs need.
     """
     device = next(iter(model.tensors.values())).device
-    wide = Model(schema, model.encoding, dict(model.tensors), model.losses)
+    wide = Model(schema, model.encoding, dict(model.tensors), model.losses, forms=model.forms)
     wide.grow(encoding, seed, settings)
     sides: tuple[tuple[Entity, Sequence[Feature], Sequence[Feature]], ...] = (
         ("user", model.schema.user, schema.user),

@@ -1,0 +1,129 @@
+"""How much smaller and quicker a release becomes by pruning and quantising, and what that costs."""
+
+from collections.abc import Mapping, Sequence
+from time import process_time
+
+import numpy as np
+
+from ratoon.bench.row import Row, at_least, at_most, told
+from ratoon.bench.upkeep.scene import K, Scene
+from ratoon.domain.encoding import Encoding
+from ratoon.domain.popularity import WIDTH
+from ratoon.domain.schema import SCHEMA, TowerSchema
+from ratoon.judging import Pair, Questions
+from ratoon.judging.pacing import paced
+from ratoon.judging.weighing import MASKED, masked
+from ratoon.upkeep.curve import bytes_of
+from ratoon.upkeep.prune import Prune
+from ratoon.upkeep.quantise import Quantise
+
+Found = Mapping[str, Sequence[Mapping[str, float]]]
+
+
+def measure(scene: Scene) -> Mapping[str, float]:
+    """One release against itself pruned and quantised, and against itself with its towers in whole numbers alone."""
+    source = scene.source
+    pruned = Prune()(scene.shop, scene.task, source).pair
+    both = Quantise()(scene.shop, scene.task, pruned).pair
+    whole = Quantise("int8", "int8")(scene.shop, scene.task, source).pair
+    recall, after = scene.recall(source), scene.recall(both)
+    blind = masked_recall(scene, source), masked_recall(scene, both)
+    pace = paced(source, both, scene.asked.rows, process_time)
+    plain = paced(source, whole, scene.asked.rows, process_time)
+    return {
+        "size": bytes_of(both) / bytes_of(source),
+        "model": _model(both) / _model(source),
+        "index": (bytes_of(both) - _model(both)) / (bytes_of(source) - _model(source)),
+        "bytes": bytes_of(source),
+        "lost": 1 - after / recall,
+        "rows": 1 - _rows(pruned) / _rows(source),
+        "pruned": 1 - scene.recall(pruned) / recall,
+        "cpu": pace.candidate / pace.parent,
+        "plain": plain.candidate / plain.parent,
+        "us": plain.parent,
+        "cosine": _cosine(source, whole),
+        "noise": (blind[0] / recall - blind[1] / after) if after else 1.0,
+    }
+
+
+def masked_recall(scene: Scene, pair: Pair) -> float:
+    """Recall of the scene's questions where a share of the users' values is not known; the same values for every pair."""
+    features = TowerSchema.from_json(scene.source.model[SCHEMA].decode()).user
+    rng = np.random.default_rng([scene.seed, 5])
+    asked = Questions(masked(scene.asked.rows, features, MASKED, rng), scene.asked.hidden)
+    found = type(scene)(scene.name, scene.seed, scene.home, scene.task, scene.source, asked).answered(pair)
+    return found.mean(found.hits)
+
+
+def _model(pair: Pair) -> int:
+    kept = pair.index.snapshot()
+    return sum(len(data) for name, data in pair.model.items() if name not in kept)
+
+
+def _rows(pair: Pair) -> int:
+    """The rows that stand for ids."""
+    schema = TowerSchema.from_json(pair.model[SCHEMA].decode())
+    ids = {feature.vocabulary for feature in (*schema.user, *schema.item) if feature.kind == "id"}
+    known = Encoding.from_json(pair.model["encoding.json"].decode()).vocabularies
+    return sum(len(known[name].rows) for name in ids)
+
+
+def _cosine(first: Pair, second: Pair) -> float:
+    """The least cosine of what the towers say of an item in one and in the other."""
+    ids = first.index.ids()
+    a, b = (pair.index.vectors(ids)[:, :-WIDTH] for pair in (first, second))
+    return float(((a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min())
+
+
+def rows(found: Found) -> list[Row]:
+    """The table's lines."""
+
+    def mean(set_: str, name: str) -> float:
+        return float(np.mean([one[name] for one in found[set_]]))
+
+    def each(name: str) -> str:
+        return "; ".join(f"{set_} {mean(set_, name):.4f}" for set_ in found)
+
+    def worst(name: str) -> float:
+        return max(mean(set_, name) for set_ in found)
+
+    films = "movietweetings-100k"
+    table = [
+        at_most(
+            "release size, prune + quantise",
+            worst("size"),
+            1 / 6,
+            f"the release as it was; {each('size')}; without its index {each('model')}; index alone {each('index')}",
+        ),
+        at_most(f"recall@{K} lost by prune + quantise", worst("lost"), 0.005, f"relative; {each('lost')}"),
+        at_most("int8 tower, CPU", worst("plain"), 0.6, f"of float32's; {each('plain')}; pruned too {each('cpu')}"),
+        at_least(
+            "int8 tower, worst cosine over items",
+            min(one["cosine"] for ones in found.values() for one in ones),
+            0.995,
+            f"to float32's vector; {each('cosine')}",
+        ),
+        at_most(
+            "20 % of features masked: recall lost beyond the uncompressed release's loss",
+            worst("noise"),
+            0.01,
+            f"share of each release's own recall; {each('noise')}",
+        ),
+    ]
+    if films in found:
+        table.insert(
+            2,
+            at_least(
+                f"id rows pruned, {films}", mean(films, "rows"), 0.5, f"at a loss of recall@{K} of {mean(films, 'pruned'):.4f}"
+            ),
+        )
+    others = "; ".join(f"{set_} {mean(set_, 'rows'):.4f} at {mean(set_, 'pruned'):.4f}" for set_ in found if set_ != films)
+    return [
+        *table,
+        told(
+            "id rows pruned elsewhere, worst",
+            min((mean(set_, "rows") for set_ in found if set_ != films), default=0.0),
+            "ratio",
+            others or "no other set",
+        ),
+    ]

@@ -1,0 +1,52 @@
+"""Operations as a command does them, and what a release then holds."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from ratoon import durable
+from ratoon.domain.plan import Scope
+from ratoon.domain.report import RefreshReport
+from ratoon.judging import Pair
+from ratoon.refresh import refresh
+from ratoon.remaking import Remaking
+from ratoon.upkeep import Operation
+from ratoon.wiring import House
+from ratoon.workshop import opened
+
+
+def remade(house: House, operation: Operation, *, rehearsed: bool = False) -> RefreshReport:
+    return refresh(house.workshop("default"), house.stopwatch(), "upkeep", remaking=Remaking(operation, rehearsed=rehearsed))
+
+
+def learnt(house: House, scope: Scope) -> Pair:
+    """What a refresh of this scope publishes on top of what is served."""
+    report = refresh(house.workshop("default"), house.stopwatch(), scope)
+    assert report.outcome == "published", report.verdict
+    return current(house)
+
+
+def current(house: House) -> Pair:
+    return opened(house.workshop("default"), house.registry("default").get(None))
+
+
+def vectors(pair: Pair) -> Mapping[str, bytes]:
+    """Item id -> what the item tower says of it, without its popularity."""
+    ids = pair.index.ids()
+    rows = pair.index.vectors(ids)[:, : pair.towers.dim - len(pair.towers.popularity)]
+    return {item: np.ascontiguousarray(row).tobytes() for item, row in zip(ids, rows, strict=True)}
+
+
+def interrupted(house: House, operation: Operation, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of what an operation publishes that failed once when its candidate was made."""
+    registry = house.registry("default")
+    before = registry.releases()
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "passed", [])
+        patch.setenv(durable.FAULT, "refresh.embedded:1:eio")
+        with pytest.raises(OSError, match="refresh.embedded"):
+            remade(house, operation)
+    assert registry.releases() == before
+    assert remade(house, operation).outcome == "published"
+    return registry.get(None).id
