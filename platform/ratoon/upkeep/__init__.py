@@ -7,9 +7,16 @@ has to choose it chooses by fit rows; gate rows and the reserve judge.
 
 from collections.abc import Mapping
 
+from ratoon.upkeep.augment import Augment
+from ratoon.upkeep.distil import Distil
 from ratoon.upkeep.operation import Operation
+from ratoon.upkeep.transfer import Transfer
 
-OPERATIONS: Mapping[str, type[Operation]] = {}
+OPERATIONS: Mapping[str, type[Operation]] = {
+    "augment": Augment,
+    "distil": Distil,
+    "transfer": Transfer,
+}
 """Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
 
-__all__ = ["OPERATIONS", "Operation"]
+__all__ = ["OPERATIONS", "Augment", "Distil", "Operation", "Transfer"]
