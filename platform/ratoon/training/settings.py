@@ -49,7 +49,7 @@ class TrainingSettings:
         row_bound: most a row or tensor may move in a refresh, relative to its own length; rows that are new go anywhere.
         warm_optimiser: whether a release carries what the optimisers remember, for refreshes to go on from.
         id_dropout: share of ids replaced by the unknown id's row while learning, so that unseen ids live on their features.
-        newcomers: share of items shown, while learning, as if nobody had met them yet: without their id and without what is folded from
+        newcomers: share of items shown while learning as if nobody had met them yet: without id, and without what is folded from
             interactions (DropoutNet, Volkovs et al. 2017), so that an item of few events is ranked by what it is. Above 0,
             an item that nobody has had in the lesson which gave it a row goes on as an unknown one, and not as what being drawn
             as a negative has made of it.

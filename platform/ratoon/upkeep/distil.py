@@ -9,7 +9,7 @@ loss, so that soft targets cover what is popular and what is not. The average of
 shared layers; `full` starts again from the configuration's width, without teachers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -67,18 +67,30 @@ class Distil(Operation):
 
     def __call__(self, shop: Workshop, task: Task, source: Pair) -> Remade:
         """A student of the source's own history."""
-        again, width = Relearning.of(shop, task, source), self._width()
-        teachers, schema = self._chosen(shop, task) or self._taught(shop, task, again), task.schema
-        lesson, choosing = again.lesson, Choosing.of(shop, task, source)
-        alone = again.pair(shop.trainer.varied(width, kept="alone").train(PLAN, schema, None, lesson))
-        trainer = shop.trainer.varied(width)
-        model = trainer.train(PLAN, schema, None, lesson, Teaching(teachers, self.share))
-        tried = {"alone": alone, "taught": again.pair(model)}
+        again, choosing = Relearning.of(shop, task, source), Choosing.of(shop, task, source)
+        teachers = self._chosen(shop, task) or self.taught(again)
+        models = {"alone": self.student(again, ()), "taught": self.student(again, teachers)}
+        tried = {name: again.pair(model) for name, model in models.items()}
         curve = [Point(name, _bytes(pair), choosing.relative(pair), name == "taught") for name, pair in tried.items()]
         found = " against ".join(f"{point.recall:.4f} {point.name}" for point in reversed(curve))
         note = f"the same student in as many passes, share of the release's recall on fit rows: {found}"
         told = f"a student{f' of width {self.hidden}' if self.hidden else ''} of {self._whom(len(teachers))}"
-        return Remade(again.absorbed(trainer, PLAN, model), self.said(task, told, curve, [note]))
+        absorbed = again.absorbed(shop.trainer.varied(self._width()), PLAN, models["taught"])
+        return Remade(absorbed, self.said(task, told, curve, [note]))
+
+    def taught(self, again: Relearning) -> tuple[Files, ...]:
+        """Teachers, each of which a rerun finds as it was when it had learnt."""
+        shop, settings = again.shop, {"hidden": self.teacher_hidden, "dim": self.teacher_dim}
+        schema = attentive(again.task.schema) if self.teacher_attention else again.task.schema
+        seeds = range(1, self.teachers + 1)
+        trainers = (shop.trainer.varied(settings, shop.seed + number, f"teacher-{number}") for number in seeds)
+        return tuple(trainer.train(PLAN, schema, None, again.lesson) for trainer in trainers)
+
+    def student(self, again: Relearning, teachers: Sequence[Files]) -> Files:
+        """A student that has learnt the train rows; alone, if there are no teachers, and then found by a rerun likewise."""
+        teaching = Teaching(tuple(teachers), self.share) if teachers else None
+        trainer = again.shop.trainer.varied(self._width(), kept=None if teachers else "alone")
+        return trainer.train(PLAN, again.task.schema, None, again.lesson, teaching)
 
     def _width(self) -> Mapping[str, Any]:
         return {} if self.hidden is None else {"hidden": self.hidden}
@@ -88,15 +100,6 @@ class Distil(Operation):
             return f"release {self.teacher}" if count == 1 else f"releases {self.teacher}"
         attentive = " with attention" if self.teacher_attention else ""
         return f"{count} teacher{'s' * (count > 1)} of width {self.teacher_hidden} and length {self.teacher_dim}{attentive}"
-
-    def _taught(self, shop: Workshop, task: Task, again: Relearning) -> tuple[Files, ...]:
-        """Teachers, each of which a rerun finds as it was when it had learnt."""
-        settings = {"hidden": self.teacher_hidden, "dim": self.teacher_dim}
-        schema = attentive(task.schema) if self.teacher_attention else task.schema
-        trainers = (
-            shop.trainer.varied(settings, shop.seed + number, f"teacher-{number}") for number in range(1, self.teachers + 1)
-        )
-        return tuple(trainer.train(PLAN, schema, None, again.lesson) for trainer in trainers)
 
     def _chosen(self, shop: Workshop, task: Task) -> tuple[Files, ...]:
         """Releases as teachers; UsageError for one that reads other features."""

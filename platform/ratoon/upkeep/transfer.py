@@ -1,8 +1,8 @@
 """Transfer: a release that starts from what another catalogue's has learnt.
 
-A home without a release has nothing to make a candidate of, nor anybody who would notice a bad one: so the first release is a cold
-one, published as ever, and the transferred one is judged against it. What the two have in common comes along: layers, for the
-inputs that both read; rows of categories, which stand for values; rows of ids, for those that a file says mean the same. Then
+A home without a release has nothing that a candidate could be made of and judged against: so the first release is a cold one,
+published as ever, and the transferred one has to do no worse. What the two have in common comes along: layers, for the inputs
+that both read; rows of categories, which stand for values; rows of ids, for those that a file says mean the same. Then
 everything learns the source's own history in a few passes, from there and not from nothing.
 
 All refreshes go on from it as from any release; `full` starts again from nothing.
