@@ -184,9 +184,8 @@ class House:
         """Apply feature_repo/ now instead of with the next command that needs it; whether anything was done."""
         from ratoon.features.repository import FeastRepository
 
-        repo = self.settings.paths.feature_repo
-        repository = FeastRepository(repo, self.home) if allow_drop else FeastRepository(repo, self.home, self._refuse_drops)
-        return repository.apply()
+        guard = () if allow_drop else (self._refuse_drops,)
+        return FeastRepository(self.settings.paths.feature_repo, self.home, *guard).apply()
 
     @staticmethod
     def stopwatch(show: Callable[[str], None] = lambda _: None) -> Stopwatch:
@@ -298,4 +297,5 @@ class House:
             gate_rows=gate.rows,
             half_life=training.replay_half_life,
             runs=self.registry(surface).runs.all,
+            elsewhere=lambda home, name: FileRegistry(home / "releases", name),
         )

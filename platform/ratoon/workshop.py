@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +55,7 @@ class Workshop:
         negatives: the most catalogue items whose features are fetched to draw negatives from under `rows`.
         half_life: the seconds of age that halve the odds of a past interaction to be replayed; None for the same odds.
         runs: what earlier refreshes of the surface did, newest first; asked only where there is a budget.
+        elsewhere: the registry of a surface of another home; None where nothing else can be reached.
     """
 
     surface: str
@@ -77,6 +79,7 @@ class Workshop:
     negatives: int = 5_000
     half_life: float | None = None
     runs: Callable[[], Sequence[Run]] = tuple
+    elsewhere: Callable[[Path, str], Registry] | None = None
 
 
 @dataclass(frozen=True, slots=True)

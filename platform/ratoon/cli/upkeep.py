@@ -35,6 +35,43 @@ Loss = Annotated[float, typer.Option(help="The most of the recall of fit rows th
 
 
 @app.command()
+def augment(
+    surface: SurfaceName = "default",
+    newcomers: Annotated[
+        float, typer.Option(help="Share of items shown while learning as if nobody had met them: above 0 and below 1.")
+    ] = 0.3,
+    release: Source = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn the release's history again so that items of few events are ranked by what they are."""
+    from ratoon.upkeep import Augment
+
+    run(Augment(newcomers), surface, release, dry_run, as_json)
+
+
+@app.command()
+def distil(
+    surface: SurfaceName = "default",
+    hidden: Annotated[int | None, typer.Option(help="Width of the student's hidden layers; as configured without it.")] = None,
+    teachers: Annotated[int, typer.Option(help="How many teachers are taught, from as many seeds; 1 to 16.")] = 4,
+    teacher: Annotated[str, typer.Option(help="Releases that teach instead: the beginnings of their ids, by commas.")] = "",
+    teacher_hidden: Annotated[int, typer.Option(help="Width of the teachers' hidden layers.")] = 256,
+    teacher_dim: Annotated[int, typer.Option(help="Length of the teachers' vectors.")] = 64,
+    teacher_attention: Annotated[bool, typer.Option("--teacher-attention", help="Teachers read histories by attention.")] = False,
+    share: Annotated[float, typer.Option(help="Share of the loss that is imitation: above 0, at most 1.")] = 0.9,
+    release: Source = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Teach a narrow student what wide teachers say."""
+    from ratoon.upkeep import Distil
+
+    student = Distil(hidden, teachers, teacher, teacher_hidden, teacher_dim, teacher_attention, share)
+    run(student, surface, release, dry_run, as_json)
+
+
+@app.command()
 def prune(
     seen: Annotated[int | None, typer.Option(help="Rows go below this many interactions; chosen by fit rows without it.")] = None,
     unseen: Annotated[int | None, typer.Option(help="Rows go after this many days without an interaction.")] = None,
@@ -61,6 +98,26 @@ def quantise(
 ) -> None:
     """Store learned rows and layers in fewer bits, in files and in the server's memory."""
     run(Quantise(tables, layers, loss), surface, release, dry_run, as_json)
+
+
+@app.command()
+def transfer(
+    home: Annotated[str, typer.Option("--from", help="The folder of the other catalogue's state, its paths.home.")],
+    surface: SurfaceName = "default",
+    from_surface: Annotated[str, typer.Option(help="Its surface.")] = "default",
+    from_release: Annotated[str, typer.Option(help="Its release, the beginning of the id; its current one without it.")] = "",
+    items: Annotated[str, typer.Option(help="Items that both have: a CSV file of their_id,our_id, or `same`.")] = "",
+    users: Annotated[str, typer.Option(help="Users that both have, likewise.")] = "",
+    passes: Annotated[int, typer.Option(help="Most passes over the release's own history.")] = 3,
+    release: Source = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start from what another catalogue's release has learnt."""
+    from ratoon.upkeep import Transfer
+
+    other = Transfer(home, from_surface, from_release, items, users, passes)
+    run(other, surface, release, dry_run, as_json)
 
 
 def run(operation: Operation, surface: str, release: str | None, dry_run: bool, as_json: bool) -> None:

@@ -100,6 +100,9 @@ class Training(Section):
     warmup: int = Field(0, ge=0, description="Steps over which a training's learning rates rise; 0: none.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units left out while learning.")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="Share of ids taken for unknown ones while learning.")
+    newcomers: float = Field(
+        0.0, ge=0, lt=1, description="Share of items shown while learning as if nobody had met them, for those of few events."
+    )
     gradient_norm: float = Field(inf, gt=0, description="Length at which a step's gradient is cut off; `inf`: never.")
     row_bound: float = Field(
         inf, gt=0, description="Most a row or layer may move in a refresh, relative to its length; `inf`: as far as it likes."

@@ -1,9 +1,9 @@
 """What a refresh learns from, and with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -70,11 +70,42 @@ class Lesson:
     catalogue: pa.Table
 
 
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """Whom a model imitates while it learns.
+
+    Attributes:
+        teachers: the files of models that are fed no column which the lesson lacks; their logits are averaged.
+        share: how much of the loss is imitation; the rest is what is learnt without teachers. Above 0, at most 1.
+    """
+
+    teachers: tuple[Files, ...]
+    share: float
+
+
 class Trainer(Protocol):
     """Advances the two towers. A model is its files; nothing is kept between calls."""
 
-    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+    def train(
+        self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
+    ) -> Files:
         """A model that has learnt `lesson`, from `parent` under `rows` and `dense`, from nothing under `full`."""
+
+    def grafted(self, schema: TowerSchema, donor: Files, ids: Mapping[str, Mapping[str, str]]) -> Files:
+        """What another catalogue's model and this one have in common, to be taught under `dense` as a parent.
+
+        Args:
+            ids: vocabulary of ids -> theirs to ours; no other ids are shared.
+        """
+
+    def varied(self, settings: Mapping[str, Any], seed: int | None = None, kept: str | None = None) -> "Trainer":
+        """This trainer with other settings.
+
+        Args:
+            settings: name -> value, of those that are other.
+            seed: another one, if it is another.
+            kept: the name under which a training that is done stays to be found by a rerun, until one without a name is done.
+        """
 
     def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
         """A model that has also learnt `lesson.new`, each learned row moved by a bounded amount."""

@@ -1,7 +1,8 @@
 """A training as it is between two passes, on disk: one that was killed goes on from there and ends in the same bytes.
 
 A checkpoint is one file: the SHA-256 of what follows, a line of JSON, and safetensors. It is written after every pass, replaced
-by the next and removed at the end. What it is of is in its key; one of anything else, or with any byte changed, is left alone.
+by the next and removed at the end; that of a training which is a part of another, such as a teacher's, stays until the other is
+done. What it is of is in its key; one of anything else, or with any byte changed, is left alone.
 """
 
 import hashlib
@@ -18,14 +19,16 @@ from torch import Tensor
 from ratoon import durable
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import TowerSchema
-from ratoon.ports import Files, Lesson
+from ratoon.ports import Files, Lesson, Teaching
 from ratoon.training.origins import Snapshot
 from ratoon.training.settings import TrainingSettings
 
 RULES = 2
 """Which way passes are made and ended: a training that began in another way cannot go on in this one."""
 
-FILE = "passes.checkpoint"
+ENDING = ".checkpoint"
+
+FILE = f"passes{ENDING}"
 
 NOW, BEST, STATE = "now", "best", "state"
 """Before the names of tensors: as they are, as they were after the best pass, and what steps remember."""
@@ -56,10 +59,11 @@ class Checkpoints:
     Args:
         folder: where it is; of one training at a time.
         key: of everything that decides how the training ends, see `key_of`.
+        file: what it is called there.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self._file, self._key = folder / FILE, key
+    def __init__(self, folder: Path, key: str, file: str = FILE) -> None:
+        self._file, self._key = folder / file, key
 
     def read(self) -> tuple[Checkpoint | None, str]:
         """The checkpoint that is there, or none and the reason why what is there is of no use; no reason if nothing is there."""
@@ -88,19 +92,27 @@ class Checkpoints:
 
 
 def remove(folder: Path) -> None:
-    """A training is over: nothing goes on from its checkpoint, nor from one that was half written when it died."""
-    for file in (folder / FILE, *folder.glob(f".{FILE}.*.new")):
+    """A training is over: nothing goes on from its checkpoint or its parts', nor from one that was half written when it died."""
+    for file in (*folder.glob(f"*{ENDING}"), *folder.glob(f".*{ENDING}.*.new")):
         file.unlink(missing_ok=True)
 
 
 def key_of(
-    plan: RefreshPlan, seed: int, settings: TrainingSettings, schema: TowerSchema, parent: Files | None, lesson: Lesson
+    plan: RefreshPlan,
+    seed: int,
+    settings: TrainingSettings,
+    schema: TowerSchema,
+    parent: Files | None,
+    lesson: Lesson,
+    teaching: Teaching | None = None,
 ) -> str:
     """The hash of all that a training's bytes depend on: what is taught to what, how, and the library that computes it."""
     about = [RULES, repr(plan), seed, asdict(settings), schema.to_json(), torch.__version__, torch.cuda.is_available()]
+    about += [[len(teaching.teachers), teaching.share]] if teaching else []
     digest = hashlib.sha256(json.dumps(about).encode())
-    for name, data in sorted((parent or {}).items()):
-        digest.update(f"{name}:{durable.sha256(data)}\n".encode())
+    for files in (parent or {}, *(teaching.teachers if teaching else ())):
+        for name, data in sorted(files.items()):
+            digest.update(f"{name}:{durable.sha256(data)}\n".encode())
     for part in fields(lesson):
         sink = pa.BufferOutputStream()
         table = getattr(lesson, part.name).combine_chunks()

@@ -1,6 +1,6 @@
 """A lesson's tables as tensors, encoded once before the first step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ratoon.domain.encoding import Encoding, Vocabulary
 from ratoon.domain.errors import DataError
-from ratoon.domain.schema import ITEM_TABLE, Feature, TowerSchema
+from ratoon.domain.schema import ITEM_TABLE, Entity, Feature, TowerSchema
+from ratoon.training.forward import TOLD
 from ratoon.training.settings import Objective
 
 ITEM_KEY = Feature("item_id", "", "item", "id", ITEM_TABLE)
@@ -22,6 +23,9 @@ WEIGHT = "weight"
 """The column that says how much an interaction counts, see `ratoon.domain.labels.weighed`; without it all count the same."""
 
 Encoded = Mapping[str, Tensor]
+
+Seen = Callable[[Entity, pa.Table], Tensor]
+"""What teachers see in rows of users or of items; shape (n, width). See `ratoon.training.imitation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +123,23 @@ class Codes:
         return np.where(others > 0, len(self.known) - 1 + others, rows)
 
 
-def encode_items(schema: TowerSchema, encoding: Encoding, table: pa.Table, device: torch.device, codes: Codes) -> Items:
+def encode_items(
+    schema: TowerSchema, encoding: Encoding, table: pa.Table, device: torch.device, codes: Codes, seen: Seen | None = None
+) -> Items:
     """The items of `table`, ready for the item tower."""
     numbers = torch.from_numpy(codes.lookup(table)).to(device)
-    return Items(_tensors(encoding.encode(schema.item, table), device), numbers)
+    told = {} if seen is None else {TOLD: seen("item", table).to(device)}
+    return Items({**_tensors(encoding.encode(schema.item, table), device), **told}, numbers)
 
 
 def encode_examples(
-    schema: TowerSchema, encoding: Encoding, table: pa.Table, live: Items, objective: Objective, codes: Codes
+    schema: TowerSchema,
+    encoding: Encoding,
+    table: pa.Table,
+    live: Items,
+    objective: Objective,
+    codes: Codes,
+    seen: Seen | None = None,
 ) -> Examples:
     """The interactions of `table`, ready for both towers.
 
@@ -141,13 +154,14 @@ def encode_examples(
         DataError: the objective learns from `value`, and a row has none; or some rows have a weight above 0 and others do not.
     """
     device = live.codes.device
-    then = encode_items(schema, encoding, table, device, codes)
+    then = encode_items(schema, encoding, table, device, codes, seen)
     place = torch.full((len(codes),), -1, device=device)
     place[live.codes] = torch.arange(len(live), device=device)
     found = place[then.codes]
     gone = torch.arange(len(then), device=device) + len(live)
+    told = {} if seen is None else {TOLD: seen("user", table).to(device)}
     return Examples(
-        users=_tensors(encoding.encode(schema.user, table), device),
+        users={**_tensors(encoding.encode(schema.user, table), device), **told},
         items=live.followed_by(then).take(torch.where(found >= 0, found, gone)),
         value=torch.from_numpy(_labels(table, objective)).to(device),
         weight=_weights(table, device),

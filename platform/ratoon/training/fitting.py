@@ -12,7 +12,7 @@ from ratoon.training.devices import CPU
 from ratoon.training.examples import Examples, Items
 from ratoon.training.freedom import Mask
 from ratoon.training.hosting import Compute, InPlace
-from ratoon.training.model import Model
+from ratoon.training.model import Model, hidden_units
 from ratoon.training.optimisers import DenseAdam, RowAdam, State
 from ratoon.training.origins import Origins
 from ratoon.training.settings import TrainingSettings
@@ -38,6 +38,7 @@ class Fitting:
         source: of every random choice.
         compute: where the model is computed; by default in place, on the processor.
         steps: those over which learning rates fall evenly to nothing; 0 where they stay.
+        imitated: see `Steps`.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Fitting:
         source: torch.Generator,
         compute: Compute | None = None,
         steps: int = 0,
+        imitated: float = 0.0,
     ) -> None:
         self._compute = compute or InPlace(model, mask, settings, CPU)
-        self._steps = Steps(model.schema, negatives, share, settings, self._compute)
+        self._steps = Steps(model.schema, negatives, share, settings, self._compute, imitated, hidden_units(model))
         self._source, self._moving = source, self._compute.moving
         self._mask = {name: None if rows is None else self._compute.share(rows) for name, rows in mask.items()}
         self.origins = Origins(self._moving)

@@ -17,6 +17,9 @@ Weights = Mapping[str, Tensor]
 KEPT = "hidden units kept"
 """The input, of no feature, that says what each hidden unit is multiplied by while learning; shape (n, hidden)."""
 
+TOLD = "teachers' vectors"
+"""The input, of no feature, that teachers see in the same row; shape (n, width). No tower reads it."""
+
 LOWEST = -1e30
 """The score of what is not there: finite, so that an empty history has a finite gradient."""
 

@@ -56,6 +56,32 @@ def softmax_loss(
     return _mean(functional.cross_entropy(logits, own, reduction="none"), weight)
 
 
+def imitation_loss(
+    users: Tensor,
+    items: Tensor,
+    told: tuple[Tensor, Tensor],
+    wanted: Tensor,
+    candidates: Tensor,
+    log_q: Tensor,
+    temperature: float,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy of a step's sampled softmax against that of teachers (Hinton et al. 2015, arXiv:1503.02531); in nats.
+
+    Args:
+        told: what teachers see of the users and of the candidates; the inner product is their logit. Shapes (batch, width) and
+            (candidates, width).
+        users, items, wanted, candidates, log_q, temperature, weight: as in `softmax_loss`.
+    """
+    own = torch.arange(len(users), device=users.device)
+    hits = wanted[:, None] == candidates[None, :]
+    hits[own, own] = False
+    logits = (users @ items.T / temperature - log_q).masked_fill(hits, NEVER)
+    target = torch.softmax((told[0] @ told[1].T - log_q).masked_fill(hits, NEVER), dim=1)
+    losses = -(target * torch.log_softmax(logits, dim=1)).sum(1)
+    return losses.mean() if weight is None else _mean(losses, weight)
+
+
 def gain(users: Tensor, items: Tensor, wanted: Tensor, candidates: Tensor, weight: Tensor | None = None) -> Tensor:
     """How well users' own items are ranked among the candidates, below ties: the mean of 1 / log2(2 + rank), from 0 to 1.
 

@@ -1,6 +1,6 @@
 """A model while it is being taught: every tensor of both towers under one roof, growing with its vocabularies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -43,6 +43,18 @@ class Model:
         shared = {feature.vocabulary for feature in self.schema.item if feature.vocabulary} | {ITEM_TABLE}
         return {f"table.{name}" for name in shared} & self.tensors.keys()
 
+    def unmeet(self, first_new: int, met: Collection[str]) -> None:
+        """Let items that nobody has had go on as unknown ones: all that their rows have learnt is not to be wanted.
+
+        Args:
+            first_new: the first row of the items' table that this is about.
+            met: the items that somebody has had.
+        """
+        if (table := self.tensors.get(f"table.{ITEM_TABLE}")) is not None:
+            known = self.encoding.vocabularies[ITEM_TABLE].rows
+            rows = [row for item, row in known.items() if row >= first_new and item not in met]
+            table[rows] = table[0].clone()
+
     def grow(self, encoding: Encoding, seed: int, settings: TrainingSettings) -> dict[str, int]:
         """Take a larger encoding; return each table's first new row.
 
@@ -64,6 +76,12 @@ class Model:
             self.tensors[f"table.{name}"] = torch.cat([table, newcomers])
         self.encoding = encoding
         return first_new
+
+
+def hidden_units(model: Model) -> dict[Entity, int]:
+    """How many each tower has that has layers; the settings say how many one has that is made anew."""
+    sides: tuple[Entity, ...] = ("user", "item")
+    return {side: len(model.tensors[f"{side}.b1"]) for side in sides if f"{side}.b1" in model.tensors}
 
 
 def fresh(schema: TowerSchema, encoding: Encoding, seed: int, settings: TrainingSettings, device: torch.device) -> Model:

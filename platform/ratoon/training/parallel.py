@@ -1,9 +1,9 @@
 """Training by several processes: the leader's calls are repeated to all of them, and every call is taught together."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ratoon.domain.errors import StoreError
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import TowerSchema
 from ratoon.domain.shape import Shape
-from ratoon.ports import Files, Lesson
+from ratoon.ports import Files, Lesson, Teaching
 from ratoon.training.group import Group
 from ratoon.training.settings import Progress, TrainingSettings
 from ratoon.training.trainer import TwoTowerTrainer
@@ -23,8 +23,8 @@ from ratoon.training.trainer import TwoTowerTrainer
 DONE = b""
 """What the leader says when there will be no more calls."""
 
-FILE, PART = "file ", "part "
-"""Before the names of a parent's files, and of a lesson's tables."""
+FILE, PART, TEACHER = "file ", "part ", "teacher "
+"""Before the names of a parent's files, of a lesson's tables, and of the files of each teacher behind its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,12 @@ class Call:
     schema: TowerSchema | None
     files: Files | None
     lesson: Lesson
+    teaching: Teaching | None = None
 
     def made(self, trainer: TwoTowerTrainer) -> Files:
         """The model that comes of it."""
         if self.schema:
-            return trainer.train(self.plan, self.schema, self.files, self.lesson)
+            return trainer.train(self.plan, self.schema, self.files, self.lesson, self.teaching)
         return trainer.absorb(self.plan, self.files or {}, self.lesson)
 
     def packed(self) -> bytes:
@@ -57,9 +58,13 @@ class Call:
             "plan": asdict(self.plan),
             "schema": self.schema and self.schema.to_json(),
             "files": self.files is not None,
+            "share": self.teaching and self.teaching.share,
+            "teachers": len(self.teaching.teachers) if self.teaching else 0,
         }
         parts = {PART + part.name: _written(getattr(self.lesson, part.name)) for part in fields(self.lesson)}
         files = {FILE + name: data for name, data in (self.files or {}).items()}
+        for number, teacher in enumerate(self.teaching.teachers if self.teaching else ()):
+            files |= {f"{TEACHER}{number} {name}": data for name, data in teacher.items()}
         every = {"about": json.dumps(about).encode(), **parts, **files}
         return save({name: torch.from_numpy(np.array(memoryview(data))) for name, data in every.items()})
 
@@ -68,7 +73,8 @@ def unpacked(message: bytes) -> Call:
     """The call that `Call.packed` made bytes of."""
     every = {name: tensor.numpy().tobytes() for name, tensor in load(message).items()}
     about = json.loads(every["about"])
-    files = {name.removeprefix(FILE): data for name, data in every.items() if name.startswith(FILE)}
+    files = _named(every, FILE)
+    teachers = tuple(_named(every, f"{TEACHER}{number} ") for number in range(about["teachers"]))
     parts = {part.name: _read(every[PART + part.name]) for part in fields(Lesson)}
     plan: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in about["plan"].items()}
     return Call(
@@ -78,7 +84,12 @@ def unpacked(message: bytes) -> Call:
         TowerSchema.from_json(about["schema"]) if about["schema"] else None,
         files if about["files"] else None,
         Lesson(**parts),
+        Teaching(teachers, about["share"]) if teachers else None,
     )
+
+
+def _named(every: Mapping[str, bytes], start: str) -> dict[str, bytes]:
+    return {name.removeprefix(start): data for name, data in every.items() if name.startswith(start)}
 
 
 class ParallelTrainer:
@@ -88,12 +99,23 @@ class ParallelTrainer:
     """
 
     def __init__(self, settings: TrainingSettings, seed: int, progress: Progress, group: Group) -> None:
-        self._settings, self._seed, self._group = settings, seed, group
+        self._settings, self._seed, self._group, self._progress = settings, seed, group, progress
         self._trainer = TwoTowerTrainer(settings, seed, progress, group)
 
-    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+    def grafted(self, schema: TowerSchema, donor: Files, ids: Mapping[str, Mapping[str, str]]) -> Files:
+        """As `TwoTowerTrainer.grafted`; the leader needs nobody for it."""
+        return self._trainer.grafted(schema, donor, ids)
+
+    def varied(self, settings: Mapping[str, Any], seed: int | None = None, kept: str | None = None) -> "ParallelTrainer":  # noqa: ARG002
+        """As `TwoTowerTrainer.varied`; a group keeps nothing to go on from."""
+        source = self._seed if seed is None else seed
+        return ParallelTrainer(replace(self._settings, **settings), source, self._progress, self._group)
+
+    def train(
+        self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
+    ) -> Files:
         """As `TwoTowerTrainer.train`; StoreError if another process dies."""
-        return self._together(Call(self._settings, self._seed, plan, schema, parent, lesson))
+        return self._together(Call(self._settings, self._seed, plan, schema, parent, lesson, teaching))
 
     def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
         """As `TwoTowerTrainer.absorb`; StoreError if another process dies."""

@@ -8,11 +8,12 @@ import pyarrow as pa
 import torch
 
 from ratoon.durable import fault_point
-from ratoon.ports import Lesson
+from ratoon.ports import Lesson, Teaching
 from ratoon.training.checkpoints import Checkpoint, Checkpoints, Losses
-from ratoon.training.examples import Codes, Examples, Items, encode_examples, encode_items, joined
+from ratoon.training.examples import Codes, Examples, Items, Seen, encode_examples, encode_items, joined
 from ratoon.training.fitting import Fitting
 from ratoon.training.freedom import Mask
+from ratoon.training.imitation import Teachers
 from ratoon.training.model import Model
 from ratoon.training.origins import Snapshot
 from ratoon.training.places import Place
@@ -32,6 +33,7 @@ class Course:
         checkpoints: what is kept of it between passes; None for nothing.
         falls: whether learning rates fall evenly to nothing over it. What a refresh ends with is then less of a chance: steps of
             full length move a model that has learnt about as far when they teach nothing.
+        teaching: whom it imitates; None for nobody.
     """
 
     purpose: str
@@ -40,6 +42,7 @@ class Course:
     newcomers: Mapping[str, int] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
     falls: bool = False
+    teaching: Teaching | None = None
 
 
 class Passes:
@@ -61,8 +64,9 @@ class Passes:
         losses are written into the model; and, where it is kept, what the optimisers remember of the last pass.
         """
         codes = Codes.of(model.encoding, [lesson.catalogue, lesson.new, lesson.replay, lesson.fit])
-        live = encode_items(model.schema, model.encoding, lesson.catalogue, self._place.selecting, codes)
-        examples = self._encoded(model, live, [lesson.new, lesson.replay], codes)
+        seen = Teachers(course.teaching).seen if course.teaching else None
+        live = encode_items(model.schema, model.encoding, lesson.catalogue, self._place.selecting, codes, seen)
+        examples = self._encoded(model, live, [lesson.new, lesson.replay], codes, seen)
         if examples is None:
             return
         # The lesson's own frequencies, counted: a counter that fades from refresh to refresh lags behind what is in fashion
@@ -71,11 +75,12 @@ class Passes:
         share = counts / len(examples)
         compute = self._place.take(model, mask)
         steps = course.passes * -(-len(examples) // self._settings.batch) if course.falls else 0
-        fitting = Fitting(model, mask, live, share, self._settings, generator(self._seed, course.purpose), compute, steps)
+        source, imitated = generator(self._seed, course.purpose), course.teaching.share if course.teaching else 0.0
+        fitting = Fitting(model, mask, live, share, self._settings, source, compute, steps, imitated)
         try:
             if self._settings.warm_optimiser:
                 fitting.recall(model.memory)
-            self._until_fit(model, fitting, examples, self._encoded(model, live, [lesson.fit], codes), course)
+            self._until_fit(model, fitting, examples, self._encoded(model, live, [lesson.fit], codes, seen), course)
             if course.bound < inf:
                 free = {name: torch.arange(len(model.tensors[name])) >= first for name, first in course.newcomers.items()}
                 fitting.origins.bound(course.bound, {name: compute.share(rows) for name, rows in free.items()})
@@ -116,11 +121,11 @@ class Passes:
         self._progress(f"{course.purpose} goes on after pass {done} of {course.passes}", done / course.passes)
         return found.best
 
-    def _encoded(self, model: Model, live: Items, parts: list[pa.Table], codes: Codes) -> Examples | None:
+    def _encoded(self, model: Model, live: Items, parts: list[pa.Table], codes: Codes, seen: Seen | None) -> Examples | None:
         table = joined(model.schema, parts)
         if table is None:
             return None
-        return encode_examples(model.schema, model.encoding, table, live, self._settings.objective, codes)
+        return encode_examples(model.schema, model.encoding, table, live, self._settings.objective, codes, seen)
 
 
 def _over(losses: Losses, passes: int) -> bool:

@@ -49,6 +49,10 @@ class TrainingSettings:
         row_bound: most a row or tensor may move in a refresh, relative to its own length; rows that are new go anywhere.
         warm_optimiser: whether a release carries what the optimisers remember, for refreshes to go on from.
         id_dropout: share of ids replaced by the unknown id's row while learning, so that unseen ids live on their features.
+        newcomers: share of items shown while learning as if nobody had met them yet: without id, and without what is folded from
+            interactions (DropoutNet, Volkovs et al. 2017), so that an item of few events is ranked by what it is. Above 0,
+            an item that nobody has had in the lesson which gave it a row goes on as an unknown one, and not as what being drawn
+            as a negative has made of it.
         absorb_bound: most a row or tensor may move while absorbing, relative to its own length.
         threads: of torch, on the processor; part of what makes results repeat. Steps are short, and threads that wait for each
             other at every one of them are many times slower than one when something else, such as the server, is busy.
@@ -79,6 +83,7 @@ class TrainingSettings:
     row_bound: float = inf
     warm_optimiser: bool = False
     id_dropout: float = 0.1
+    newcomers: float = 0.0
     absorb_bound: float = 0.1
     threads: int = 1
     objective: Objective = "softmax"
@@ -96,7 +101,7 @@ class TrainingSettings:
             self._refuse(name, not getattr(self, name) > 0, "more than 0")
         for name in ("negatives", "weight_decay", "absorb_bound", "warmup"):
             self._refuse(name, not getattr(self, name) >= 0, "0 or more")
-        for name in ("id_dropout", "dropout"):
+        for name in ("id_dropout", "newcomers", "dropout"):
             self._refuse(name, not 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         self._refuse("logq", not 0 <= self.logq <= 1, "from 0 to 1")
         self._refuse("metric", self.objective != "softmax" and self.metric != "dot", f"dot for objective {self.objective}")

@@ -1,17 +1,17 @@
 """A step's batch, from the lesson's encoded rows to a loss: ids forgotten, negatives drawn, sent where it is computed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ratoon.domain.schema import TowerSchema
+from ratoon.domain.schema import Entity, TowerSchema
 from ratoon.training.devices import sent
 from ratoon.training.examples import Encoded, Examples, Items
-from ratoon.training.forward import KEPT
+from ratoon.training.forward import KEPT, TOLD
 from ratoon.training.hosting import Compute, Sides
-from ratoon.training.losses import bce_loss, gain, log_mixture, mse_loss, softmax_loss
+from ratoon.training.losses import bce_loss, gain, imitation_loss, log_mixture, mse_loss, softmax_loss
 from ratoon.training.settings import TrainingSettings
 
 
@@ -23,6 +23,7 @@ class Step:
         wanted, candidates: identities of each user's own item, and of the candidates; see `softmax_loss`.
         value, weight: see `Examples`.
         log_q: see `softmax_loss`; None for the other objectives.
+        told: what teachers see, see `imitation_loss`; None without any.
     """
 
     sides: Sides
@@ -31,6 +32,7 @@ class Step:
     value: Tensor
     weight: Tensor | None
     log_q: Tensor | None
+    told: tuple[Tensor, Tensor] | None
 
     def __len__(self) -> int:
         """Interactions in the batch."""
@@ -44,12 +46,23 @@ class Steps:
         negatives: the live items, drawn from uniformly.
         share: each item's share of the interactions, by its row in the item vocabulary.
         compute: where to.
+        imitated: how much of the loss is imitation of teachers, where examples carry what those see.
+        hidden: how many hidden units each tower has that has any.
     """
 
     def __init__(
-        self, schema: TowerSchema, negatives: Items, share: Tensor, settings: TrainingSettings, compute: Compute
+        self,
+        schema: TowerSchema,
+        negatives: Items,
+        share: Tensor,
+        settings: TrainingSettings,
+        compute: Compute,
+        imitated: float = 0.0,
+        hidden: Mapping[Entity, int] | None = None,
     ) -> None:
+        self._imitated, self._hidden = imitated, hidden or {}
         self._ids = [feature.name for feature in (*schema.user, *schema.item) if feature.kind == "id"]
+        self._earned = [feature.name for feature in schema.item if feature.kind == "id" or feature.fold]
         self._negatives, self._share, self._settings, self._compute = negatives, share, settings, compute
 
     def shuffled(self, examples: Examples, source: torch.Generator) -> Iterator[Step]:
@@ -57,7 +70,7 @@ class Steps:
         order = sent(torch.randperm(len(examples), generator=source), examples.value.device)
         for rows in torch.split(order, self._settings.batch):
             batch = examples.take(rows)
-            users, inputs = self._forgotten(batch.users, source), self._forgotten(batch.items.inputs, source)
+            users, inputs = self._forgotten(batch.users, source), self._unmet(self._forgotten(batch.items.inputs, source), source)
             yield self._step(replace(batch, users=users, items=Items(inputs, batch.items.codes)), source, self._settings.dropout)
 
     def ordered(self, examples: Examples, source: torch.Generator) -> Iterator[tuple[Step, float]]:
@@ -69,7 +82,13 @@ class Steps:
 
     def loss(self, step: Step) -> Tensor:
         """What the step teaches; a scalar."""
-        return self._loss(step, *self._compute.vectors(step.sides))
+        users, items = self._compute.vectors(step.sides)
+        loss = self._loss(step, users, items)
+        if step.told is None or step.log_q is None:
+            return loss
+        identities, temperature = (step.wanted, step.candidates), self._settings.temperature
+        imitation = imitation_loss(users, items, step.told, *identities, step.log_q, temperature, step.weight)
+        return (1 - self._imitated) * loss + self._imitated * imitation
 
     def judged(self, step: Step) -> dict[str, Tensor]:
         """Its loss by the name of `fit`, and under `softmax` its `gain`; scalars."""
@@ -98,21 +117,35 @@ class Steps:
             mixture = log_mixture(self._share[candidates.codes], len(batch), draws, len(self._negatives))
             log_q = sent(settings.logq * mixture, device)
         return Step(
-            sides=self._compute.prepare(*(self._thinned(side, dropout, source) for side in (batch.users, candidates.inputs))),
+            sides=self._compute.prepare(
+                self._thinned("user", batch.users, dropout, source), self._thinned("item", candidates.inputs, dropout, source)
+            ),
             wanted=sent(batch.items.codes, device),
             candidates=sent(candidates.codes, device),
             value=sent(batch.value, device),
             weight=None if batch.weight is None else sent(batch.weight, device),
             log_q=log_q,
+            told=(sent(batch.users[TOLD], device), sent(candidates.inputs[TOLD], device)) if TOLD in batch.users else None,
         )
 
-    def _thinned(self, inputs: Encoded, dropout: float, source: torch.Generator) -> Encoded:
+    def _thinned(self, side: Entity, inputs: Encoded, dropout: float, source: torch.Generator) -> Encoded:
         """The inputs with which of the hidden units they leave out, if there are to be any."""
-        if not dropout:
+        if not dropout or side not in self._hidden:
             return inputs
         first = next(iter(inputs.values()))
-        kept = torch.rand(len(first), self._settings.hidden, generator=source) >= dropout
+        kept = torch.rand(len(first), self._hidden[side], generator=source) >= dropout
         return {**inputs, KEPT: sent(kept.float() / (1 - dropout), first.device)}
+
+    def _unmet(self, inputs: Encoded, source: torch.Generator) -> Encoded:
+        """The items, some of them as they would be if nobody had met them."""
+        if not self._settings.newcomers or not self._earned:
+            return inputs
+        drop = torch.rand(len(next(iter(inputs.values()))), generator=source) < self._settings.newcomers
+        unmet = dict(inputs)
+        for name in self._earned:
+            column = inputs[name]
+            unmet[name] = column.masked_fill(sent(drop, column.device).reshape(-1, *[1] * (column.dim() - 1)), 0)
+        return unmet
 
     def _forgotten(self, inputs: Encoded, source: torch.Generator) -> Encoded:
         forgotten = dict(inputs)

@@ -1,7 +1,9 @@
 """The `Trainer` port: what is built, loaded and grown under each plan before it is taught."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -11,15 +13,16 @@ from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.evolution import changes, effect
 from ratoon.domain.plan import RefreshPlan
-from ratoon.domain.schema import TowerSchema
+from ratoon.domain.schema import ITEM_TABLE, TowerSchema
 from ratoon.domain.shape import Shape
 from ratoon.durable import fault_point
-from ratoon.ports import Files, Lesson
-from ratoon.training.checkpoints import Checkpoints, key_of, remove
+from ratoon.ports import Files, Lesson, Teaching
+from ratoon.training.checkpoints import ENDING, FILE, Checkpoints, key_of, remove
 from ratoon.training.devices import CPU
 from ratoon.training.examples import ITEM_KEY, joined
 from ratoon.training.files import dump, load_model
 from ratoon.training.freedom import mask_of
+from ratoon.training.grafting import grafted
 from ratoon.training.group import Group
 from ratoon.training.model import Model, fresh
 from ratoon.training.passes import Course, Passes
@@ -43,6 +46,7 @@ class TwoTowerTrainer:
         progress: told after each pass.
         group: the processes that teach together, each by the same calls; None where there is only this one.
         folder: where a training of several passes under `full` and `dense` keeps what a rerun goes on from; None for nowhere.
+        kept: see `ratoon.ports.Trainer.varied`.
 
     Raises:
         UsageError: CUDA is asked for, and there is none; or what one process alone can keep is asked of a group.
@@ -55,6 +59,7 @@ class TwoTowerTrainer:
         progress: Progress = _silent,
         group: Group | None = None,
         folder: Path | None = None,
+        kept: str | None = None,
     ) -> None:
         if group and (folder or settings.warm_optimiser):
             raise UsageError(
@@ -63,10 +68,22 @@ class TwoTowerTrainer:
                 found=f"{settings.warm_optimiser}, folder {folder}",
                 fix="Set it to false, or train in one process: each of a group remembers its own rows alone.",
             )
-        self._settings, self._seed, self._folder = settings, seed, folder
+        self._settings, self._seed, self._folder, self._name = settings, seed, folder, kept
         self._passes = Passes(settings, seed, Place(settings, group), progress)
+        self._progress, self._group = progress, group
 
-    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+    def varied(self, settings: Mapping[str, Any], seed: int | None = None, kept: str | None = None) -> "TwoTowerTrainer":
+        """See `ratoon.ports.Trainer.varied`.
+
+        Raises:
+            UsageError: a setting cannot be trained with.
+        """
+        other, source = replace(self._settings, **settings), self._seed if seed is None else seed
+        return TwoTowerTrainer(other, source, self._progress, self._group, self._folder, kept)
+
+    def train(
+        self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
+    ) -> Files:
         """A model that has learnt `lesson`: from nothing under `full`, from `parent` under `rows` and `dense`.
 
         Without new interactions a rows plan teaches nothing: the tables only grow.
@@ -74,21 +91,28 @@ class TwoTowerTrainer:
         Raises:
             DataError: nothing to learn from under `full` and `dense`; no parent, or one of another shape, under `rows`; one
                 that has other inputs than `schema`, apart from lacking some, under `dense`; a loss that is not finite.
-            UsageError: the plan is to skip.
+            UsageError: the plan is to skip, or a model that is not taught to rank is to imitate others.
         """
+        if teaching and self._settings.objective != "softmax":
+            raise UsageError(
+                "training.objective",
+                expected="softmax, to imitate others",
+                found=self._settings.objective,
+                fix="Set it to softmax.",
+            )
         with repeatable(self._settings.threads):
             match plan.scope:
                 case "full":
-                    model = self._full(plan, schema, lesson)
+                    model = self._full(plan, schema, lesson, teaching)
                 case "rows":
                     model = self._rows(plan, schema, parent, lesson)
                 case "dense":
-                    model = self._dense(plan, schema, parent, lesson)
+                    model = self._dense(plan, schema, parent, lesson, teaching)
                 case "skip":
                     raise UsageError("plan.scope", expected="rows, dense or full", found="skip", fix="Keep the parent's files.")
             fault_point("training.trained")
             files = dump(model, self._settings)
-            if self._folder:
+            if self._folder and self._name is None:
                 remove(self._folder)
             return files
 
@@ -120,7 +144,15 @@ class TwoTowerTrainer:
         schema = TowerSchema.from_json(model["schema.json"].decode())
         return dump(reshaped(load_model(model, schema, self._settings, CPU), shape), self._settings)
 
-    def _full(self, plan: RefreshPlan, schema: TowerSchema, lesson: Lesson) -> Model:
+    def grafted(self, schema: TowerSchema, donor: Files, ids: Mapping[str, Mapping[str, str]]) -> Files:
+        """See `ratoon.ports.Trainer.grafted`.
+
+        Raises:
+            DataError: the two have nothing in common, or lengths or metrics that differ.
+        """
+        return dump(grafted(_parent(donor, self._settings, CPU), schema, ids, self._settings), self._settings)
+
+    def _full(self, plan: RefreshPlan, schema: TowerSchema, lesson: Lesson, teaching: Teaching | None) -> Model:
         table = _needed(schema, lesson)
         items, held = (ITEM_KEY, *schema.item), rules(schema, {})
         encoding = (
@@ -129,8 +161,10 @@ class TwoTowerTrainer:
         encoding, attendance = enrolled(encoding, {}, schema, lesson.new, plan.scope)
         model = fresh(schema, encoding, self._seed, self._settings, CPU)
         model.attendance = attendance
-        course = Course("full", self._settings.epochs, checkpoints=self._kept(plan, schema, None, lesson))
+        kept = self._kept(plan, schema, None, lesson, teaching)
+        course = Course("full", self._settings.epochs, checkpoints=kept, teaching=teaching)
         self._passes.teach(model, mask_of(plan, model, {}), lesson, course)
+        self._unmeet(model, lesson, {})
         return model
 
     def _rows(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Model:
@@ -142,9 +176,12 @@ class TwoTowerTrainer:
             unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
             course = Course("rows", self._settings.passes, self._settings.row_bound, first_new, falls=True)
             self._passes.teach(model, mask_of(plan, model, first_new), unjudged, course)
+            self._unmeet(model, lesson, first_new)
         return model
 
-    def _dense(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Model:
+    def _dense(
+        self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None
+    ) -> Model:
         table = _needed(schema, lesson)
         old = _parent(parent, self._settings, CPU)
         if effect(old.schema, schema) == "changed":
@@ -161,16 +198,25 @@ class TwoTowerTrainer:
         model.attendance = attendance
         model.memory = old.memory
         first_new = {name: len(old.tensors.get(name, ())) for name in model.tensors if name.startswith("table.")}
-        kept = self._kept(plan, schema, parent, lesson)
-        course = Course("dense", self._settings.passes, self._settings.row_bound, first_new, kept, falls=True)
+        kept = self._kept(plan, schema, parent, lesson, teaching)
+        course = Course("dense", self._settings.passes, self._settings.row_bound, first_new, kept, falls=True, teaching=teaching)
         self._passes.teach(model, mask_of(plan, model, {}), lesson, course)
+        self._unmeet(model, lesson, first_new)
         return model
 
-    def _kept(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Checkpoints | None:
+    def _unmeet(self, model: Model, lesson: Lesson, first_new: Mapping[str, int]) -> None:
+        if self._settings.newcomers:
+            met = {item for part in (lesson.new, lesson.replay) for item in part.column(ITEM_KEY.name).unique().to_pylist()}
+            model.unmeet(first_new.get(f"table.{ITEM_TABLE}", 0), met)
+
+    def _kept(
+        self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None
+    ) -> Checkpoints | None:
         passes = self._settings.epochs if plan.scope == "full" else self._settings.passes
         if self._folder is None or passes == 1:
             return None
-        return Checkpoints(self._folder, key_of(plan, self._seed, self._settings, schema, parent, lesson))
+        key = key_of(plan, self._seed, self._settings, schema, parent, lesson, teaching)
+        return Checkpoints(self._folder, key, f"{self._name}{ENDING}" if self._name else FILE)
 
     def _grow(self, model: Model, lesson: Lesson, plan: RefreshPlan) -> dict[str, int]:
         """Give every newcomer its rows, or those who are admitted; return each table's first new row."""

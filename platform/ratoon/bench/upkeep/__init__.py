@@ -10,6 +10,7 @@ from typing import Any
 from ratoon import durable
 from ratoon.bench.refreshes.home import Tell
 from ratoon.bench.row import Row, not_run
+from ratoon.bench.upkeep import augment, distil, transfer
 from ratoon.bench.upkeep.scene import Scene, scene
 from ratoon.domain.errors import UsageError
 
@@ -37,7 +38,11 @@ class Group:
     sets: tuple[str, ...] = SETS
 
 
-GROUPS: dict[str, Group] = {}
+GROUPS: dict[str, Group] = {
+    "augment": Group(augment.measure, augment.rows),
+    "distil": Group(distil.measure, distil.rows),
+    "transfer": Group(transfer.measure, transfer.rows),
+}
 """Name -> its part, in the table's order."""
 
 
