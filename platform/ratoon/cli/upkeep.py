@@ -7,12 +7,13 @@ import typer
 
 from ratoon.cli.datasets import open_house
 from ratoon.cli.refreshing import raise_refused
-from ratoon.cli.screen import bars, show
+from ratoon.cli.screen import AsJson, SurfaceName, bars, show
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.upkeep import Upkeep
 from ratoon.pictures.cells import size
 from ratoon.remaking import Remaking
-from ratoon.upkeep import Operation
+from ratoon.upkeep import Fuse, Operation
+from ratoon.upkeep.fuse import How
 from ratoon.wiring import House
 
 app = typer.Typer(help="Keep what is served small, fast and good: each operation makes a candidate.", no_args_is_help=True)
@@ -24,6 +25,23 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Make and judge the cand
 @app.callback()
 def upkeep() -> None:
     """Keep what is served small, fast and good."""
+
+
+@app.command()
+def fuse(
+    surface: SurfaceName = "default",
+    release: Source = None,
+    how: Annotated[
+        How, typer.Option(help="What is made one: candidate sources, an ensemble of towers, or past releases.")
+    ] = "sources",
+    last: Annotated[int, typer.Option(help="How many releases are averaged, at most.")] = 3,
+    rank: Annotated[int, typer.Option(help="Dimensions for what is had together.")] = 32,
+    members: Annotated[int, typer.Option(help="Towers of an ensemble, the release's own included.")] = 2,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make one release of several models or sources of candidates, if it beats each of them for certain."""
+    run(Fuse(how, last, rank, members), surface, release, dry_run, as_json)
 
 
 def run(operation: Operation, surface: str, release: str | None, dry_run: bool, as_json: bool) -> None:

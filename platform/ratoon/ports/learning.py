@@ -78,6 +78,18 @@ class Trainer(Protocol):
     def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
         """A model that has also learnt `lesson.new`, each learned row moved by a bounded amount."""
 
+    def averaged(self, models: Sequence[Files]) -> Files:
+        """The newest of some models of one chain with its weights the mean of all, rows by what they stand for.
+
+        DataError if another is of other features or of another shape.
+
+        Args:
+            models: newest first.
+        """
+
+    def other(self, number: int) -> "Trainer":
+        """One that teaches the same by other random choices; the same ones for the same number, from 1."""
+
 
 class Towers(Protocol):
     """The two exported towers of one release, without torch."""

@@ -1,7 +1,7 @@
 """Training by several processes: the leader's calls are repeated to all of them, and every call is taught together."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -17,7 +17,7 @@ from ratoon.domain.schema import TowerSchema
 from ratoon.ports import Files, Lesson
 from ratoon.training.group import Group
 from ratoon.training.settings import Progress, TrainingSettings
-from ratoon.training.trainer import TwoTowerTrainer
+from ratoon.training.trainer import OTHER, TwoTowerTrainer
 
 DONE = b""
 """What the leader says when there will be no more calls."""
@@ -87,7 +87,7 @@ class ParallelTrainer:
     """
 
     def __init__(self, settings: TrainingSettings, seed: int, progress: Progress, group: Group) -> None:
-        self._settings, self._seed, self._group = settings, seed, group
+        self._settings, self._seed, self._progress, self._group = settings, seed, progress, group
         self._trainer = TwoTowerTrainer(settings, seed, progress, group)
 
     def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
@@ -97,6 +97,14 @@ class ParallelTrainer:
     def absorb(self, plan: RefreshPlan, model: Files, lesson: Lesson) -> Files:
         """As `TwoTowerTrainer.absorb`; StoreError if another process dies."""
         return self._together(Call(self._settings, self._seed, plan, None, model, lesson))
+
+    def averaged(self, models: Sequence[Files]) -> Files:
+        """As `TwoTowerTrainer.averaged`, by the leader alone: there is nothing to teach."""
+        return self._trainer.averaged(models)
+
+    def other(self, number: int) -> "ParallelTrainer":
+        """As `TwoTowerTrainer.other`."""
+        return ParallelTrainer(self._settings, self._seed + OTHER * number, self._progress, self._group)
 
     def _together(self, call: Call) -> Files:
         self._group.call(call.packed())

@@ -1,5 +1,6 @@
 """The `Trainer` port: what is built, loaded and grown under each plan before it is taught."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import TowerSchema
 from ratoon.durable import fault_point
 from ratoon.ports import Files, Lesson
+from ratoon.training.averaging import averaged
 from ratoon.training.checkpoints import Checkpoints, key_of, remove
 from ratoon.training.devices import CPU
 from ratoon.training.examples import ITEM_KEY, joined
@@ -26,6 +28,10 @@ from ratoon.training.places import Place
 from ratoon.training.repeatable import repeatable
 from ratoon.training.settings import Progress, TrainingSettings
 from ratoon.training.widening import widened
+
+
+OTHER = 1_000_003
+"""How far apart the seeds of trainers are that teach one thing by other random choices: seeds that people choose are smaller."""
 
 
 def _silent(_what: str, _done: float) -> None:
@@ -62,6 +68,7 @@ class TwoTowerTrainer:
                 fix="Set it to false, or train in one process: each of a group remembers its own rows alone.",
             )
         self._settings, self._seed, self._folder = settings, seed, folder
+        self._progress, self._group = progress, group
         self._passes = Passes(settings, seed, Place(settings, group), progress)
 
     def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
@@ -108,6 +115,20 @@ class TwoTowerTrainer:
                 self._passes.teach(learnt, mask_of(plan, learnt, first_new), unjudged, course)
             learnt.losses = losses
             return dump(learnt, self._settings)
+
+    def averaged(self, models: Sequence[Files]) -> Files:
+        """See `ratoon.training.averaging`.
+
+        Raises:
+            DataError: one was built for other features, or with another length or metric.
+        """
+        with repeatable(self._settings.threads):
+            schema = TowerSchema.from_json(models[0]["schema.json"].decode())
+            return dump(averaged([load_model(model, schema, self._settings, CPU) for model in models]), self._settings)
+
+    def other(self, number: int) -> "TwoTowerTrainer":
+        """The same with another seed, which keeps nothing on the way."""
+        return TwoTowerTrainer(self._settings, self._seed + OTHER * number, self._progress, self._group)
 
     def _full(self, plan: RefreshPlan, schema: TowerSchema, lesson: Lesson) -> Model:
         table = _needed(schema, lesson)

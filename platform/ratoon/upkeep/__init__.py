@@ -7,9 +7,12 @@ has to choose it chooses by fit rows; gate rows and the reserve judge.
 
 from collections.abc import Mapping
 
+from ratoon.upkeep.fuse import Fuse
 from ratoon.upkeep.operation import Operation
 
-OPERATIONS: Mapping[str, type[Operation]] = {}
+OPERATIONS: Mapping[str, type[Operation]] = {
+    Fuse.name: Fuse,
+}
 """Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
 
-__all__ = ["OPERATIONS", "Operation"]
+__all__ = ["OPERATIONS", "Fuse", "Operation"]
