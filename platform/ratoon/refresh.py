@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ratoon import durable
-from ratoon.domain import popularity
+from ratoon.domain import fusion, popularity
 from ratoon.domain.delta import part
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.evolution import effect
@@ -185,6 +185,10 @@ def _task(
         seen=seen,
         policy=replace(shop.plan, drift=shop.gate.drift),
     )
+    if plan.scope == "full" and parent and fusion.FILE in parent.model:
+        plan = replace(
+            plan, reason=f"{plan.reason}; other sources than its own towers are left behind, until `ratoon upkeep fuse`"
+        )
     past, upto = delta.interactions.slice(0, 0), window
     last, source = current.taught if current and plan.scope in STILL else window.end, ""
     if current and plan.scope in REMADE:  # nothing of this window is learnt: it goes on waiting
@@ -264,7 +268,7 @@ def _remade(shop: Workshop, watch: Stopwatch, task: Task, parent: Pair, remaking
     with watch.stage("judge") as rows:
         jury = _jury(shop, watch, task)
         rows.count = len(jury.new) + len(jury.past)
-        verdict = jury.verdict(candidate, jury.hears(candidate), task.plan, (), rng)
+        verdict = jury.verdict(candidate, jury.hears(candidate), task.plan, (), rng, remade.rivals)
         said = weighed(remade.said, source, candidate, jury, rng) if remade.said else None
     durable.fault_point("refresh.judged")
     return Made(candidate, verdict, Untaught(), said)

@@ -1,7 +1,8 @@
 """The current release, or an earlier one, made otherwise: nothing of what waits is learnt, and the gate judges the result."""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,10 +20,15 @@ from ratoon.workshop import PROFILE, Task, Workshop, settle
 
 @dataclass(frozen=True, slots=True)
 class Remade:
-    """A candidate, and what the operation that made it says of itself; None where it says nothing."""
+    """A candidate, and what the operation that made it says of itself; None where it says nothing.
+
+    Attributes:
+        rivals: what it was made of, by name, where it has to be better than each of them beyond chance.
+    """
 
     pair: Pair
     said: Upkeep | None = None
+    rivals: Mapping[str, Pair] = field(default_factory=dict)
 
 
 class Remake(Protocol):

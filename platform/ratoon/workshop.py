@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ratoon import arrivals, durable
 from ratoon.answering import set_traits, traited
-from ratoon.domain import popularity
+from ratoon.domain import fusion, popularity
 from ratoon.domain.caps import Caps
 from ratoon.domain.delta import FeatureDelta, Split, part
 from ratoon.domain.dial import Dial
@@ -237,6 +237,11 @@ def served(task: Task, parent: Pair, live: pa.Table) -> Pair:
     return replace(parent, index=index)
 
 
+def kept_beside(task: Task) -> dict[str, bytes]:
+    """What stands beside the parent's own towers and stays as it is: all but `full`, which starts from nothing, goes on with it."""
+    return fusion.beside(task.parent.model) if task.parent and task.plan.scope in ("rows", "dense") else {}
+
+
 def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: pa.Table) -> tuple[Pair, int]:
     """The candidate pair, and how many items were written: under `rows` exactly those that moved, into the parent's index.
 
@@ -244,6 +249,7 @@ def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: p
         live: see `catalogue`.
     """
     model = model if worth is None else {**model, popularity.FILE: worth}
+    model = {**model, **kept_beside(task)}
     towers, upto = shop.open_towers(model), task.window.end
     if task.plan.scope == "rows" and task.parent:
         index = task.parent.index.copy()

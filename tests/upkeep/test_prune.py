@@ -1,20 +1,14 @@
 """Fewer rows and narrower layers: who goes, what stays, and who comes back."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
-import pytest
 from safetensors.numpy import load
 
-from ratoon import config
 from ratoon.domain.encoding import Vocabulary
-from ratoon.domain.errors import UsageError
 from ratoon.judging import Pair
 from ratoon.upkeep.prune import Prune
 from ratoon.wiring import House
-from tests.upkeep.remade import current, interrupted, learnt, remade
+from tests.upkeep.remade import current, learnt, remade
 
 
 def _known(pair: Pair, name: str) -> Vocabulary:

@@ -14,8 +14,12 @@ from ratoon.domain.upkeep import Upkeep
 from ratoon.pictures.cells import size
 from ratoon.remaking import Remaking
 from ratoon.upkeep import Operation
+from ratoon.upkeep.augment import Augment
+from ratoon.upkeep.distil import Distil
+from ratoon.upkeep.fuse import Fuse, How
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Asked, Quantise
+from ratoon.upkeep.transfer import Transfer
 from ratoon.wiring import House
 
 app = typer.Typer(help="Keep what is served small, fast and good: each operation makes a candidate.", no_args_is_help=True)
@@ -45,8 +49,6 @@ def augment(
     as_json: AsJson = False,
 ) -> None:
     """Learn the release's history again so that items of few events are ranked by what they are."""
-    from ratoon.upkeep import Augment
-
     run(Augment(newcomers), surface, release, dry_run, as_json)
 
 
@@ -65,10 +67,25 @@ def distil(
     as_json: AsJson = False,
 ) -> None:
     """Teach a narrow student what wide teachers say."""
-    from ratoon.upkeep import Distil
-
     student = Distil(hidden, teachers, teacher, teacher_hidden, teacher_dim, teacher_attention, share)
     run(student, surface, release, dry_run, as_json)
+
+
+@app.command()
+def fuse(
+    surface: SurfaceName = "default",
+    release: Source = None,
+    how: Annotated[
+        How, typer.Option(help="What is made one: candidate sources, an ensemble of towers, or past releases.")
+    ] = "sources",
+    last: Annotated[int, typer.Option(help="How many releases are averaged, at most.")] = 3,
+    rank: Annotated[int, typer.Option(help="Dimensions for what is had together.")] = 32,
+    members: Annotated[int, typer.Option(help="Towers of an ensemble, the release's own included.")] = 2,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make one release of several models or sources of candidates, if it beats each of them for certain."""
+    run(Fuse(how, last, rank, members), surface, release, dry_run, as_json)
 
 
 @app.command()
@@ -114,8 +131,6 @@ def transfer(
     as_json: AsJson = False,
 ) -> None:
     """Start from what another catalogue's release has learnt."""
-    from ratoon.upkeep import Transfer
-
     other = Transfer(home, from_surface, from_release, items, users, passes)
     run(other, surface, release, dry_run, as_json)
 

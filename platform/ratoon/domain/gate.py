@@ -61,6 +61,7 @@ class Verdict:
             the parent's vectors, as while a release spreads; empty where the two spaces cannot be mixed.
         breadth: parent's and candidate's, on the window's rows; None without a parent or without rows.
         pace: None without a parent or without rows.
+        rivals: what a candidate that was made of several had to beat for certain, by name; empty for others.
     """
 
     publish: bool
@@ -70,6 +71,7 @@ class Verdict:
     skew: Mapping[str, Comparison] = field(default_factory=dict)
     breadth: tuple[Breadth, Breadth] | None = None
     pace: Pace | None = None
+    rivals: Mapping[str, Comparison] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ def judge(
     must_win: bool = False,
     breadth: tuple[Breadth, Breadth] | None = None,
     pace: Pace | None = None,
+    rivals: Mapping[str, tuple[Answers, Answers]] | None = None,
 ) -> Verdict:
     """Refuse a candidate whose loss against its parent is beyond both chance and tolerance on any slice of the gate rows.
 
@@ -147,10 +150,13 @@ def judge(
             a new fashion, however well the candidate does on rows of that same window.
         must_win: refuse also what is not better, by `win`, on the first slice that has rows.
         breadth, pace: see `Verdict`.
+        rivals: name -> (its answers, candidate's answers) to the same rows: what the candidate is worth nothing beside unless it
+            is better beyond chance, as what is made of several sources is beside each of them.
         skew: share of vectors that are still the parent's -> (parent's answers, those of the candidate's user tower over both).
     """
     compared = {name: compare(*pair, draws=policy.draws, rng=rng) for name, pair in slices.items()}
     mixed = {share: compare(*pair, draws=policy.draws, rng=rng) for share, pair in (skew or {}).items()}
+    beside = {name: compare(*pair, draws=policy.draws, rng=rng) for name, pair in (rivals or {}).items()}
     gained = any(result.low > 0 for result in compared.values())
     let_pass = {"taste": policy.taste, "weights": policy.weights, "old": policy.old}
     reasons = [
@@ -173,10 +179,13 @@ def judge(
         reasons.append(
             f"recall@{policy.k} did not rise ({figures}), and beside a release that could go on a candidate has to win"
         )
+    reasons += [_unbeaten(name, result, policy.k) for name, result in beside.items() if result.low <= 0]
     if index_recall < policy.index_recall:
         reasons.append(f"the index returns {index_recall:.4f} of the exact top {policy.k}, {policy.index_recall} is asked")
     reasons += [f"{drift}, {policy.drift.refuse:g} is let pass" for drift in policy.drift.beyond(policy.drift.refuse, drifts)]
-    return Verdict(not reasons, tuple(reasons) or ("not worse on any slice",), compared, index_recall, mixed, breadth, pace)
+    return Verdict(
+        not reasons, tuple(reasons) or ("not worse on any slice",), compared, index_recall, mixed, breadth, pace, beside
+    )
 
 
 def _worse(result: Comparison, tolerance: float, gained: bool) -> bool:
@@ -188,6 +197,13 @@ def _worse(result: Comparison, tolerance: float, gained: bool) -> bool:
 def _fell(where: str, result: Comparison, k: int) -> str:
     return (
         f"recall@{k} on {where} fell from {result.parent:.4f} to {result.candidate:.4f} "
+        f"(95 % interval of the difference {result.low:+.4f} to {result.high:+.4f}, {result.rows} rows)"
+    )
+
+
+def _unbeaten(name: str, result: Comparison, k: int) -> str:
+    return (
+        f"recall@{k} is not certainly above that of {name}: {result.candidate:.4f} instead of {result.parent:.4f} "
         f"(95 % interval of the difference {result.low:+.4f} to {result.high:+.4f}, {result.rows} rows)"
     )
 

@@ -64,6 +64,11 @@ class Answers:
         found = tuple(self.found[place] for place in kept) if self.found else ()
         return Answers(self.k, users, self.ranks[chosen], self.weights[chosen], found)
 
+    def followed(self, other: "Answers") -> "Answers":
+        """These answers and then those to other questions, at the same depth; without the candidates."""
+        ranks, weights = (np.concatenate(both) for both in ((self.ranks, other.ranks), (self.weights, other.weights)))
+        return Answers(self.k, self.users + other.users, ranks, weights)
+
     @property
     def offers(self) -> dict[str, int]:
         """Item -> among how many questions' candidates it is."""

@@ -14,7 +14,7 @@ from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.popularity import Timeline
 from ratoon.domain.quality import Answers, Breadth, Record, Truths, breadth, truth
 from ratoon.domain.schema import SCHEMA, TowerSchema
-from ratoon.judging.asking import answers, index_recall, remembered, skewed
+from ratoon.judging.asking import answers, index_recall, placed, remembered, skewed
 from ratoon.judging.pacing import paced
 from ratoon.judging.pair import Pair
 from ratoon.judging.questions import Questions
@@ -64,8 +64,20 @@ class Jury:
     def _remembered(self, pair: Pair, worth: Vectors, rows: Questions | None = None) -> Answers:
         return remembered(pair, self.past if rows is None else rows, self.policy.k, self.live, self.since, worth)
 
-    def verdict(self, pair: Pair, said: Slices, plan: RefreshPlan, drifts: Sequence[Drift], rng: np.random.Generator) -> Verdict:
-        """Whether `pair`, which answered `said`, may follow the parent; what `plan` wrote of its items can be mixed with it."""
+    def verdict(
+        self,
+        pair: Pair,
+        said: Slices,
+        plan: RefreshPlan,
+        drifts: Sequence[Drift],
+        rng: np.random.Generator,
+        rivals: Mapping[str, Pair] | None = None,
+    ) -> Verdict:
+        """Whether `pair`, which answered `said`, may follow the parent; what `plan` wrote of its items can be mixed with it.
+
+        Args:
+            rivals: what it has to beat beyond chance, on all rows that neither has learnt.
+        """
         recall = index_recall(pair, [self.new, self.past], self.policy.k)
         before = self._before(pair.towers.popularity)
         pairs = {name: (before.get(name, after), after) for name, after in said.items()}
@@ -81,7 +93,11 @@ class Jury:
             must_win=must_win,
             breadth=self._breadth(pair, said["new"]),
             pace=self._pace(pair),
+            rivals={name: (self._all(rival), said["new"].followed(said["past"])) for name, rival in (rivals or {}).items()},
         )
+
+    def _all(self, rival: Pair) -> Answers:
+        return placed(rival, self.new, self.policy.k, self.live).followed(self._remembered(rival, rival.towers.popularity))
 
     def again(self, before: Slices, pair: Pair, rng: np.random.Generator) -> Verdict:
         """Whether what `pair` has become still answers as well as it did, on rows that are never learnt."""

@@ -120,6 +120,7 @@ def _gate(run: Run) -> str:
     reach = _reach(report.verdict)
     slices = {
         **{SLICES.get(name, name): one for name, one in report.verdict.slices.items()},
+        **{f"new and past, against {name}": one for name, one in report.verdict.rivals.items()},
         **{f"new, {share} of the old vectors left": one for share, one in report.verdict.skew.items()},
     }
     rows = [[escape(name), *_compared(one, reach)] for name, one in slices.items()]
@@ -139,7 +140,7 @@ def _compared(one: Comparison, reach: float) -> list[str]:
 
 
 def _reach(verdict: Verdict) -> float:
-    every = (*verdict.slices.values(), *verdict.skew.values())
+    every = (*verdict.slices.values(), *verdict.skew.values(), *verdict.rivals.values())
     return max((abs(end) for one in every for end in (one.low, one.difference, one.high)), default=0.0) or 1.0
 
 

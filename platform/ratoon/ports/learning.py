@@ -113,6 +113,15 @@ class Trainer(Protocol):
     def reshaped(self, model: Files, shape: Shape) -> Files:
         """A model with fewer rows or units, or in another form; it learns nothing."""
 
+    def averaged(self, models: Sequence[Files]) -> Files:
+        """The newest of some models of one chain with its weights the mean of all, rows by what they stand for.
+
+        DataError if another is of other features or of another shape.
+
+        Args:
+            models: newest first.
+        """
+
 
 class Towers(Protocol):
     """The two exported towers of one release, without torch."""

@@ -11,12 +11,14 @@ from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import StoreError
 from ratoon.domain.forms import TABLE, Floats, Packed, Rows, opened, plain
+from ratoon.domain.fusion import FILE as SOURCES
 from ratoon.domain.inputs import Inputs
 from ratoon.domain.popularity import FILE, Popularity
 from ratoon.domain.release import Metric
 from ratoon.domain.schema import Entity, TowerSchema
-from ratoon.ports import Files, Values
+from ratoon.ports import Files, ServedTowers, Values
 from ratoon.towers.forward import Weights, embed
+from ratoon.towers.fused import fused
 from ratoon.towers.one import UserTower
 from ratoon.towers.tensors import read_tensors
 
@@ -102,8 +104,18 @@ class NumpyTowers:
         return vectors
 
 
-def open_towers(files: Files) -> NumpyTowers:
-    """The towers in a model's files.
+def open_towers(files: Files) -> ServedTowers:
+    """The towers in a model's files, with what they are fused with, if they are.
+
+    Raises:
+        StoreError: a file is missing or damaged.
+    """
+    own = open_own(files)
+    return fused(own, files, open_own) if SOURCES in files else own
+
+
+def open_own(files: Files) -> NumpyTowers:
+    """The towers in a model's files alone.
 
     Tables are views of the files' bytes, in the form that they have there: opening copies none, and rows that are never asked
     for cost nothing.

@@ -1,7 +1,7 @@
 """Training by several processes: the leader's calls are repeated to all of them, and every call is taught together."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -124,6 +124,10 @@ class ParallelTrainer:
     def reshaped(self, model: Files, shape: Shape) -> Files:
         """As `TwoTowerTrainer.reshaped`; the leader needs nobody for it."""
         return self._trainer.reshaped(model, shape)
+
+    def averaged(self, models: Sequence[Files]) -> Files:
+        """As `TwoTowerTrainer.averaged`, by the leader alone: there is nothing to teach."""
+        return self._trainer.averaged(models)
 
     def _together(self, call: Call) -> Files:
         self._group.call(call.packed())

@@ -1,6 +1,6 @@
 """The `Trainer` port: what is built, loaded and grown under each plan before it is taught."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ratoon.domain.schema import ITEM_TABLE, TowerSchema
 from ratoon.domain.shape import Shape
 from ratoon.durable import fault_point
 from ratoon.ports import Files, Lesson, Teaching
+from ratoon.training.averaging import averaged
 from ratoon.training.checkpoints import ENDING, FILE, Checkpoints, key_of, remove
 from ratoon.training.devices import CPU
 from ratoon.training.examples import ITEM_KEY, joined
@@ -151,6 +152,16 @@ class TwoTowerTrainer:
             DataError: the two have nothing in common, or lengths or metrics that differ.
         """
         return dump(grafted(_parent(donor, self._settings, CPU), schema, ids, self._settings), self._settings)
+
+    def averaged(self, models: Sequence[Files]) -> Files:
+        """See `ratoon.training.averaging`.
+
+        Raises:
+            DataError: one was built for other features, or with another length or metric.
+        """
+        with repeatable(self._settings.threads):
+            schema = TowerSchema.from_json(models[0]["schema.json"].decode())
+            return dump(averaged([load_model(model, schema, self._settings, CPU) for model in models]), self._settings)
 
     def _full(self, plan: RefreshPlan, schema: TowerSchema, lesson: Lesson, teaching: Teaching | None) -> Model:
         table = _needed(schema, lesson)

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 from ratoon.upkeep.augment import Augment
 from ratoon.upkeep.distil import Distil
+from ratoon.upkeep.fuse import Fuse
 from ratoon.upkeep.operation import Operation
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Quantise
 from ratoon.upkeep.transfer import Transfer
 
-OPERATIONS: Mapping[str, type[Operation]] = {one.name: one for one in (Augment, Distil, Prune, Quantise, Transfer)}
+OPERATIONS: Mapping[str, type[Operation]] = {one.name: one for one in (Augment, Distil, Fuse, Prune, Quantise, Transfer)}
 """Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
 
 __all__ = ["OPERATIONS", "Operation"]

@@ -1,0 +1,215 @@
+"""Towers with other sources of candidates beside them: every vector is a row of blocks, see `ratoon.domain.fusion`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from ratoon.domain import fusion
+from ratoon.domain.covisit import Covisits, told
+from ratoon.domain.embedding import Vectors
+from ratoon.domain.fusion import Fusion
+from ratoon.domain.inputs import Inputs
+from ratoon.domain.release import Metric
+from ratoon.ports import Files, ServedTowers, Values
+
+
+class Block(Protocol):
+    """One source's part of every vector."""
+
+    @property
+    def width(self) -> int:
+        """How long it is."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of what it is made from."""
+
+    def users(self, table: pa.Table) -> Vectors:
+        """For rows of user features; shape (n, width)."""
+
+    def items(self, table: pa.Table) -> Vectors:
+        """For rows of item features; shape (n, width)."""
+
+    def user(self, values: Values) -> Vectors:
+        """For one user; shape (1, width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TowerBlock:
+    """Towers, without what is popular."""
+
+    towers: ServedTowers
+
+    @property
+    def width(self) -> int:
+        """See `Block`."""
+        return self.towers.dim - len(self.towers.popularity)
+
+    @property
+    def nbytes(self) -> int:
+        """See `Block`."""
+        return self.towers.nbytes
+
+    def users(self, table: pa.Table) -> Vectors:
+        """See `Block`."""
+        return self.towers.users(table)[:, : self.width]
+
+    def items(self, table: pa.Table) -> Vectors:
+        """See `Block`."""
+        return self.towers.items(table)[:, : self.width]
+
+    def user(self, values: Values) -> Vectors:
+        """See `Block`."""
+        return self.towers.user(values)[:, : self.width]
+
+
+@dataclass(frozen=True, slots=True)
+class CovisitBlock:
+    """What is had together, see `ratoon.domain.covisit`; an item that was not known when it was counted has zeros.
+
+    Attributes:
+        history: the user feature that is asked with.
+        factors: of the items that were counted.
+    """
+
+    history: str
+    factors: Covisits
+
+    @property
+    def width(self) -> int:
+        """See `Block`."""
+        return self.factors.offered.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """See `Block`."""
+        return self.factors.heard.nbytes + self.factors.offered.nbytes
+
+    def users(self, table: pa.Table) -> Vectors:
+        """See `Block`."""
+        return told([self._known(history) for history in _histories(self.history, table)], self.factors.heard)
+
+    def items(self, table: pa.Table) -> Vectors:
+        """See `Block`."""
+        places = np.array([self.factors.rows.get(item, -1) for item in table.column("item_id").to_pylist()], np.int64)
+        vectors = np.zeros((len(places), self.width), np.float32)
+        vectors[places >= 0] = self.factors.offered[places[places >= 0]]
+        return vectors
+
+    def user(self, values: Values) -> Vectors:
+        """See `Block`."""
+        return told([self._known(values.get(self.history))], self.factors.heard)
+
+    def _known(self, history: object) -> list[int]:
+        entries = history if isinstance(history, list) else ()
+        return [row for entry in entries if entry is not None and (row := self.factors.rows.get(str(entry))) is not None]
+
+
+def _histories(name: str, table: pa.Table) -> Sequence[object]:
+    if name not in table.column_names:
+        return [None] * table.num_rows
+    histories: list[object] = table.column(name).to_pylist()
+    return histories
+
+
+@dataclass(frozen=True, slots=True)
+class FusedTowers:
+    """See `ratoon.ports.ServedTowers`: the vectors of `own`, weighed, then each block's, then what traits are worth.
+
+    Attributes:
+        own: the release's own towers.
+        blocks: what stands beside them, by name, in order.
+    """
+
+    own: ServedTowers
+    blocks: Mapping[str, Block]
+    fusion: Fusion
+    _mark: object = field(init=False, repr=False, compare=False)
+    _parts: tuple[tuple[Callable[[Values], Vectors], Vectors], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lay the parts out for single users."""
+        every = {fusion.TOWER: TowerBlock(self.own), **self.blocks}
+        object.__setattr__(self, "_parts", tuple((block.user, self.fusion.weighing(name)) for name, block in every.items()))
+        object.__setattr__(self, "_mark", object())
+
+    @property
+    def dim(self) -> int:
+        """See above."""
+        return self.own.dim + sum(block.width for block in self.blocks.values())
+
+    @property
+    def popularity(self) -> Vectors:
+        """See above."""
+        return self.own.popularity
+
+    @property
+    def metric(self) -> Metric:
+        """See above: with weights, vectors have any length."""
+        return "dot"
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all blocks."""
+        return self.own.nbytes + sum(block.nbytes for block in self.blocks.values())
+
+    def weighed(self, popularity: Vectors) -> "FusedTowers":
+        """The same towers, to whose users the traits are worth something else."""
+        return replace(self, own=self.own.weighed(popularity))
+
+    def fused(self, weights: Fusion) -> "FusedTowers":
+        """The same towers, whose sources weigh something else."""
+        return replace(self, fusion=weights)
+
+    def user(self, values: Values) -> Vectors:
+        """The vector of one user, shape (1, dim), as `users` gives it for a row of these values."""
+        if not isinstance(values, Inputs):
+            return self._vector(values)
+        if (made := values.made) is None or made[0] is not self._mark:
+            vector = self._vector(dict(values))  # the parts of other marks are not kept in its place
+            vector.flags.writeable = False
+            values.made = made = self._mark, vector
+        return made[1]
+
+    def _vector(self, values: Values) -> Vectors:
+        history = values.get(self.fusion.history)
+        segment = self.fusion.segments([len(history) if isinstance(history, list) else 0])[0]
+        parts = [user(values) * weights[segment] for user, weights in self._parts]
+        return np.concatenate([*parts, self.popularity[None, :]], axis=1, dtype=np.float32)
+
+    def users(self, table: pa.Table) -> Vectors:
+        """User vectors for rows of user features, with what traits are worth to them at the end; shape (n, dim)."""
+        histories = _histories(self.fusion.history, table)
+        segments = self.fusion.segments([len(one) if isinstance(one, list) else 0 for one in histories])
+        every: dict[str, Block] = {fusion.TOWER: TowerBlock(self.own), **self.blocks}
+        parts = [block.users(table) * self.fusion.weighing(name)[segments, None] for name, block in every.items()]
+        worth = np.broadcast_to(self.popularity, (table.num_rows, len(self.popularity)))
+        return np.concatenate([*parts, worth], axis=1, dtype=np.float32)
+
+    def items(self, table: pa.Table) -> Vectors:
+        """Item vectors for rows of item features, with zeros where traits go; shape (n, dim)."""
+        every = [TowerBlock(self.own), *self.blocks.values()]
+        blank = np.zeros((table.num_rows, len(self.popularity)), np.float32)
+        return np.concatenate([*(block.items(table) for block in every), blank], axis=1, dtype=np.float32)
+
+
+def fused(own: ServedTowers, files: Files, opened: Callable[[Files], ServedTowers]) -> FusedTowers:
+    """`own` and what `files` say stands beside them.
+
+    Args:
+        opened: opens towers by their files.
+
+    Raises:
+        StoreError: a block's file is missing or damaged.
+    """
+    weights = Fusion.from_json(files[fusion.FILE].decode())
+    blocks: dict[str, Block] = {}
+    for name in weights.weights:
+        if name == fusion.COVISIT:
+            blocks[name] = CovisitBlock(weights.history, Covisits.from_files(fusion.of(name, files)))
+        elif name != fusion.TOWER:
+            blocks[name] = TowerBlock(opened(fusion.of(name, files)))
+    return FusedTowers(own, blocks, weights)
