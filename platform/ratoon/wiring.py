@@ -126,8 +126,7 @@ class House:
         """The applied repository's views; None before one is."""
         from ratoon.features import views
 
-        written = self.home / "features" / "views.json"
-        return views.load(written) if written.exists() else None
+        return views.load(written) if (written := self.home / "features" / "views.json").exists() else None
 
     def _retained(self) -> "list[Retained]":
         """Every release of every surface that is current or can be rolled back to, newest first."""
@@ -250,8 +249,8 @@ class House:
         from ratoon.features import deltas, views
 
         position = deltas.Position.from_json(since) if since is not None else None
-        known = views.named(self.home / "features" / "views.json", view)
-        return deltas.changed(known, position, self.home / "features" / "deltas")
+        folder = self.home / "features"
+        return deltas.changed(views.named(folder / "views.json", view), position, folder / "deltas")
 
     @cached_property
     def _group(self) -> "Group | None":
