@@ -25,9 +25,9 @@ LONGEST = (
         "flow/test_refresh",
         "serving/test_contract",
         "flow/test_loop",
-        "test_index_filters",
+        "jobs/test_worker",
     ),
-    *("jobs/test_worker", "test_measuring", "test_event_log", "test_cli", "test_bad_input", "test_registry", "test_join"),
+    *("test_index_filters", "test_measuring", "test_event_log", "test_cli", "test_bad_input", "test_registry", "test_join"),
 )
 """The files that take longest, the longest first."""
 
