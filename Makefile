@@ -31,6 +31,8 @@ help:
 demo: $(INSTALLED) ## run the whole loop on MovieLens-100K and serve it [ONCE=1] [DATA=DIR] [PORT=8080]
 	@.venv/bin/ratoon demo --port "$(PORT)" $(if $(filter-out 0,$(ONCE)),--once) $(if $(DATA),--data "$(DATA)")
 
+# By one thread each: two processes of tests on two processors would have theirs wait for each other.
+test: export OMP_NUM_THREADS ?= 1
 test: lint ## all checks, then all tests
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -50,6 +52,7 @@ chaos: $(INSTALLED) ## everything that can go wrong, at every stage, and whether
 soak: $(INSTALLED) ## live replay under random kills, joins beside Feast's own, the index under everything at once [an hour] [MINUTES=30]
 	@.venv/bin/ratoon bench soak --minutes "$(MINUTES)" $(if $(DATA),--data "$(DATA)")
 	@.venv/bin/python -m pytest -m soak -n 2 --dist load -o faulthandler_timeout=7200
+	@.venv/bin/python -m pytest -m "hypothesis and not chaos and not soak" --hypothesis-profile soak -n 2 -o faulthandler_timeout=7200
 
 bench: $(INSTALLED) ## measure every table of the README again
 	@.venv/bin/ratoon bench loop

@@ -11,14 +11,24 @@ import ratoon.features as _features  # noqa: F401  # before Feast, too, so that 
 
 # A deadline would make every property a timed test, and machines are loaded. `make soak` tries the same properties for longer.
 settings.register_profile("ratoon", deadline=None, max_examples=40)
-settings.register_profile("soak", deadline=None, max_examples=1_000)
+settings.register_profile("soak", deadline=None, max_examples=500)
 settings.load_profile("ratoon")
 
 gc.disable()  # until all is collected: what is imported meanwhile is no garbage
 
 pytest_plugins = ["tests.worlds"]
 
-LONGEST = ("test_loop", "flow/test_refresh", "test_cli", "test_bad_input", "test_registry", "test_measuring", "test_join")
+LONGEST = (
+    *(
+        "chaos/test_matrix",
+        "soaking/test_soak",
+        "flow/test_refresh",
+        "serving/test_contract",
+        "flow/test_loop",
+        "jobs/test_worker",
+    ),
+    *("test_index_filters", "test_measuring", "test_event_log", "test_cli", "test_bad_input", "test_registry", "test_join"),
+)
 """The files that take longest, the longest first."""
 
 

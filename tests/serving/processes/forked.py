@@ -78,7 +78,7 @@ def serve_here(home: Path, count: int, looks: float, how: dict[str, Any], told: 
         world = World.at(home, place=place, poll_seconds=looks)
         world.registry.release(1)
         world.online.known.add("known")
-        return create_app(world.rooms, place and Shared(home / "counted", str(place.number), time.time))
+        return create_app(world.rooms, None if place is None else Shared(home / "counted", str(place.number), time.time))
 
     def listens(port: int) -> None:
         told.send(port)
