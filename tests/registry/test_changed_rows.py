@@ -111,3 +111,18 @@ def test_a_difference_from_something_else_is_refused(delta: bytes, found: str) -
     """What is no difference, or one from another file, is a ValueError and never a wrong file's tensors."""
     with pytest.raises(ValueError, match=found):
         rebuilt(save({"t": table(3)}), [delta])
+
+
+def test_whole_numbers_with_scales_differ_by_row() -> None:
+    """Of a table in whole numbers, whose scales are a tensor of their own, what differs takes what the moved rows do."""
+    random = np.random.default_rng(1)
+    codes, scales = random.integers(-127, 128, (2_000, 64), np.int8), random.random(2_000, np.float32)
+    older = save({"table.item_id": codes, "table.item_id/scales": scales})
+    moved = np.arange(0, 2_000, 20)
+    codes, scales = codes.copy(), scales.copy()
+    codes[moved], scales[moved] = 1, 2.0
+    newer = save({"table.item_id": codes, "table.item_id/scales": scales})
+    delta = difference(older, newer)
+    assert delta is not None
+    assert len(delta) < 1_000 + len(moved) * (64 + 8 + 4 + 8)
+    assert rebuilt(older, [delta]) == newer

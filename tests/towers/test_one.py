@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load as arrays
+from safetensors.numpy import save
 from safetensors.torch import load
 
+from ratoon.domain.forms import Forms, packed
 from ratoon.domain.inputs import Inputs
 from ratoon.ports import Files
 from ratoon.towers import open_towers
@@ -41,6 +45,26 @@ def test_one_user_is_embedded_as_in_training(files: Files, row: dict[str, object
     assert found.shape == (1, 8)
     assert found.dtype == np.float32
     assert np.allclose(found, _reference(files, row), atol=1e-5)
+
+
+@settings(deadline=None)
+@given(user_rows, st.sampled_from([Forms("int8", "int8"), Forms("float16", "float16")]))
+def test_one_user_is_embedded_as_many_in_every_form(files: Files, row: dict[str, object], forms: Forms) -> None:
+    """From rows in fewer bits too the vector of one user is that of a batch, and hardly another than from float32."""
+    smaller = open_towers({**files, **_packed(files, forms)})
+    found = smaller.user(_values(row))
+    assert np.allclose(found, smaller.users(users([row])), atol=1e-5)
+    whole = open_towers(files).user(_values(row))
+    assert float((found @ whole.T).item()) >= 0.995 * np.linalg.norm(found) * np.linalg.norm(whole)
+
+
+def _packed(files: Files, forms: Forms) -> dict[str, bytes]:
+    names = ("item.safetensors", "user.safetensors")
+    every = {file: arrays(files[file]) for file in names}
+    return {
+        file: save({part: data for name, one in tensors.items() for part, data in packed(name, one, forms.of(name))})
+        for file, tensors in every.items()
+    }
 
 
 @pytest.mark.parametrize(

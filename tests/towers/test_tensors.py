@@ -60,3 +60,12 @@ def test_tensors_are_views() -> None:
     found = read_tensors("t", save({"w": np.zeros(3, dtype=np.float32)}))["w"]
     assert not found.flags.owndata
     assert not found.flags.writeable
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int8])
+def test_fewer_bits_are_read_as_they_are(dtype: type[np.generic]) -> None:
+    """Half floats and whole numbers are views too, of their own type."""
+    written = np.arange(6).reshape(3, 2).astype(dtype)
+    found = read_tensors("t", save({"w": written}))["w"]
+    assert found.dtype == dtype
+    assert np.array_equal(found, written)

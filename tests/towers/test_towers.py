@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from ratoon.domain.errors import StoreError
 from ratoon.ports import Files
@@ -54,3 +55,10 @@ def test_opening_needs_neither_torch_nor_safetensors() -> None:
     code = "import sys, ratoon.towers; print(sorted({'torch', 'safetensors', 'faiss', 'feast'} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, check=True)
     assert found.stdout.decode().strip() == "[]"
+
+
+def test_whole_numbers_need_their_scales(files: Files) -> None:
+    """A file whose scales are lost is refused by name."""
+    damaged = {**files, "item.safetensors": save({"table.item_id": np.zeros((6, 8), np.int8)})}
+    with pytest.raises(StoreError, match="item.safetensors: expected a scale for each row of whole numbers, found"):
+        open_towers(damaged)

@@ -1,14 +1,20 @@
 """Fewer rows and narrower layers: who goes, what stays, and who comes back."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
 from safetensors.numpy import load
 
+from ratoon import config
 from ratoon.domain.encoding import Vocabulary
+from ratoon.domain.errors import UsageError
 from ratoon.judging import Pair
 from ratoon.upkeep.prune import Prune
 from ratoon.wiring import House
-from tests.upkeep.remade import current, learnt, remade
+from tests.upkeep.remade import current, interrupted, learnt, remade
 
 
 def _known(pair: Pair, name: str) -> Vocabulary:
@@ -21,7 +27,7 @@ def _tables(pair: Pair) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.flo
 
 
 def _met(house: House, name: str, end: int) -> dict[str, int]:
-    counts = house.log.read(0, end).filter(pa.compute.equal(house.log.read(0, end).column("kind"), "interaction"))
+    counts = house.log.read(0, end).filter(pc.equal(house.log.read(0, end).column("kind"), "interaction"))
     values = counts.column(name).value_counts()
     return {row["values"]: row["counts"] for row in values.to_pylist()}
 
@@ -53,7 +59,7 @@ def test_who_is_gone_comes_back_by_new_interactions_alone(house: House) -> None:
     """Refreshes on top give no row to what is only in the catalogue, and one to whom they meet often enough."""
     assert remade(house, Prune(seen=12, width=False)).outcome == "published"
     smaller = current(house)
-    window = house.log.read(smaller.upto, house.log.position())
+    window = house.log.read(smaller.upto, house.log.end())
     assert set(smaller.index.ids()) - set(_known(smaller, "item_id").rows)
     after = learnt(house, "dense")
     for name in ("user_id", "item_id"):
@@ -62,3 +68,33 @@ def test_who_is_gone_comes_back_by_new_interactions_alone(house: House) -> None:
         assert all(met.get(value, 0) >= 12 for value in back)
     again = learnt(house, "rows")
     assert len(_known(again, "item_id")) == len(_known(after, "item_id"))
+
+
+def test_narrower_layers_are_refreshed_as_they_are(house: House) -> None:
+    """Where little is asked of fit rows the layers are a quarter as wide, and refreshes leave them so."""
+    assert remade(house, Prune(seen=0, loss=0.9)).outcome == "published"
+    for pair in (current(house), learnt(house, "rows"), learnt(house, "dense")):
+        assert [_tables(pair)[f"{side}.w2"].shape for side in ("user", "item")] == [(16, 32), (16, 32)]
+
+
+def test_an_interrupted_one_is_done_again_to_the_same_bytes(
+    copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that failed half-way leaves nothing, and done again is the release of one that did not fail."""
+    first, second = (House(config.load(copied(name), environment={})) for name in ("first", "second"))
+    assert remade(first, Prune(seen=4, width=False)).outcome == "published"
+    assert interrupted(second, Prune(seen=4, width=False), monkeypatch) == first.registry("default").get(None).id
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seen": -1}, "--seen: expected at least 0, found -1"),
+        ({"unseen": 0}, "--unseen: expected at least 1, found 0"),
+        ({"loss": 2.0}, "--loss: expected a share from 0 to below 1, found 2.0"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(settings: dict[str, int], message: str) -> None:
+    """Counts and days below nothing, and a loss that cannot be, are refused before anything is made."""
+    with pytest.raises(UsageError, match=message):
+        Prune(**settings)  # type: ignore[arg-type]  # wrong on purpose

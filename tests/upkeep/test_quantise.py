@@ -10,6 +10,7 @@ from safetensors.numpy import load
 
 from ratoon import config
 from ratoon.domain.errors import UsageError
+from ratoon.towers import open_towers
 from ratoon.upkeep.quantise import Quantise
 from ratoon.wiring import House
 from tests.upkeep.remade import current, interrupted, learnt, remade, vectors
@@ -29,14 +30,16 @@ def test_a_release_takes_less_room_everywhere_and_answers_as_well(house: House) 
     assert report.upkeep.after is not None
     assert report.upkeep.after.memory < report.upkeep.before.memory
     assert report.upkeep.after.disk < report.upkeep.before.disk
-    assert smaller.towers.nbytes < 0.5 * source.towers.nbytes
+    tables = [open_towers(pair.model).weights.tables["item_id"].nbytes for pair in (source, smaller)]
+    assert tables[1] == tables[0] * (16 + 4) // (16 * 4)
     before, after = (np.array([np.frombuffer(one, np.float32) for one in vectors(pair).values()]) for pair in (source, smaller))
     assert ((before * after).sum(axis=1) >= 0.995).all()
 
 
 def test_refreshes_on_top_keep_the_form_and_what_they_do_not_move(house: House) -> None:
-    """A rows refresh leaves items that it does not write as they were to the bit; a dense one keeps the form; a full one does not."""
-    assert remade(house, Quantise("int8", "int8")).outcome == "published"
+    """A rows refresh leaves items that it does not write as they were to the bit, and what it writes is in the same form."""
+    report = remade(house, Quantise("int8", "int8"))
+    assert report.outcome == "published", report.verdict
     before = current(house)
     moved = learnt(house, "rows")
     written = {*house.registry("default").get(None).written_items}
@@ -46,7 +49,6 @@ def test_refreshes_on_top_keep_the_form_and_what_they_do_not_move(house: House) 
     assert set(vectors(before)) - written
     assert _types(moved.model["item.safetensors"]) == {"float32", "int8"}
     assert json.loads(moved.model["model.json"])["forms"] == {"tables": "int8", "layers": "int8"}
-    assert vectors(learnt(house, "rows")) | {} == vectors(current(house))
 
 
 def _types(data: bytes) -> set[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.encoding import DAY_US, Encoding, Scale
-from ratoon.domain.forms import Floats, Rows
+from ratoon.domain.forms import Floats, Rows, averaging
 from ratoon.domain.ngrams import hashed
 from ratoon.domain.release import Metric
 from ratoon.domain.schema import Feature
@@ -53,9 +53,9 @@ class UserTower:
             elif missing is not None:
                 joined[place] = missing
         if self._learned:
-            both = self._into @ joined
+            both = self._into.dot(joined)
             hidden = np.maximum(both[: self._hidden] + self._b1, 0.0)
-            joined = self._w2 @ hidden + self._b2 + both[self._hidden :]
+            joined = self._w2.dot(hidden) + self._b2 + both[self._hidden :]
         if self._metric == "cosine":
             joined = joined / max(math.sqrt(float(joined @ joined)), 1e-12)
         return np.concatenate([joined, self._worth], dtype=np.float32)[None, :]
@@ -97,19 +97,21 @@ def _known(values: object, rows: Mapping[str, int], length: int) -> list[int]:
 
 
 def _ids(rows: Mapping[str, int], table: Rows, length: int) -> Filler:
+    mean = averaging(table)
+
     def fill(value: object, into: Floats) -> None:
         if found := _known(value, rows, length):
-            np.divide(np.add.reduce(table[found], axis=0), len(found), out=into)
+            into[:] = mean(found)
 
     return fill
 
 
 def _history(rows: Mapping[str, int], table: Rows, length: int) -> Filler:
-    width = table.shape[1]
+    width, mean = table.shape[1], averaging(table)
 
     def fill(value: object, into: Floats) -> None:
         if found := _known(value, rows, length):
-            np.divide(np.add.reduce(table[found], axis=0), len(found), out=into[:width])
+            into[:width] = mean(found)
             into[width:] = table[found[-1]]
 
     return fill
@@ -128,9 +130,10 @@ def _attention(rows: Mapping[str, int], table: Rows, feature: Feature, layers: M
 
 
 def _text(feature: Feature, table: Rows) -> Filler:
+    mean = averaging(table)
+
     def fill(value: object, into: Floats) -> None:
-        found = hashed(str(value), feature.ngram, feature.buckets, feature.dim)
-        np.divide(np.add.reduce(table[found], axis=0), len(found), out=into[:-1])
+        into[:-1] = mean(hashed(str(value), feature.ngram, feature.buckets, feature.dim))
         into[-1] = 1.0
 
     return fill

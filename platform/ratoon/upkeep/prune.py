@@ -30,7 +30,7 @@ DAY = 86_400_000_000
 SMALL = 0.02
 """Vocabularies with a smaller share of all rows than this are left as they are: they are not worth the trials."""
 
-WIDTHS = (0.75, 0.5, 0.25)
+WIDTHS = (0.5, 0.25)
 """The shares of the hidden units that are tried."""
 
 TUNED = 50_000
@@ -71,11 +71,11 @@ class Prune(Operation):
     def __call__(self, shop: Workshop, task: Task, source: Pair) -> Remade:
         """See `ratoon.remaking.Remake`."""
         schema = TowerSchema.from_json(source.model[SCHEMA].decode())
-        past = completed((*schema.user, *schema.item), task.past.filter(pc.less(task.past.column("offset"), task.upto.end)))
+        past = completed((*schema.user, *schema.item), task.past.filter(pc.less_equal(task.past.column("offset"), task.upto.end)))
         curve = Curve(Choosing.of(shop, task, source), source, self.loss)
         items = shop.features.items(source.index.ids()[-LOOKED_AT:], task.upto.as_of)
         notes = [*dead(source, schema, part(past, "fit"), completed(schema.item, items))]
-        for name in _vocabularies(source.model, schema):
+        for name in _vocabularies(source.model, schema) if self.seen != 0 or self.unseen else ():
             notes += self._rows(shop, task, curve, name, schema, past)
         if self.width:
             self._narrowed(shop, task, curve, schema, past)
@@ -120,7 +120,7 @@ class Prune(Operation):
 
     def _narrowed(self, shop: Workshop, task: Task, curve: Curve, schema: TowerSchema, past: pa.Table) -> None:
         source = curve.taken
-        every, _ = taught(part(past, "train"), shop.labels, shop.caps)
+        every, _ = taught(part(past, "train", "fit"), shop.labels, shop.caps)
         replay = every.take(np.linspace(0, every.num_rows - 1, min(TUNED, every.num_rows)).astype(np.int64))
         live, none = shop.features.items(source.index.ids(), task.upto.as_of), every.slice(0, 0)
         for share in WIDTHS:

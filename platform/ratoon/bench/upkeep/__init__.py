@@ -10,7 +10,7 @@ from typing import Any
 from ratoon import durable
 from ratoon.bench.refreshes.home import Tell
 from ratoon.bench.row import Row, not_run
-from ratoon.bench.upkeep import augment, distil, transfer
+from ratoon.bench.upkeep import augment, compression, distil, transfer
 from ratoon.bench.upkeep.scene import Scene, scene
 from ratoon.domain.errors import UsageError
 
@@ -40,6 +40,7 @@ class Group:
 
 GROUPS: dict[str, Group] = {
     "augment": Group(augment.measure, augment.rows),
+    "compression": Group(compression.measure, compression.rows),
     "distil": Group(distil.measure, distil.rows),
     "transfer": Group(transfer.measure, transfer.rows),
 }

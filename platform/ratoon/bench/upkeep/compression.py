@@ -1,6 +1,7 @@
 """How much smaller and quicker a release becomes by pruning and quantising, and what that costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from time import process_time
 
 import numpy as np
@@ -16,6 +17,8 @@ from ratoon.judging.weighing import MASKED, masked
 from ratoon.upkeep.curve import bytes_of
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Quantise
+
+FILMS = "movietweetings-100k"
 
 Found = Mapping[str, Sequence[Mapping[str, float]]]
 
@@ -51,7 +54,7 @@ def masked_recall(scene: Scene, pair: Pair) -> float:
     features = TowerSchema.from_json(scene.source.model[SCHEMA].decode()).user
     rng = np.random.default_rng([scene.seed, 5])
     asked = Questions(masked(scene.asked.rows, features, MASKED, rng), scene.asked.hidden)
-    found = type(scene)(scene.name, scene.seed, scene.home, scene.task, scene.source, asked).answered(pair)
+    found = replace(scene, asked=asked).answered(pair)
     return found.mean(found.hits)
 
 
@@ -87,43 +90,22 @@ def rows(found: Found) -> list[Row]:
     def worst(name: str) -> float:
         return max(mean(set_, name) for set_ in found)
 
-    films = "movietweetings-100k"
-    table = [
-        at_most(
-            "release size, prune + quantise",
-            worst("size"),
-            1 / 6,
-            f"the release as it was; {each('size')}; without its index {each('model')}; index alone {each('index')}",
-        ),
-        at_most(f"recall@{K} lost by prune + quantise", worst("lost"), 0.005, f"relative; {each('lost')}"),
-        at_most("int8 tower, CPU", worst("plain"), 0.6, f"of float32's; {each('plain')}; pruned too {each('cpu')}"),
-        at_least(
-            "int8 tower, worst cosine over items",
-            min(one["cosine"] for ones in found.values() for one in ones),
-            0.995,
-            f"to float32's vector; {each('cosine')}",
-        ),
-        at_most(
-            "20 % of features masked: recall lost beyond the uncompressed release's loss",
-            worst("noise"),
-            0.01,
-            f"share of each release's own recall; {each('noise')}",
-        ),
-    ]
-    if films in found:
-        table.insert(
-            2,
-            at_least(
-                f"id rows pruned, {films}", mean(films, "rows"), 0.5, f"at a loss of recall@{K} of {mean(films, 'pruned'):.4f}"
-            ),
-        )
-    others = "; ".join(f"{set_} {mean(set_, 'rows'):.4f} at {mean(set_, 'pruned'):.4f}" for set_ in found if set_ != films)
+    parts = f"without its index {each('model')}; its index alone {each('index')}"
+    cosine = min(one["cosine"] for ones in found.values() for one in ones)
     return [
-        *table,
-        told(
-            "id rows pruned elsewhere, worst",
-            min((mean(set_, "rows") for set_ in found if set_ != films), default=0.0),
-            "ratio",
-            others or "no other set",
-        ),
+        at_most("release size, prune + quantise", worst("size"), 1 / 6, f"of the release as it was; {each('size')}; {parts}"),
+        at_most(f"recall@{K} lost by prune + quantise", worst("lost"), 0.005, f"relative; {each('lost')}"),
+        *_pruned(found, mean),
+        at_most("int8 tower: CPU of one user", worst("plain"), 0.6, f"of float32's; {each('plain')}; pruned too {each('cpu')}"),
+        at_least("int8 tower: worst cosine over all items", cosine, 0.995, f"to float32's; {each('cosine')}"),
+        at_most("20 % of features masked: recall lost beyond the source", worst("noise"), 0.01, f"relative; {each('noise')}"),
     ]
+
+
+def _pruned(found: Found, mean: Callable[[str, str], float]) -> Iterator[Row]:
+    for name in found:
+        against = f"of users and items; at a loss of recall@{K} of {mean(name, 'pruned'):.4f}"
+        if name == FILMS:
+            yield at_least(f"id rows pruned, {name}", mean(name, "rows"), 0.5, against)
+        else:
+            yield told(f"id rows pruned, {name}", mean(name, "rows"), "ratio", against)
