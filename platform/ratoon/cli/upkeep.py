@@ -7,12 +7,13 @@ import typer
 
 from ratoon.cli.datasets import open_house
 from ratoon.cli.refreshing import raise_refused
-from ratoon.cli.screen import bars, show
+from ratoon.cli.screen import AsJson, SurfaceName, bars, show
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.upkeep import Upkeep
 from ratoon.pictures.cells import size
 from ratoon.remaking import Remaking
 from ratoon.upkeep import Operation
+from ratoon.upkeep.vectors import Recode
 from ratoon.wiring import House
 
 app = typer.Typer(help="Keep what is served small, fast and good: each operation makes a candidate.", no_args_is_help=True)
@@ -24,6 +25,19 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Make and judge the cand
 @app.callback()
 def upkeep() -> None:
     """Keep what is served small, fast and good."""
+
+
+@app.command()
+def vectors(
+    codec: Annotated[str, typer.Option("--codec", help="auto, flat, fp16, sq8 or sq4.")] = "auto",
+    loss: Annotated[float, typer.Option("--loss", help="The share of what is found uncompressed that `auto` may miss.")] = 0.02,
+    surface: SurfaceName = "default",
+    release: Source = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Keep item vectors in a smaller codec: each is measured on the release's own vectors and users."""
+    run(Recode(codec, loss), surface, release, dry_run, as_json)  # type: ignore[arg-type]  # which it refuses itself
 
 
 def run(operation: Operation, surface: str, release: str | None, dry_run: bool, as_json: bool) -> None:
@@ -60,6 +74,9 @@ def described(report: RefreshReport) -> str:
 
 def _told(said: Upkeep) -> list[str]:
     lines = [f"{said.operation}: {said.choice}", *said.notes]
+    for point in said.curve:
+        took = f", {point.search_us:.0f} us of CPU a search" if point.search_us else ""
+        lines.append(f"{point.name}: {size(point.bytes)}, recall {point.recall:.4f}{took}{' (chosen)' if point.chosen else ''}")
     if said.before and said.after:
         before, after = asdict(said.before), asdict(said.after)
         lines += [f"{name}: {_shown(name, before[name])} to {_shown(name, after[name])}" for name in before]

@@ -8,8 +8,11 @@ has to choose it chooses by fit rows; gate rows and the reserve judge.
 from collections.abc import Mapping
 
 from ratoon.upkeep.operation import Operation
+from ratoon.upkeep.vectors import Recode
 
-OPERATIONS: Mapping[str, type[Operation]] = {}
+OPERATIONS: Mapping[str, type[Operation]] = {
+    Recode.name: Recode,
+}
 """Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
 
 __all__ = ["OPERATIONS", "Operation"]

@@ -50,7 +50,10 @@ def test_what_stays_is_met_once(count: int, size: int) -> None:
     assert sorted(met) == [slot for slot in range(3_000) if slot % 3]
 
 
-@pytest.mark.parametrize(("codec", "into"), [("flat", "fp16"), ("fp16", "fp16"), ("sq8", "sq8"), ("fp16", "flat"), ("flat", "sq4"), ("sq4", "sq4"), ("sq4", "fp16")])
+@pytest.mark.parametrize(
+    ("codec", "into"),
+    [("flat", "fp16"), ("fp16", "fp16"), ("sq8", "sq8"), ("fp16", "flat"), ("flat", "sq4"), ("sq4", "sq4"), ("sq4", "fp16")],
+)
 def test_what_is_carried_is_what_was_there(codec: Codec, into: Codec) -> None:
     """Every vector lies in the list whose centroid is nearest to it, as near to what it was as the codec allows."""
     sides, fresh = filled(9, codec), lists(40, into)

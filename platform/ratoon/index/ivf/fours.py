@@ -164,7 +164,10 @@ class FourBits(Lists):
         self, queries: Vectors, most: int, nprobe: int, without: Rows | None, only: Codes | None, keys: Rows | None
     ) -> Rows:
         """The slots of the best by their codes, -1 where there is no more; shape (queries, at most `most`)."""
-        sel, nprobe = selector([] if only is None else [only], without), min(nprobe, self.nlist)  # a list that is none spoils scores
+        sel, nprobe = (
+            selector([] if only is None else [only], without),
+            min(nprobe, self.nlist),
+        )  # a list that is none spoils scores
         near = None if keys is None else np.take_along_axis(queries @ self._centres.T, np.maximum(keys, 0), axis=1)
         return scanned(self._faiss, queries, max(1, min(most, len(self))), nprobe, sel, keys, near)[1]
 
