@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from ratoon.domain import popularity, quality
-from ratoon.domain.embedding import EmbeddingBatch
+from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.popularity import WIDTH
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.upkeep import FILE, Upkeep
 from ratoon.judging import Pair
-from ratoon.ports import Files, Index
+from ratoon.ports import Files, Index, ServedTowers
 from ratoon.workshop import PROFILE, Task, Workshop, settle
 
 
@@ -67,15 +66,21 @@ def reembedded(shop: Workshop, task: Task, source: Pair, model: Files) -> Pair:
     """
     kept = (popularity.FILE, quality.FILE, PROFILE, FILE)
     model = {**model, **{name: source.model[name] for name in kept if name in source.model}}
-    towers, ids = shop.open_towers(model), source.index.ids()
-    vectors = towers.items(shop.features.items(ids, task.upto.as_of))
-    if len(towers.popularity):
-        vectors[:, -WIDTH:] = source.index.vectors(ids)[:, -WIDTH:]
-    index = filled(shop, task, source, vectors)
+    towers = shop.open_towers(model)
+    index = filled(shop, task, source, seen(shop, task, source, towers))
     return settled(shop, task, Pair(model, towers, index, source.upto))
 
 
-def filled(shop: Workshop, task: Task, source: Pair, vectors: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Index:
+def seen(shop: Workshop, task: Task, source: Pair, towers: ServedTowers) -> Vectors:
+    """The source's items as an item tower sees them, in order of id, shape (n, dim); how popular each was is the source's."""
+    ids = source.index.ids()
+    vectors = towers.items(shop.features.items(ids, task.upto.as_of))
+    if len(towers.popularity):
+        vectors[:, -WIDTH:] = source.index.vectors(ids)[:, -WIDTH:]
+    return vectors
+
+
+def filled(shop: Workshop, task: Task, source: Pair, vectors: Vectors) -> Index:
     """An index of the source's items with other vectors, in order of id, shape (n, dim), and the columns that they had."""
     ids, schema = source.index.ids(), TowerSchema.from_json(source.model[SCHEMA].decode())
     items = shop.features.items(ids, task.upto.as_of)

@@ -197,7 +197,7 @@ def go(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
 def numbered(indexes: Indexes, count: int) -> Index:
     """An index with `count` random items whose column n is their number; n of every seventh is unknown."""
     index = indexes.empty(8, "dot")
-    vectors = np.random.default_rng(0).standard_normal((count, 8)).astype(np.float32)
+    vectors = np.random.default_rng(0).standard_normal((count, 8)).astype(np.float16).astype(np.float32)
     ids = [f"i{number}" for number in range(count)]
     numbers = [None if number % 7 == 0 else number for number in range(count)]
     index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids, "n": pa.array(numbers, pa.int64())})))

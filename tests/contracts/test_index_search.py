@@ -33,7 +33,7 @@ def test_ranks_are_those_of_the_search(indexes: Indexes) -> None:
     """Over more items and queries than are counted at once, and among many equal ones, a place is the one in the search."""
     index, asked = indexes.empty(8, "dot"), queries(2_100)
     ids = [f"i{number}" for number in np.random.default_rng(4).permutation(1_300)]
-    vectors = np.random.default_rng(2).standard_normal((1_300, 8)).astype(np.float32)
+    vectors = np.random.default_rng(2).standard_normal((1_300, 8)).astype(np.float16).astype(np.float32)
     vectors[1::2] = vectors[:-1:2]  # every vector twice: ties all along
     index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids})))
     exclude = [ids[row % 50 : row % 50 + row % 30] for row in range(2_100)]

@@ -20,6 +20,7 @@ from ratoon.upkeep.fuse import Fuse, How
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Asked, Quantise
 from ratoon.upkeep.transfer import Transfer
+from ratoon.upkeep.vectors import Recode
 from ratoon.wiring import House
 
 app = typer.Typer(help="Keep what is served small, fast and good: each operation makes a candidate.", no_args_is_help=True)
@@ -135,6 +136,19 @@ def transfer(
     run(other, surface, release, dry_run, as_json)
 
 
+@app.command()
+def vectors(
+    codec: Annotated[str, typer.Option("--codec", help="auto, flat, fp16, sq8 or sq4.")] = "auto",
+    loss: Annotated[float, typer.Option("--loss", help="The share of what is found uncompressed that `auto` may miss.")] = 0.02,
+    surface: SurfaceName = "default",
+    release: Source = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Keep item vectors in a smaller codec: each is measured on the release's own vectors and users."""
+    run(Recode(codec, loss), surface, release, dry_run, as_json)  # type: ignore[arg-type]  # which it refuses itself
+
+
 def run(operation: Operation, surface: str, release: str | None, dry_run: bool, as_json: bool) -> None:
     """Make a candidate, judge it, publish it if it passes, and tell what it saved and cost."""
     report = remade(open_house(), surface, Remaking(operation, release, dry_run))
@@ -169,6 +183,9 @@ def described(report: RefreshReport) -> str:
 
 def _told(said: Upkeep) -> list[str]:
     lines = list(said.notes)
+    for point in said.curve:
+        took = f", {point.search_us:.0f} us of CPU a search" if point.search_us else ""
+        lines.append(f"{point.name}: {size(point.bytes)}, recall {point.recall:.4f}{took}{' (chosen)' if point.chosen else ''}")
     if said.before and said.after:
         before, after = asdict(said.before), asdict(said.after)
         lines += [f"{name}: {_shown(name, before[name])} to {_shown(name, after[name])}" for name in before]

@@ -31,9 +31,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One step that was tried: a name for it, the bytes of the files it leads to, and what fit rows say of it.
+    """One step that was tried: a name for it, the bytes it leads to, of files or of what it makes smaller, and what fit rows say.
 
     Attributes:
+        search_us: microseconds of CPU for one user's candidates, where that was measured.
         recall: of the candidate at the greater of DEPTHS, relative to the release it was made of.
     """
 
@@ -41,6 +42,7 @@ class Point:
     bytes: int
     recall: float
     chosen: bool = False
+    search_us: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +72,5 @@ class Upkeep:
     def timeless(self) -> "Upkeep":
         """The same without what a clock said: what is left is the same whenever the same work is done."""
         before, after = (replace(one, tower_us=0.0, search_us=0.0) if one else None for one in (self.before, self.after))
-        return replace(self, before=before, after=after)
+        curve = tuple(replace(point, search_us=0.0) for point in self.curve)
+        return replace(self, before=before, after=after, curve=curve)

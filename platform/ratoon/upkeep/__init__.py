@@ -14,8 +14,9 @@ from ratoon.upkeep.operation import Operation
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Quantise
 from ratoon.upkeep.transfer import Transfer
+from ratoon.upkeep.vectors import Recode
 
-OPERATIONS: Mapping[str, type[Operation]] = {one.name: one for one in (Augment, Distil, Fuse, Prune, Quantise, Transfer)}
+OPERATIONS: Mapping[str, type[Operation]] = {one.name: one for one in (Augment, Distil, Fuse, Prune, Quantise, Recode, Transfer)}
 """Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
 
 __all__ = ["OPERATIONS", "Operation"]

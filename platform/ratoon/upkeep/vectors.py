@@ -1,0 +1,179 @@
+"""Item vectors in fewer bytes: every codec of the index tried on the release's own vectors and users, and the smallest that does.
+
+What tells is the share of the exact best that a search finds, for users of fit rows: the same users and vectors for each codec,
+one after the other in one process.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+
+from ratoon.domain.dial import WIDTHS, Codec, Dial, filled_up
+from ratoon.domain.embedding import Vectors
+from ratoon.domain.errors import UsageError
+from ratoon.domain.upkeep import Point
+from ratoon.judging import Pair, Questions, user_vectors
+from ratoon.ports import Index
+from ratoon.remaking import Remade, filled, seen
+from ratoon.upkeep.operation import Choosing, Operation
+from ratoon.workshop import Task, Workshop
+
+K = 100
+"""How many of the exact best are looked for."""
+
+TUNED, ASKED, TIMED = 300, 1_000, 100
+"""Users by whom each codec is tuned, others by whom codecs are compared, and those of them whose searches are timed, at most."""
+
+ROUNDS = 3
+"""How often they are searched for: the quickest round counts."""
+
+CODECS: tuple[Codec, ...] = get_args(Codec)
+"""The first of them loses nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """One codec.
+
+    Attributes:
+        index: of the release's items, kept so.
+        memory: bytes that their vectors take, but for those that lie in a file.
+        recall: the share of the exact best K that a search finds.
+        search_us: microseconds of CPU for one user's.
+    """
+
+    index: Index
+    memory: int
+    recall: float
+    search_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recode(Operation):
+    """Keep item vectors in a smaller codec.
+
+    The vectors are made again by the release's own item tower, so that what an earlier codec rounded off comes back; the model
+    stays as it is. The codec stays too: refreshes of rows write into the same index, and an index that takes its place, because
+    all was embedded or learnt again, gets the same one, whatever `index.codec` says, until another is chosen.
+
+    Attributes:
+        codec: which; `auto` for the one of those within the loss that takes the least memory.
+        loss: the share that may be missed of what is found where nothing is compressed.
+    """
+
+    name: ClassVar[str] = "vectors"
+    about: ClassVar[str] = "Keep item vectors in a smaller codec."
+
+    codec: Literal["auto", "flat", "fp16", "sq8", "sq4"] = "auto"
+    loss: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Refuse settings that make no sense."""
+        if self.codec not in ("auto", *CODECS):
+            found = f"{self.codec!r}"
+            raise UsageError("--codec", expected=f"auto or one of {', '.join(CODECS)}", found=found, fix="Name one of those.")
+        if not 0 <= self.loss < 1:
+            raise UsageError("--loss", expected="a share from 0 to less than 1", found=str(self.loss), fix="Try 0.02.")
+
+    def __call__(self, shop: Workshop, task: Task, source: Pair) -> Remade:
+        """The release with its vectors in another codec."""
+        tuned, asked = _users(source, Choosing.of(shop, task, source).asked)
+        tried = compared(shop, task, source, tuned, asked)
+        chosen = self._chosen(tried)
+        index, old = tried[chosen].index, source.index.snapshot()
+        model = {name: data for name, data in source.model.items() if name not in old}
+        before = _memory(source.index)
+        choice = (
+            f"{chosen}: {tried[chosen].memory:,} bytes of memory for vectors that took {before:,} as {source.index.dial.codec}"
+        )
+        curve = [_point(name, one, tried[CODECS[0]], chosen) for name, one in tried.items()]
+        return Remade(Pair(model, source.towers, index, source.upto), self.said(task, choice, curve, _notes(tried)))
+
+    def _chosen(self, tried: Mapping[Codec, Tried]) -> Codec:
+        if self.codec != "auto":
+            return self.codec
+        least = (1 - self.loss) * tried[CODECS[0]].recall
+        return min((name for name, one in tried.items() if one.recall >= least), key=lambda name: tried[name].memory)
+
+
+def _users(source: Pair, asked: Questions) -> tuple[Vectors, Vectors]:
+    """Vectors of users to tune by, and of others to compare by, spread over the fit rows; UsageError if there are too few."""
+    users = user_vectors(source, asked)
+    if len(users) < 2:
+        raise UsageError(
+            "--release",
+            expected="two fit rows at least, by whose users codecs are compared",
+            found=str(len(users)),
+            fix="Wait for more events, or take a release of a surface that has some.",
+        )
+    places = np.random.default_rng(len(users)).permutation(len(users))
+    tuned = min(TUNED, len(users) // 2)
+    return users[np.sort(places[:tuned])], users[np.sort(places[tuned : tuned + ASKED])]
+
+
+def compared(
+    shop: Workshop,
+    task: Task,
+    source: Pair,
+    tuned: Vectors,
+    asked: Vectors,
+    cpu: Callable[[], float] = time.process_time,
+) -> dict[Codec, Tried]:
+    """Every codec, on the source's items, for the same users.
+
+    Args:
+        tuned: users by whom it is found out how far to look, shape (n, dim).
+        asked: users who are searched for, shape (m, dim).
+    """
+    vectors, tried = seen(shop, task, source, source.towers), dict[Codec, Tried]()
+    exact: list[tuple[str, ...]] = []
+    for codec in CODECS:
+        index = filled(shop, task, source, vectors)
+        index.settle(lambda: tuned, Dial(codec=codec, chosen=True))
+        exact = exact or index.best(asked, K)
+        found = index.search(asked, K)
+        shares = [len({item for item, _ in own} & set(best)) / len(best) for own, best in zip(found, exact, strict=True)]
+        tried[codec] = Tried(index, _memory(index), float(np.mean(shares)), _took(index, asked[:TIMED], cpu))
+    return tried
+
+
+def _memory(index: Index) -> int:
+    """The bytes that an index's vectors take in memory."""
+    return round(len(index) * WIDTHS[index.dial.codec] * filled_up(_dim(index), index.dial.codec))
+
+
+def _dim(index: Index) -> int:
+    return int(index.vectors(index.ids()[:1]).shape[1])
+
+
+def _took(index: Index, asked: Vectors, cpu: Callable[[], float]) -> float:
+    rounds = []
+    for _ in range(ROUNDS):
+        began = cpu()
+        for user in asked:
+            index.search(user[None], K)
+        rounds.append(cpu() - began)
+    return min(rounds) / len(asked) * 1e6
+
+
+def _point(name: Codec, one: Tried, whole: Tried, chosen: Codec) -> Point:
+    return Point(name, one.memory, one.recall / (whole.recall or 1.0), chosen=name == chosen, search_us=one.search_us)
+
+
+def _notes(tried: Mapping[Codec, Tried]) -> list[str]:
+    notes = []
+    for name, one in tried.items():
+        dial = one.index.dial
+        looked = f"{dial.nprobe} of {dial.lists} lists" if dial.lists > 1 else "all items"
+        deep = f", {dial.deep:g} times as many as are asked for by their vectors" if dial.deep > 1 else ""
+        notes.append(
+            f"{name}: {one.memory:,} bytes of memory, {one.recall:.4f} of the exact best {K} found, looking at {looked}{deep}"
+        )
+    if (aside := tried["sq4"].index.stats().get("aside")) is not None:
+        notes.append(
+            f"sq4 keeps the vectors themselves in a file without a name, {aside:,} bytes a copy, and the release has them as fp16"
+        )
+    return notes
