@@ -22,16 +22,19 @@ def test_a_killed_distillation_ends_as_an_undisturbed_one(copied: Callable[[str]
 
     A rows refresh goes on from it at its width.
     """
-    whole, broken = (House(config.load(copied(name), environment={})) for name in ("whole", "broken"))
+    files = [copied(name) for name in ("whole", "broken")]
+    for file in files:  # of a student of 8 units the gate would say what it thinks
+        file.write_text(f"{file.read_text()}\n[gate]\ntolerance = 0.5\ntaste = 0.5\n")
+    whole, broken = (House(config.load(file, environment={})) for file in files)
     report = remade(whole, SMALL)
     assert report.outcome == "published"
     assert report.upkeep is not None
     assert report.upkeep.choice == "a student of width 8 of 2 teachers of width 32 and length 24"
     assert [point.name for point in report.upkeep.curve] == ["alone", "taught"]
     registry = whole.registry("default")
-    files = registry.load(registry.get(None))
-    assert open_towers(files).weights["user.b1"].shape == (8,)
-    assert json.loads(files["upkeep.json"])[0]["settings"]["teachers"] == 2
+    published = registry.load(registry.get(None))
+    assert open_towers(published).weights["user.b1"].shape == (8,)
+    assert json.loads(published["upkeep.json"])[0]["settings"]["teachers"] == 2
 
     folder = broken.home / "releases" / "default" / "training"
     monkeypatch.setenv("RATOON_FAULT", "training.pass:7:eio")  # two passes of each of two teachers and the student alone

@@ -43,16 +43,31 @@ class Model:
         shared = {feature.vocabulary for feature in self.schema.item if feature.vocabulary} | {ITEM_TABLE}
         return {f"table.{name}" for name in shared} & self.tensors.keys()
 
-    def unmeet(self, first_new: int, met: Collection[str]) -> None:
+    def strangers(self, first_new: int) -> list[int]:
+        """The rows of items that are new, or are as an unknown one's; none if items have no rows.
+
+        Args:
+            first_new: the first new row of the items' table.
+        """
+        if (table := self.tensors.get(f"table.{ITEM_TABLE}")) is None:
+            return []
+        found = (table == table[0]).all(dim=1)
+        found[first_new:] = True
+        found[0] = False
+        rows: list[int] = found.nonzero()[:, 0].tolist()
+        return rows
+
+    def unmeet(self, strangers: Iterable[int], met: Collection[str]) -> None:
         """Let items that nobody has had go on as unknown ones: all that their rows have learnt is not to be wanted.
 
         Args:
-            first_new: the first row of the items' table that this is about.
+            strangers: rows that this is about.
             met: the items that somebody has had.
         """
-        if (table := self.tensors.get(f"table.{ITEM_TABLE}")) is not None:
-            known = self.encoding.vocabularies[ITEM_TABLE].rows
-            rows = [row for item, row in known.items() if row >= first_new and item not in met]
+        known = self.encoding.vocabularies[ITEM_TABLE].rows
+        had = {known[item] for item in met if item in known}
+        if rows := [row for row in strangers if row not in had]:
+            table = self.tensors[f"table.{ITEM_TABLE}"]
             table[rows] = table[0].clone()
 
     def grow(self, encoding: Encoding, seed: int, settings: TrainingSettings) -> dict[str, int]:

@@ -51,8 +51,8 @@ class TrainingSettings:
         id_dropout: share of ids replaced by the unknown id's row while learning, so that unseen ids live on their features.
         newcomers: share of items shown while learning as if nobody had met them yet: without id, and without what is folded from
             interactions (DropoutNet, Volkovs et al. 2017), so that an item of few events is ranked by what it is. Above 0,
-            an item that nobody has had in the lesson which gave it a row goes on as an unknown one, and not as what being drawn
-            as a negative has made of it.
+            an item that gets a row goes on as an unknown one until somebody has had it, and not as what being drawn as a negative
+            makes of it.
         absorb_bound: most a row or tensor may move while absorbing, relative to its own length.
         threads: of torch, on the processor; part of what makes results repeat. Steps are short, and threads that wait for each
             other at every one of them are many times slower than one when something else, such as the server, is busy.

@@ -22,7 +22,7 @@ from ratoon.training.checkpoints import ENDING, FILE, Checkpoints, key_of, remov
 from ratoon.training.devices import CPU
 from ratoon.training.examples import ITEM_KEY, joined
 from ratoon.training.files import dump, load_model
-from ratoon.training.freedom import mask_of
+from ratoon.training.freedom import Mask, mask_of
 from ratoon.training.grafting import grafted
 from ratoon.training.group import Group
 from ratoon.training.model import Model, fresh
@@ -132,7 +132,7 @@ class TwoTowerTrainer:
             if lesson.new.num_rows:
                 unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
                 course = Course("absorb", 1, self._settings.absorb_bound, falls=True)
-                self._passes.teach(learnt, mask_of(plan, learnt, first_new), unjudged, course)
+                self._teach(learnt, mask_of(plan, learnt, first_new), unjudged, course, first_new)
             learnt.losses = losses
             return dump(learnt, self._settings)
 
@@ -174,8 +174,7 @@ class TwoTowerTrainer:
         model.attendance = attendance
         kept = self._kept(plan, schema, None, lesson, teaching)
         course = Course("full", self._settings.epochs, checkpoints=kept, teaching=teaching)
-        self._passes.teach(model, mask_of(plan, model, {}), lesson, course)
-        self._unmeet(model, lesson, {})
+        self._teach(model, mask_of(plan, model, {}), lesson, course, {})
         return model
 
     def _rows(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Model:
@@ -186,8 +185,7 @@ class TwoTowerTrainer:
         if lesson.new.num_rows:
             unjudged = replace(lesson, fit=lesson.fit.slice(0, 0))
             course = Course("rows", self._settings.passes, self._settings.row_bound, first_new, falls=True)
-            self._passes.teach(model, mask_of(plan, model, first_new), unjudged, course)
-            self._unmeet(model, lesson, first_new)
+            self._teach(model, mask_of(plan, model, first_new), unjudged, course, first_new)
         return model
 
     def _dense(
@@ -211,14 +209,15 @@ class TwoTowerTrainer:
         first_new = {name: len(old.tensors.get(name, ())) for name in model.tensors if name.startswith("table.")}
         kept = self._kept(plan, schema, parent, lesson, teaching)
         course = Course("dense", self._settings.passes, self._settings.row_bound, first_new, kept, falls=True, teaching=teaching)
-        self._passes.teach(model, mask_of(plan, model, {}), lesson, course)
-        self._unmeet(model, lesson, first_new)
+        self._teach(model, mask_of(plan, model, {}), lesson, course, first_new)
         return model
 
-    def _unmeet(self, model: Model, lesson: Lesson, first_new: Mapping[str, int]) -> None:
-        if self._settings.newcomers:
-            met = {item for part in (lesson.new, lesson.replay) for item in part.column(ITEM_KEY.name).unique().to_pylist()}
-            model.unmeet(first_new.get(f"table.{ITEM_TABLE}", 0), met)
+    def _teach(self, model: Model, mask: Mask, lesson: Lesson, course: Course, first_new: Mapping[str, int]) -> None:
+        """Learn; what is as unknown goes on so until somebody has it, where newcomers are asked for."""
+        strangers = model.strangers(first_new.get(f"table.{ITEM_TABLE}", 0)) if self._settings.newcomers else []
+        self._passes.teach(model, mask, lesson, course)
+        met = {item for part in (lesson.new, lesson.replay) for item in part.column(ITEM_KEY.name).unique().to_pylist()}
+        model.unmeet(strangers, met)
 
     def _kept(
         self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None

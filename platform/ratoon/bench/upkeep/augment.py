@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ratoon.bench.row import Row, at_least, told
+from ratoon.bench.row import Row, at_least, not_run, told
 from ratoon.bench.upkeep.scene import Scene
 from ratoon.judging import Pair
 from ratoon.upkeep.augment import PLAN, Augment
@@ -13,6 +13,8 @@ from ratoon.upkeep.relearning import Relearning
 
 FEW = 5
 """Events before the release, below which an item has few."""
+
+QUANTITY = f"recall@50 on items with under {FEW} events, augmentation on / off: gain"
 
 SLICES = ("all", "few", "warm", "new users")
 
@@ -23,7 +25,10 @@ def measure(scene: Scene) -> Mapping[str, float]:
     trainer = scene.shop.trainer
     off = again.absorbed(trainer, PLAN, trainer.train(PLAN, scene.task.schema, None, again.lesson))
     on = Augment()(scene.shop, scene.task, scene.source).pair
+    met = Counter(again.past.column("item_id").to_pylist())
+    questions = sum(met[item] < FEW and item in scene.source.index for item in scene.asked.column("item_id"))
     return {
+        "questions": float(questions),
         **{f"{name} off": value for name, value in recalls(scene, again, off).items()},
         **{f"{name} on": value for name, value in recalls(scene, again, on).items()},
     }
@@ -53,22 +58,16 @@ def rows(figures: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Row]:
 
     few, against = gain("few"), "learnt from the same rows without"
     lines = [
-        at_least(
-            f"recall@50 on items with under {FEW} events, augmentation on / off: gain, {name}",
-            value,
-            0.1,
-            f"{against}; {said('few')}",
+        at_least(f"{QUANTITY}, {name}", few[name], 0.1, f"{against}; {said('few')}")
+        if name in few
+        else not_run(
+            f"{QUANTITY}, {name}", ">= 0.1", f"none of {one['questions']:.0f} questions for such items is answered, off or on"
         )
-        for name, value in few.items()
+        for name, one in means.items()
     ]
     named = {"all": "all questions", "warm": "other items", "new users": "users without events before"}
     return lines + [
-        told(
-            f"recall@50 on {words}, augmentation on / off: gain, worst set",
-            min(gain(name).values()),
-            "ratio",
-            f"{against}; {said(name)}",
-        )
+        told(f"recall@50 on {words}, augmentation on / off: gain, worst set", min(gain(name).values()), "ratio", said(name))
         for name, words in named.items()
         if gain(name)
     ]
