@@ -29,7 +29,6 @@ from ratoon.training.repeatable import repeatable
 from ratoon.training.settings import Progress, TrainingSettings
 from ratoon.training.widening import widened
 
-
 OTHER = 1_000_003
 """How far apart the seeds of trainers are that teach one thing by other random choices: seeds that people choose are smaller."""
 
