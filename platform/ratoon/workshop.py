@@ -238,7 +238,7 @@ def served(task: Task, parent: Pair, live: pa.Table) -> Pair:
 
 
 def kept_beside(task: Task) -> dict[str, bytes]:
-    """What stands beside the parent's own towers and stays as it is: all but `full`, which starts from nothing, goes on with it."""
+    """What stands beside the parent's own towers, as it is; `full` starts from nothing, without it."""
     return fusion.beside(task.parent.model) if task.parent and task.plan.scope in ("rows", "dense") else {}
 
 

@@ -111,8 +111,7 @@ def told(histories: Sequence[Sequence[int]], heard: Vectors) -> Vectors:
     vectors = np.zeros((len(histories), heard.shape[1]), np.float32)
     for vector, history in zip(vectors, histories, strict=True):
         if newest := history[-LONGEST:]:
-            fading = FADING[-len(newest) :]
-            vector[:] = fading @ heard[newest] / fading.sum()
+            vector[:] = FADING[-len(newest) :] @ heard[newest] / SUMS[len(newest)]
     return vectors
 
 
@@ -120,6 +119,8 @@ LONGEST = 50
 """Entries of a history that are asked with: those before the newest ones count for less than a hundredth."""
 
 FADING: Floats = (FADE ** np.arange(LONGEST)[::-1]).astype(np.float32)
+SUMS = np.cumsum([0.0, *FADING[::-1]]).astype(np.float32)
+"""What the newest so many entries count together, from none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +135,14 @@ class Covisits:
     rows: Mapping[str, int]
     heard: Vectors
     offered: Vectors
+
+    def told(self, history: Sequence[int]) -> Vectors:
+        """The side of one user, as `told` gives it; shape (1, rank)."""
+        newest = history[-LONGEST:]
+        if not newest:
+            return np.zeros((1, self.heard.shape[1]), np.float32)
+        side: Vectors = FADING[-len(newest) :] @ self.heard[newest] / SUMS[len(newest)]
+        return side[None, :]
 
     def to_files(self) -> dict[str, bytes]:
         """As files. What half precision takes from them is gone from then on."""

@@ -7,6 +7,7 @@ so that one index, its filters and what changes in it serve all segments, and an
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,10 @@ class Fusion:
     def segments(self, lengths: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
         """The segment of each of some users, by how long their histories are; shape (n,)."""
         return np.searchsorted(np.array(self.edges, np.int64), np.asarray(lengths, np.int64), side="right")
+
+    def segment(self, length: int) -> int:
+        """The same of one user."""
+        return bisect_right(self.edges, length)
 
     def weighing(self, source: str) -> Vectors:
         """A source's weights, by segment; shape (segments,)."""

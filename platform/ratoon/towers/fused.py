@@ -101,7 +101,7 @@ class CovisitBlock:
 
     def user(self, values: Values) -> Vectors:
         """See `Block`."""
-        return told([self._known(values.get(self.history))], self.factors.heard)
+        return self.factors.told(self._known(values.get(self.history)))
 
     def _known(self, history: object) -> list[int]:
         entries = history if isinstance(history, list) else ()
@@ -128,12 +128,21 @@ class FusedTowers:
     blocks: Mapping[str, Block]
     fusion: Fusion
     _mark: object = field(init=False, repr=False, compare=False)
-    _parts: tuple[tuple[Callable[[Values], Vectors], Vectors], ...] = field(init=False, repr=False, compare=False)
+    _length: int = field(init=False, repr=False, compare=False)
+    _parts: tuple[tuple[Callable[[Values], Vectors], slice, tuple[float, ...]], ...] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Lay the parts out for single users."""
-        every = {fusion.TOWER: TowerBlock(self.own), **self.blocks}
-        object.__setattr__(self, "_parts", tuple((block.user, self.fusion.weighing(name)) for name, block in every.items()))
+        parts: list[tuple[Callable[[Values], Vectors], slice, tuple[float, ...]]] = [
+            (self.own.user, slice(0, TowerBlock(self.own).width), self.fusion.weights[fusion.TOWER])
+        ]
+        for name, block in self.blocks.items():
+            end = parts[-1][1].stop
+            parts.append((block.user, slice(end, end + block.width), self.fusion.weights[name]))
+        object.__setattr__(self, "_parts", tuple(parts))
+        object.__setattr__(self, "_length", self.dim)
         object.__setattr__(self, "_mark", object())
 
     @property
@@ -176,9 +185,12 @@ class FusedTowers:
 
     def _vector(self, values: Values) -> Vectors:
         history = values.get(self.fusion.history)
-        segment = self.fusion.segments([len(history) if isinstance(history, list) else 0])[0]
-        parts = [user(values) * weights[segment] for user, weights in self._parts]
-        return np.concatenate([*parts, self.popularity[None, :]], axis=1, dtype=np.float32)
+        segment = self.fusion.segment(len(history) if isinstance(history, list) else 0)
+        vector = np.empty(self._length, np.float32)
+        for user, place, weights in self._parts:
+            np.multiply(user(values)[0, : place.stop - place.start], weights[segment], out=vector[place])
+        vector[self._length - len(self.popularity) :] = self.popularity
+        return vector[None, :]
 
     def users(self, table: pa.Table) -> Vectors:
         """User vectors for rows of user features, with what traits are worth to them at the end; shape (n, dim)."""
