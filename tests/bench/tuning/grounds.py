@@ -18,12 +18,12 @@ class Given(Ground):
 
     Attributes:
         asked: of which slice which temperature was asked, in order; `settings` the same with all settings, as text.
-        now: what the clock says, a second on for each.
+        now: what the clock says, a second on for each; from `fails_at` on whoever asks is killed.
     """
 
     def __init__(self, home: Path, luck: Callable[[float, int], float] = lambda _temperature, _cut: 0.0) -> None:
         super().__init__(House(Settings(paths=Paths(home=home))), "default", 1_000, 4)
-        self.luck, self.now, self.asked, self.fails = luck, 0.0, list[tuple[float, int]](), False
+        self.luck, self.now, self.asked, self.fails_at = luck, 0.0, list[tuple[float, int]](), float("inf")
         self.known, self.settings = "1", list[str]()
 
     @cached_property
@@ -44,7 +44,7 @@ class Given(Ground):
         return self.known
 
     def hits(self, training: Training, one: Slice) -> list[bool]:
-        if self.fails:
+        if self.now >= self.fails_at:
             raise KeyboardInterrupt
         self.now += 0.5
         self.tell("learning")

@@ -88,7 +88,7 @@ def test_a_session_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
     """The settings it was at come first; a line that it had only begun is left out."""
     searched(Given(tmp_path), 20.0)
     broken = Given(tmp_path)
-    broken.fails = True
+    broken.fails_at = 6.0
     with pytest.raises(KeyboardInterrupt):
         searched(broken, 20.0)
     file = tmp_path / "study.journal"
@@ -97,7 +97,9 @@ def test_a_session_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
     with file.open("ab") as lines:
         lines.write(b'{"op_code":8,"worker_id":"half a')
     after = Given(tmp_path)
-    assert searched(after, 20.0).outcome == "certainly better"
+    found = searched(after, 20.0)
+    assert found.outcome == "certainly better"
+    assert 20.0 + 20.0 < found.seconds <= 20.5 + 6.0 + 20.5 + 2.0
     assert after.asked[0][0] == pytest.approx(running.params["temperature"], rel=0.06)
 
 

@@ -71,14 +71,14 @@ class Search:
             if all(span.holds(self.now[name]) for name, span in self.space.items()):
                 self.study.enqueue_trial(dict(self.now), user_attrs={SETTINGS: _told(self.now)})
         self.ground.end, self.ground.tell = self.study.user_attrs[END], self._heard
-        self._begun, self._until, self._budget, self._said = self.clock(), float("inf"), 1.0, ""
+        self._begun, self._until, self._budget, self._before, self._said = self.clock(), float("inf"), 1.0, 0.0, ""
 
     def run(self, seconds: float) -> Tuned:
         """Search for so many seconds by the clock, and tell what was found so far.
 
         A training is given up at the end of its pass under way; the last judgement goes on to its end.
         """
-        self._begun, self._budget = self.clock(), seconds
+        self._begun, self._budget, self._before = self.clock(), seconds, float(self.study.user_attrs.get(SECONDS, 0.0))
         self._until = deadline = self._begun + seconds
         for trial in self.study.get_trials(states=(TrialState.RUNNING,)):  # of a session that was killed
             self._again(trial)
@@ -90,13 +90,18 @@ class Search:
             self._until = deadline - ROOM * float(self.study.user_attrs[_key(SECONDS, newest)])
             while self.clock() < self._until:
                 self._try(self.study.ask(self._drawn_from()), searched)
+                self._spent()
         except OutOfTime:
             pass
         self._until, self._said = float("inf"), "the best is judged by the newest slice"
         if (best := self._best()) is not None:
             self._answers(_settings(best), newest)
-        self.study.set_user_attr(SECONDS, float(self.study.user_attrs.get(SECONDS, 0.0)) + self.clock() - self._begun)
+        self._spent()
         return self._tuned(best)
+
+    def _spent(self) -> None:
+        """Write down how long the study has been searched in; what a session that is killed was at is not counted."""
+        self.study.set_user_attr(SECONDS, self._before + self.clock() - self._begun)
 
     def _heard(self, what: str) -> None:
         """What the ground is at; ends that if time is over."""
