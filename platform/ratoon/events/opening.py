@@ -56,5 +56,6 @@ def open_log(path: Path, settings: Stated, wall: Callable[[], datetime], *, chec
         return SqliteEventLog(path, clock, wall, limits=limits, checked=checked)
     from ratoon.events.streams import StreamEventLog
 
-    shared = {"replicas": chosen.replicas, "may_lose": chosen.may_lose}
-    return StreamEventLog(path, clock, wall, chosen.url, **shared, limits=limits, checked=checked)
+    return StreamEventLog(
+        path, clock, wall, chosen.url, replicas=chosen.replicas, may_lose=chosen.may_lose, limits=limits, checked=checked
+    )
