@@ -14,7 +14,7 @@ from safetensors.torch import load
 from ratoon.domain.forms import Forms, packed
 from ratoon.domain.inputs import Inputs
 from ratoon.ports import Files
-from ratoon.towers import open_towers
+from ratoon.towers import open_own
 from ratoon.training.forward import embed
 from tests.towers.worlds import user_rows, users
 
@@ -29,7 +29,7 @@ def _values(row: dict[str, object]) -> dict[str, object]:
 
 
 def _reference(files: Files, row: dict[str, object]) -> np.ndarray:
-    towers = open_towers(files)
+    towers = open_own(files)
     encoded = towers.encoding.encode(towers.schema.user, users([row]))
     inputs = {name: torch.tensor(column) for name, column in encoded.items()}
     tensors = load(files["item.safetensors"]) | load(files["user.safetensors"])
@@ -41,7 +41,7 @@ def _reference(files: Files, row: dict[str, object]) -> np.ndarray:
 @given(user_rows)
 def test_one_user_is_embedded_as_in_training(files: Files, row: dict[str, object]) -> None:
     """With any feature of any kind, known or not, there or not, the vector is that of the encoding and torch, to 1e-5."""
-    found = open_towers(files).user(_values(row))
+    found = open_own(files).user(_values(row))
     assert found.shape == (1, 8)
     assert found.dtype == np.float32
     assert np.allclose(found, _reference(files, row), atol=1e-5)
@@ -51,10 +51,10 @@ def test_one_user_is_embedded_as_in_training(files: Files, row: dict[str, object
 @given(user_rows, st.sampled_from([Forms("int8", "int8"), Forms("float16", "float16")]))
 def test_one_user_is_embedded_as_many_in_every_form(files: Files, row: dict[str, object], forms: Forms) -> None:
     """From rows in fewer bits too the vector of one user is that of a batch, and hardly another than from float32."""
-    smaller = open_towers({**files, **_packed(files, forms)})
+    smaller = open_own({**files, **_packed(files, forms)})
     found = smaller.user(_values(row))
     assert np.allclose(found, smaller.users(users([row])), atol=1e-5)
-    whole = open_towers(files).user(_values(row))
+    whole = open_own(files).user(_values(row))
     assert float((found @ whole.T).item()) >= 0.995 * np.linalg.norm(found) * np.linalg.norm(whole)
 
 
@@ -87,13 +87,13 @@ def _packed(files: Files, forms: Forms) -> dict[str, bytes]:
 )
 def test_what_is_no_input_is_as_good_as_missing(files: Files, name: str, value: object) -> None:
     """A value that is not finite, of another length or of another type changes nothing, as in the reference."""
-    towers = open_towers(files)
+    towers = open_own(files)
     assert np.array_equal(towers.user({"user_id": "u0", name: value}), towers.user({"user_id": "u0"}))
 
 
 def test_a_vector_may_be_an_array(files: Files) -> None:
     """Lists and arrays of any float type mean the same."""
-    towers = open_towers(files)
+    towers = open_own(files)
     expected = towers.user({"taste": [0.25, -1.5]})
     for dtype in (np.float32, np.float64):
         assert np.array_equal(towers.user({"taste": np.array([0.25, -1.5], dtype)}), expected)
@@ -102,7 +102,7 @@ def test_a_vector_may_be_an_array(files: Files) -> None:
 
 def test_what_was_made_of_inputs_is_not_made_again(files: Files) -> None:
     """Inputs that are handed out again have the vector that they had; other towers make their own of them."""
-    plain = open_towers(files)
+    plain = open_own(files)
     heavy = plain.weighed(np.array([0.5, -2.0], np.float32))
     kept = Inputs({"user_id": "u0", "age": 7.0})
     vector = plain.user(kept)
@@ -115,7 +115,7 @@ def test_what_was_made_of_inputs_is_not_made_again(files: Files) -> None:
 
 def test_a_user_is_a_row_of_a_batch(files: Files) -> None:
     """Traits included, one user's vector is that user's in a batch; other worths of traits change the end alone."""
-    plain = open_towers(files)
+    plain = open_own(files)
     heavy = plain.weighed(np.array([0.5, -2.0], np.float32))
     row: dict[str, object] = {"user_id": "u1", "recent": ["i1", None, "i2"], "age": 7.0}
     assert np.allclose(heavy.user(_values(row)), heavy.users(users([row])), atol=1e-6)
