@@ -76,8 +76,10 @@ def test_a_teacher_that_has_learnt_is_found_again(tmp_path: Path, taught: Lesson
     part = trainer.varied({"hidden": 32}, 5, "teacher-1")
     files = part.train(FULL, SCHEMA, None, taught)
     assert [path.name for path in tmp_path.iterdir()] == ["teacher-1.checkpoint"]
+    monkeypatch.setattr("ratoon.durable.passed", [])
     monkeypatch.setenv("RATOON_FAULT", "training.step:1:eio")
     assert part.train(FULL, SCHEMA, None, taught) == files
+    monkeypatch.setattr("ratoon.durable.passed", [])
     monkeypatch.setenv("RATOON_FAULT", "training.pass:1:eio")
     with pytest.raises(OSError, match="training.pass"):
         trainer.train(FULL, SCHEMA, None, taught, Teaching((files,), 0.5))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,7 @@ def test_a_killed_distillation_ends_as_an_undisturbed_one(copied: Callable[[str]
     assert json.loads(published["upkeep.json"])[0]["settings"]["teachers"] == 2
 
     folder = broken.home / "releases" / "default" / "training"
+    monkeypatch.setattr("ratoon.durable.passed", [])
     monkeypatch.setenv("RATOON_FAULT", "training.pass:7:eio")  # two passes of each of two teachers and the student alone
     before = broken.registry("default").current()
     with pytest.raises(OSError, match="training.pass"):
@@ -76,7 +78,7 @@ def test_another_release_teaches(house: House, monkeypatch: pytest.MonkeyPatch) 
         ({"share": 0.0}, "--share: expected above 0 and at most 1, found 0.0"),
     ],
 )
-def test_settings_that_teach_nothing_are_refused(settings: dict[str, int], said: str) -> None:
+def test_settings_that_teach_nothing_are_refused(settings: dict[str, Any], said: str) -> None:
     """By the option's name, with what was expected and found."""
     with pytest.raises(UsageError, match=said):
         Distil(**settings)

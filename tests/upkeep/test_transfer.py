@@ -23,10 +23,11 @@ def test_a_release_starts_from_another_homes(
     other = House(config.load(copied("other"), environment={}))
     registry = house.registry("default")
     served = other.registry("default").releases()
-    pairs = "".join(f"{item},{item}\n" for item in sorted(house.log.catalogue(house.log.end))[:50])
+    pairs = "".join(f"{item},{item}\n" for item in house.log.catalogue(registry.get(None).window.end)[:50])
     (tmp_path / "items.csv").write_text(f"their_id,our_id\n{pairs}")
     operation = Transfer(str(other.home), items=str(tmp_path / "items.csv"), passes=1)
     before = registry.get(None)
+    monkeypatch.setattr("ratoon.durable.passed", [])
     monkeypatch.setenv("RATOON_FAULT", "training.pass:1:eio")
     with pytest.raises(OSError, match="training.pass"):
         remade(house, operation)

@@ -46,4 +46,4 @@ class Augment(Operation):
         again, trainer = Relearning.of(shop, task, source), shop.trainer.varied({"newcomers": self.newcomers})
         model = trainer.train(PLAN, task.schema, None, again.lesson)
         told = f"learnt again, {self.newcomers:.0%} of the items shown as if nobody had met them"
-        return Remade(again.absorbed(trainer, PLAN, model), self.said(task, told))
+        return Remade(again.absorbed(trainer, model), self.said(task, told))

@@ -75,7 +75,7 @@ class Distil(Operation):
         found = " against ".join(f"{point.recall:.4f} {point.name}" for point in reversed(curve))
         note = f"the same student in as many passes, share of the release's recall on fit rows: {found}"
         told = f"a student{f' of width {self.hidden}' if self.hidden else ''} of {self._whom(len(teachers))}"
-        absorbed = again.absorbed(shop.trainer.varied(self._width()), PLAN, models["taught"])
+        absorbed = again.absorbed(shop.trainer.varied(self._width()), models["taught"])
         return Remade(absorbed, self.said(task, told, curve, [note]))
 
     def taught(self, again: Relearning) -> tuple[Files, ...]:

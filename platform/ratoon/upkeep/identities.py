@@ -1,7 +1,7 @@
 """Which ids of another catalogue mean the same as which of ours: a CSV file of two columns, or word that all do."""
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ratoon.domain.errors import DataError, UsageError
@@ -35,25 +35,29 @@ def identities(option: str, said: str, theirs: Mapping[str, int], ours: Known) -
     if not path.is_file():
         raise UsageError(option, expected=f"a CSV file, or the word {SAME}", found=said, fix="Name a file that is there.")
     with path.open(newline="", encoding="utf-8") as lines:
-        return _read(option, path, csv.reader(lines), theirs, ours)
+        reader = csv.reader(lines)
+        return _read(option, path, ((reader.line_num, row) for row in reader), theirs, ours)
 
 
-def _read(option: str, path: Path, rows: "csv._reader", theirs: Mapping[str, int], ours: Known) -> dict[str, str]:
-    if (header := next(rows, [])) != HEADER:
+def _read(
+    option: str, path: Path, rows: Iterator[tuple[int, list[str]]], theirs: Mapping[str, int], ours: Known
+) -> dict[str, str]:
+    _, header = next(rows, (1, list[str]()))
+    if header != HEADER:
         raise _wrong(option, path, 1, f"the header {','.join(HEADER)}", ",".join(header) or "nothing")
     found, taken = dict[str, str](), set[str]()
-    for row in rows:
+    for line, row in rows:
         if len(row) != len(HEADER):
-            raise _wrong(option, path, rows.line_num, "two ids", ",".join(row) or "an empty line")
+            raise _wrong(option, path, line, "two ids", ",".join(row) or "an empty line")
         their, our = row
         for name, again, known, whose in (
             (their, their in found, their in theirs, "other"),
             (our, our in taken, ours(our), "own"),
         ):
             if again:
-                raise _wrong(option, path, rows.line_num, "each id once", f"{name} again")
+                raise _wrong(option, path, line, "each id once", f"{name} again")
             if not known:
-                raise _wrong(option, path, rows.line_num, f"an id that the {whose} catalogue knows", name or "an empty one")
+                raise _wrong(option, path, line, f"an id that the {whose} catalogue knows", name or "an empty one")
         found[their] = our
         taken.add(our)
     return found

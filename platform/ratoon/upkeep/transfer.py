@@ -71,7 +71,7 @@ class Transfer(Operation):
         notes = [f"{len(shared):,} of their {name} are ours" for name, shared in ids.items()]
         notes.append(f"features that both read: {', '.join(_read(start))}")
         told = f"what release {registry.get(self.other or None).id[:12]} of {self.home} has learnt, fine-tuned on its own events"
-        return Remade(_priced(again.absorbed(trainer, PLAN, model), worth), self.said(task, told, curve, notes))
+        return Remade(_priced(again.absorbed(trainer, model), worth), self.said(task, told, curve, notes))
 
     def _registry(self, shop: Workshop) -> Registry:
         folder = Path(self.home)
@@ -89,7 +89,9 @@ class Transfer(Operation):
         theirs = Encoding.from_json(donor["encoding.json"].decode()).vocabularies
         users = set(again.past.column("user_id").to_pylist())
         index = again.source.index
-        found = {ITEM_TABLE: identities("--items", self.items, theirs[ITEM_TABLE].rows, lambda item: item in index)}
+        found: dict[str, Mapping[str, str]] = {
+            ITEM_TABLE: identities("--items", self.items, theirs[ITEM_TABLE].rows, lambda item: item in index)
+        }
         for feature in schema.user:
             if feature.kind == "id":
                 known = theirs[feature.vocabulary].rows if feature.vocabulary in theirs else {}

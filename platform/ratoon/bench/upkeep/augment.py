@@ -23,7 +23,7 @@ def measure(scene: Scene) -> Mapping[str, float]:
     """Recall@50 by slice, off and on; both are learnt from the same rows from nothing, and absorb the same rows."""
     again = Relearning.of(scene.shop, scene.task, scene.source)
     trainer = scene.shop.trainer
-    off = again.absorbed(trainer, PLAN, trainer.train(PLAN, scene.task.schema, None, again.lesson))
+    off = again.absorbed(trainer, trainer.train(PLAN, scene.task.schema, None, again.lesson))
     on = Augment()(scene.shop, scene.task, scene.source).pair
     met = Counter(again.past.column("item_id").to_pylist())
     questions = sum(met[item] < FEW and item in scene.source.index for item in scene.asked.column("item_id"))
