@@ -18,7 +18,7 @@ from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.features.contract import DEFAULTS, service_references, tower_schema
 from ratoon.features.repository import FeastRepository
 from ratoon.ports import Lesson
-from ratoon.towers import NumpyTowers, open_towers
+from ratoon.towers import NumpyTowers, open_own
 from ratoon.training import TrainingSettings, TwoTowerTrainer
 from tests.features.worlds import World, repo_copy, world
 
@@ -102,7 +102,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
     trainer = TwoTowerTrainer(TrainingSettings(dim=8, small=4, hidden=8, epochs=1, device="cpu"), seed=0)
     lesson = Lesson(interactions, interactions.slice(0, 0), interactions.slice(0, 0), catalogue)
     files = trainer.train(RefreshPlan("full", "test"), features.schema(), None, lesson)
-    yield Taught(there, features.schema(), interactions, catalogue, open_towers(files))
+    yield Taught(there, features.schema(), interactions, catalogue, open_own(files))
     there.log.close()
 
 

@@ -9,13 +9,13 @@ from safetensors.torch import load, save
 
 from ratoon.domain.schema import Entity
 from ratoon.ports import Files
-from ratoon.towers import open_towers
+from ratoon.towers import open_own, open_towers
 from ratoon.training.forward import embed
 from tests.towers.worlds import items, user_rows, users
 
 
 def _in_torch(files: Files, side: Entity, table: pa.Table) -> torch.Tensor:
-    towers = open_towers(files)
+    towers = open_own(files)
     features = towers.schema.user if side == "user" else towers.schema.item
     inputs = {name: torch.tensor(column) for name, column in towers.encoding.encode(features, table).items()}
     return embed(side, features, inputs, load(files["item.safetensors"]) | load(files["user.safetensors"]), towers.metric)

@@ -10,7 +10,7 @@ from safetensors.torch import load
 
 from ratoon.domain.inputs import Inputs
 from ratoon.ports import Files
-from ratoon.towers import open_towers
+from ratoon.towers import open_own, open_towers
 from ratoon.training.forward import embed
 from tests.towers.worlds import user_rows, users
 
@@ -25,7 +25,7 @@ def _values(row: dict[str, object]) -> dict[str, object]:
 
 
 def _reference(files: Files, row: dict[str, object]) -> np.ndarray:
-    towers = open_towers(files)
+    towers = open_own(files)
     encoded = towers.encoding.encode(towers.schema.user, users([row]))
     inputs = {name: torch.tensor(column) for name, column in encoded.items()}
     tensors = load(files["item.safetensors"]) | load(files["user.safetensors"])

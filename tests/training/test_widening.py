@@ -11,7 +11,7 @@ from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import DataError
 from ratoon.domain.plan import RefreshPlan
 from ratoon.domain.schema import Feature, TowerSchema
-from ratoon.towers import open_towers
+from ratoon.towers import open_own
 from ratoon.training import TwoTowerTrainer
 from ratoon.training.files import dump, load_model
 from ratoon.training.widening import widened
@@ -50,8 +50,8 @@ def test_before_it_learns_a_widened_model_gives_the_same_vectors(old: TowerSchem
     files = TwoTowerTrainer(SMALL, 0).train(FULL, old, None, lesson(PAST, ITEMS))
     parent = load_model(files, old, SMALL, CPU)
     encoding = parent.encoding.grown(new.item, ITEMS).grown(new.user, PAST)
-    wide = open_towers(dump(widened(parent, new, encoding, 0, SMALL), SMALL))
-    before = open_towers(files)
+    wide = open_own(dump(widened(parent, new, encoding, 0, SMALL), SMALL))
+    before = open_own(files)
     assert wide.schema == new
     np.testing.assert_allclose(wide.items(ITEMS), before.items(ITEMS), atol=1e-6)
     np.testing.assert_allclose(wide.users(PAST), before.users(PAST), atol=1e-6)
@@ -69,7 +69,7 @@ def test_new_inputs_are_learnt_on_top() -> None:
     assert wide.encoding.scales["item_events"] == parent.encoding.scales["item_events"]
     assert wide.encoding.scales["age"].mean == pytest.approx(np.nanmean(PAST.column("age").to_pandas()))
     older = PAST.set_column(PAST.column_names.index("age"), "age", pa.array([8.0] * PAST.num_rows))
-    towers = open_towers(child)
+    towers = open_own(child)
     assert np.abs(towers.users(older) - towers.users(PAST)).max() > 1e-3
     assert trainer.train(DENSE, MORE, files, lesson(PAST, ITEMS)) == child
 
@@ -82,7 +82,7 @@ def test_texts_and_attention_are_learnt_on_top() -> None:
     wide, parent = load_model(child, WORDS, SMALL, CPU), load_model(files, SCHEMA, SMALL, CPU)
     assert wide.tensors["item.w1"].shape[1] == parent.tensors["item.w1"].shape[1] + 5
     assert wide.tensors["user.path.position"].abs().max() > 1e-3
-    towers = open_towers(child)
+    towers = open_own(child)
     other = ITEMS.set_column(ITEMS.column_names.index("title"), "title", pa.array(["The black one"] * 16))
     elsewhere = PAST.set_column(PAST.column_names.index("path"), "path", pa.array([["i001", "i003"]] * PAST.num_rows))
     assert np.abs(towers.items(other) - towers.items(ITEMS)).max() > 1e-3

@@ -22,7 +22,7 @@ from ratoon.events import SqliteEventLog
 from ratoon.index import FaissIndexes
 from ratoon.ports import Files, Index
 from ratoon.registry import FileRegistry
-from ratoon.towers import NumpyTowers, open_towers
+from ratoon.towers import NumpyTowers, open_own
 
 FORMAT = 1
 SEAL = "world.json"
@@ -72,7 +72,7 @@ class World:
     def opened(self, number: int) -> tuple[NumpyTowers, Index]:
         """An edition's towers and index."""
         files = self.files(number)
-        return open_towers(files), FaissIndexes(editions.POLICY).load(files)
+        return open_own(files), FaissIndexes(editions.POLICY).load(files)
 
     def copy(self, home: Path) -> "World":
         """The same in another folder: what is posted and published there stays there."""
