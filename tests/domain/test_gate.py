@@ -246,6 +246,22 @@ def test_what_stands_beside_a_release_has_to_win() -> None:
     assert judged({"new": (same, same)}, index_recall=1.0, policy=any_will_do, rng=rng(), must_win=True).publish
 
 
+def test_what_is_made_of_several_has_to_beat_each_beyond_chance() -> None:
+    """A candidate that is better by what chance could do is refused beside that rival by name; one surely better passes."""
+    weak, strong = hits(0.3, 500, 1), hits(0.5, 500, 2)
+    slightly = strong | hits(0.003, 500, 3)
+    slightly[np.flatnonzero(strong)[0]] = False
+    for rival, publish in ((weak, True), (slightly, False), (strong, False)):
+        rivals = {"the other": (said(rival), said(strong))}
+        verdict = judged({"new": (weak, strong)}, index_recall=1.0, policy=POLICY, rng=rng(), rivals=rivals)
+        assert verdict.publish == publish
+        assert publish or "recall@50 is not certainly above that of the other" in verdict.reasons[0]
+    assert verdict.rivals["the other"].rows == 500
+    none = np.zeros(0, np.bool_)
+    unknown = {"the other": (said(none), said(none))}
+    assert not judged({"new": (weak, strong)}, index_recall=1.0, policy=POLICY, rng=rng(), rivals=unknown).publish
+
+
 def test_answers_that_gather_on_few_items_are_refused() -> None:
     """Reaching less than half the items, or giving the most offered 1 % a fifth more of the answers, is a reason each."""
     same = {"new": (said(hits(0.3, 100, 1)), said(hits(0.3, 100, 1)))}

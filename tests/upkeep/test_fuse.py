@@ -47,9 +47,7 @@ def learned(pair: Pair, items: list[str], width: int) -> np.ndarray[tuple[int, .
 
 
 def test_sources_beside_the_towers_go_on_under_rows_and_dense_and_end_with_full(house: House) -> None:
-    """A fused release holds its source's own vectors to the bit; rows and dense keep what stands beside them, new items having
-    zeros there; full is without it and says so.
-    """
+    """Own vectors are the source's to the bit; rows and dense keep what stands beside them, and full says that it does not."""
     before = served(house)
     ids, own = before.index.ids(), before.towers.dim - WIDTH
     report = remade(house, Unopposed(rank=4))

@@ -236,9 +236,7 @@ class SqliteEventLog:
             return (row for row in pairs(told) if row[1] < before)
         which, names = of_types(types, "+type")
         chunks = (users[start : start + CHUNK] for start in range(0, len(users), CHUNK))
-        return [
-            row for chunk in chunks for row in self._select(SEEN_BY.format(ids=marks(chunk), types=which), *chunk, before, *names)
-        ]
+        return [row for one in chunks for row in self._select(SEEN_BY.format(ids=marks(one), types=which), *one, before, *names)]
 
     def catalogue(self, upto: int, without: Sequence[int] = ()) -> list[str]:
         """The items alive at offset `upto`, sorted: seen in an item event or an interaction and not removed since.

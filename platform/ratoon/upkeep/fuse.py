@@ -96,7 +96,9 @@ class Fuse(Operation):
         blend = Blend.of(shop, task, source, made)
         pair = blend.chosen()
         weights = Fusion.from_json(pair.model[fusion.FILE].decode()).weights
-        alone = {f"{_called(name)} alone": blend.alone(name) for name in weights} | {"popularity alone": blend.popular()}
+        alone = {f"{_called(name)} alone": blend.alone(name) for name in weights}
+        if len(pair.towers.popularity):
+            alone["popularity alone"] = blend.popular()
         curve = self._curve(blend, {SOURCE: source, **alone}, pair)
         rivals = {SOURCE: source, **alone}
         return Remade(pair, self.said(task, f"weights from no history to a long one: {_told(weights)}", curve), rivals)
