@@ -52,7 +52,8 @@ class Fitting:
         steps: int = 0,
     ) -> None:
         self._compute = compute or InPlace(model, mask, settings, CPU)
-        self._steps = Steps(model.schema, negatives, share, settings, self._compute)
+        hidden = (len(model.tensors.get("user.w1", ())), len(model.tensors.get("item.w1", ())))
+        self._steps = Steps(model.schema, negatives, share, settings, self._compute, hidden)
         self._source, self._moving = source, self._compute.moving
         self._mask = {name: None if rows is None else self._compute.share(rows) for name, rows in mask.items()}
         self.origins = Origins(self._moving)

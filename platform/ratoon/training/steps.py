@@ -43,14 +43,22 @@ class Steps:
     Args:
         negatives: the live items, drawn from uniformly.
         share: each item's share of the interactions, by its row in the item vocabulary.
+        hidden: how many hidden units the towers of users and of items have; 0 for one without layers.
         compute: where to.
     """
 
     def __init__(
-        self, schema: TowerSchema, negatives: Items, share: Tensor, settings: TrainingSettings, compute: Compute
+        self,
+        schema: TowerSchema,
+        negatives: Items,
+        share: Tensor,
+        settings: TrainingSettings,
+        compute: Compute,
+        hidden: tuple[int, int],
     ) -> None:
         self._ids = [feature.name for feature in (*schema.user, *schema.item) if feature.kind == "id"]
         self._negatives, self._share, self._settings, self._compute = negatives, share, settings, compute
+        self._hidden = hidden
 
     def shuffled(self, examples: Examples, source: torch.Generator) -> Iterator[Step]:
         """Every example once, in a new order, with some ids forgotten, so that row 0 learns to stand for ids never seen."""
@@ -98,7 +106,10 @@ class Steps:
             mixture = log_mixture(self._share[candidates.codes], len(batch), draws, len(self._negatives))
             log_q = sent(settings.logq * mixture, device)
         return Step(
-            sides=self._compute.prepare(*(self._thinned(side, dropout, source) for side in (batch.users, candidates.inputs))),
+            sides=self._compute.prepare(
+                self._thinned(batch.users, self._hidden[0], dropout, source),
+                self._thinned(candidates.inputs, self._hidden[1], dropout, source),
+            ),
             wanted=sent(batch.items.codes, device),
             candidates=sent(candidates.codes, device),
             value=sent(batch.value, device),
@@ -106,12 +117,12 @@ class Steps:
             log_q=log_q,
         )
 
-    def _thinned(self, inputs: Encoded, dropout: float, source: torch.Generator) -> Encoded:
+    def _thinned(self, inputs: Encoded, hidden: int, dropout: float, source: torch.Generator) -> Encoded:
         """The inputs with which of the hidden units they leave out, if there are to be any."""
         if not dropout:
             return inputs
         first = next(iter(inputs.values()))
-        kept = torch.rand(len(first), self._settings.hidden, generator=source) >= dropout
+        kept = torch.rand(len(first), hidden, generator=source) >= dropout
         return {**inputs, KEPT: sent(kept.float() / (1 - dropout), first.device)}
 
     def _forgotten(self, inputs: Encoded, source: torch.Generator) -> Encoded:
