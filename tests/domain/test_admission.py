@@ -145,7 +145,7 @@ def test_nothing_met_changes_nothing() -> None:
     assert enrolled(*start, SCHEMA, rows(), "dense") == start
     assert enrolled(EMPTY, {}, SCHEMA, rows(), "full") == (EMPTY, {})
     free = replace(SCHEMA, user=(replace(USER, admit=0, evict=0), RECENT), item=(replace(ITEM, admit=0, evict=0),))
-    assert rules(free, ()) == {}
+    assert rules(free, {}) == {}
     assert enrolled(EMPTY, {}, free, rows(("u1", "a", 1)), "rows", ("a",)) == (EMPTY, {})
 
 

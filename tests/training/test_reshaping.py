@@ -70,11 +70,11 @@ def test_who_stays_has_the_same_vector(source: Files) -> None:
 def test_the_gone_come_back_by_new_interactions(source: Files) -> None:
     """What is in the catalogue gets no row for it, and one after as many new interactions as were asked for."""
     smaller = WARM.reshaped(source, HALF)
-    few = on(1, interactions(range(12), range(1), 2))
+    few = on(1, interactions(range(0, 12, 2), range(1), 2))
     taught = WARM.train(rows(("i000",)), SCHEMA, smaller, lesson(few, catalogue(range(12))))
     assert set(known(taught, "item_id")) == {"i001", "i002", "i004", "i007"}
     assert set(known(taught, "user_id")) == {"u000", "u003", *few.column("user_id").to_pylist()}
-    more = on(2, interactions(range(12), range(1), 1))
+    more = on(2, interactions(range(0, 12, 2), range(1), 1))
     again = WARM.train(RefreshPlan("dense", "a test"), SCHEMA, taught, lesson(more, catalogue(range(12))))
     assert set(known(again, "item_id")) == {"i001", "i002", "i004", "i007", "i000"}
 
