@@ -421,7 +421,7 @@ def test_readers_beside_a_writer(indexes: Indexes) -> None:
     def write() -> None:
         rng = np.random.default_rng(0)
         try:
-            for _ in range(150):
+            for _ in range(50):
                 ids = [f"i{number}" for number in rng.choice(400, 50, replace=False)]
                 vectors = rng.standard_normal((50, 2)).astype(np.float16).astype(np.float32)
                 index.upsert(EmbeddingBatch(tuple(ids), vectors, pa.table({"item_id": ids, "n": list(range(50))})))

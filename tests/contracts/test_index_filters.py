@@ -304,7 +304,7 @@ def test_readers_with_filters_beside_a_writer(kind: Callable[[], Indexes], way: 
     def write() -> None:
         rng = np.random.default_rng(0)
         try:
-            for _ in range(150):
+            for _ in range(50):
                 put(rng, rng.choice(400, 30, replace=False).tolist())
                 index.remove([f"i{number}" for number in rng.choice(400, 20, replace=False)])
         finally:
