@@ -47,9 +47,11 @@ def test_another_shape_is_refused() -> None:
 
 
 def test_others_teach_by_other_random_choices() -> None:
-    """The same number makes the same choices again, another number others, and none of them the trainer's own."""
+    """The same seed makes the same choices again, another one others, and none of them the trainer's own."""
     some = lesson(interactions(range(8), range(8), 100), catalogue(range(8)))
     trainer = TwoTowerTrainer(QUICK, 0)
-    own, first, again, second = (one.train(FULL, SCHEMA, None, some) for one in (trainer, *map(trainer.other, (1, 1, 2))))
+    own, first, again, second = (
+        one.train(FULL, SCHEMA, None, some) for one in (trainer, *(trainer.varied({}, seed) for seed in (1, 1, 2)))
+    )
     assert first == again
     assert len({files["item.safetensors"] for files in (own, first, second)}) == 3

@@ -6,7 +6,7 @@ import pytest
 
 from ratoon.domain.errors import UsageError
 from ratoon.refresh import refresh
-from ratoon.upkeep import Augment
+from ratoon.upkeep.augment import Augment
 from ratoon.wiring import House
 from tests.upkeep.worlds import remade
 

@@ -10,8 +10,8 @@ import pytest
 from ratoon import config
 from ratoon.domain.errors import UsageError
 from ratoon.refresh import refresh
-from ratoon.towers import open_towers
-from ratoon.upkeep import Distil
+from ratoon.towers import open_own
+from ratoon.upkeep.distil import Distil
 from ratoon.wiring import House
 from tests.upkeep.worlds import remade
 
@@ -34,7 +34,7 @@ def test_a_killed_distillation_ends_as_an_undisturbed_one(copied: Callable[[str]
     assert [point.name for point in report.upkeep.curve] == ["alone", "taught"]
     registry = whole.registry("default")
     published = registry.load(registry.get(None))
-    assert open_towers(published).weights["user.b1"].shape == (8,)
+    assert open_own(published).weights["user.b1"].shape == (8,)
     assert json.loads(published["upkeep.json"])[0]["settings"]["teachers"] == 2
 
     folder = broken.home / "releases" / "default" / "training"
@@ -51,7 +51,7 @@ def test_a_killed_distillation_ends_as_an_undisturbed_one(copied: Callable[[str]
     assert list(folder.iterdir()) == []
 
     assert refresh(whole.workshop("default"), whole.stopwatch(), "rows").outcome == "published"
-    assert open_towers(registry.load(registry.get(None))).weights["user.b1"].shape == (8,)
+    assert open_own(registry.load(registry.get(None))).weights["user.b1"].shape == (8,)
 
 
 def test_another_release_teaches(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

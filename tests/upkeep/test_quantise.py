@@ -10,7 +10,7 @@ from safetensors.numpy import load
 
 from ratoon import config
 from ratoon.domain.errors import UsageError
-from ratoon.towers import open_towers
+from ratoon.towers import open_own
 from ratoon.upkeep.quantise import Quantise
 from ratoon.wiring import House
 from tests.upkeep.remade import current, interrupted, learnt, remade, vectors
@@ -30,7 +30,7 @@ def test_a_release_takes_less_room_everywhere_and_answers_as_well(house: House) 
     assert report.upkeep.after is not None
     assert report.upkeep.after.memory < report.upkeep.before.memory
     assert report.upkeep.after.disk < report.upkeep.before.disk
-    tables = [open_towers(pair.model).weights.tables["item_id"].nbytes for pair in (source, smaller)]
+    tables = [open_own(pair.model).weights.tables["item_id"].nbytes for pair in (source, smaller)]
     assert tables[1] == tables[0] * (16 + 4) // (16 * 4)
     before, after = (np.array([np.frombuffer(one, np.float32) for one in vectors(pair).values()]) for pair in (source, smaller))
     assert ((before * after).sum(axis=1) >= 0.995).all()

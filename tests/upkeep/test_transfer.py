@@ -8,7 +8,7 @@ import pytest
 from ratoon import config
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.refresh import refresh
-from ratoon.upkeep import Transfer
+from ratoon.upkeep.transfer import Transfer
 from ratoon.wiring import House
 from tests.upkeep.worlds import remade
 

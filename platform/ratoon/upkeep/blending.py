@@ -1,6 +1,6 @@
 """Sources of candidates side by side in one index, and what each weighs for whom: chosen by fit rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,7 +71,7 @@ class Blend:
         lengths = [len(one) if isinstance(one, list) else 0 for one in _column(asked.rows, history)]
         return cls(shop, task, pair, first, asked, first.segments(lengths))
 
-    def weighed(self, weights: Mapping[str, Sequence[float]]) -> Pair:
+    def weighed(self, weights: Mapping[str, Iterable[float]]) -> Pair:
         """The pair with other weights; source -> by segment."""
         said = replace(self.fusion, weights={name: tuple(map(float, row)) for name, row in weights.items()})
         model = {**self.pair.model, fusion.FILE: said.to_json().encode()}
@@ -110,14 +110,14 @@ class Blend:
                 self._turn(name, weights, worth)
             if all(np.array_equal(before[name], row) for name, row in weights.items()):
                 break
-        return self.weighed({name: row.tolist() for name, row in weights.items()})
+        return self.weighed(weights)
 
     def _turn(self, name: str, weights: dict[str, Floats], worth: Floats) -> None:
         """Give one source the best weight in each segment; `weights` and what rows are worth with them follow."""
         best, found = np.zeros(len(EDGES) + 1), worth.copy()
         taken = weights[name].copy()
         for weight in GRID:
-            tried = _worth(self.said(self.weighed({**weights, name: [weight] * len(taken)})))
+            tried = _worth(self.said(self.weighed({**weights, name: np.full(len(taken), weight)})))
             for segment in range(len(taken)):
                 rows = self.segments == segment
                 gain = _surely(tried[rows] - worth[rows])
