@@ -14,7 +14,7 @@ from ratoon.domain.report import RefreshReport
 from ratoon.judging import Pair
 from ratoon.refresh import considered, refresh
 from ratoon.remaking import Remade, Remaking
-from ratoon.upkeep import OPERATIONS, , Operation
+from ratoon.upkeep import OPERATIONS, Operation
 from ratoon.upkeep.fuse import Fuse
 from ratoon.wiring import House
 from ratoon.workshop import Task, Workshop, opened
