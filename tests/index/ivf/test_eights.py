@@ -7,7 +7,6 @@ from ratoon.domain.dial import Codec, Dial, filled_up
 from ratoon.index.ivf.centroids import shape_for
 from ratoon.index.ivf.eights import learnt, longer
 from ratoon.index.ivf.fours import lists_of
-from ratoon.index.ivf.lists import Lists
 
 
 def test_zeros_come_after() -> None:

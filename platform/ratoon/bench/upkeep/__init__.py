@@ -8,6 +8,7 @@ from typing import Any
 
 from ratoon.bench.refreshes.home import Tell
 from ratoon.bench.row import Row, not_run
+from ratoon.bench.upkeep import vectors
 from ratoon.bench.upkeep.scene import Scene, scene
 from ratoon.domain.errors import UsageError
 
@@ -33,7 +34,9 @@ class Group:
     sets: tuple[str, ...] = SETS
 
 
-GROUPS: dict[str, Group] = {}
+GROUPS: dict[str, Group] = {
+    "vectors": Group(vectors.measure, vectors.rows),
+}
 """Name -> its part, in the table's order."""
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from ratoon.domain.dial import Dial
 from ratoon.domain.embedding import Vectors
-from ratoon.index.ivf.shape import Shape
 from ratoon.index.ivf.levels import ENOUGH, levels_of
 from ratoon.index.ivf.nearest import Nearest
+from ratoon.index.ivf.shape import Shape
 
 SAMPLE, PASSES = 40, 4
 """Vectors per centroid, and passes over them. All vectors pass once more as they are laid out, see `carry`."""
