@@ -25,7 +25,7 @@ def remade(house: House, codec: Codec, *, rehearsed: bool = False) -> RefreshRep
 
 
 def test_the_smallest_within_the_loss_is_taken(house: House) -> None:
-    """Four bits a number take an eighth of what float32 takes, find the exact best but for the loss, and every codec is told of."""
+    """Four bits a number take an eighth of float32, find the exact best but for the loss, and every codec is told of."""
     report = refresh(house.workshop("default"), house.stopwatch(), "upkeep", remaking=Remaking(Recode(), rehearsed=True))
     said = report.upkeep
     assert said is not None
@@ -42,7 +42,7 @@ def test_the_smallest_within_the_loss_is_taken(house: House) -> None:
 
 @pytest.mark.parametrize("scope", ["rows", "dense"])
 def test_refreshes_keep_it(house: House, scope: Scope) -> None:
-    """What is refreshed after it, in place or all of it, has vectors in the same codec; what stayed as it was is the same to the bit."""
+    """What is refreshed after it has vectors in the same codec; what stayed as it was is the same to the bit."""
     assert remade(house, "sq4").outcome == "published"
     registry, shop = house.registry("default"), house.workshop("default")
     before = opened(shop, registry.get(None)).index

@@ -33,6 +33,7 @@ from ratoon.index.ivf.centroids import shape_for
 from ratoon.index.ivf.fours import lists_of
 from ratoon.index.ivf.layout import Layout
 from ratoon.index.ivf.lists import Lists
+from ratoon.index.ivf.tuning import DEPTHS
 from ratoon.index.sampling import LEAST, Sample
 from ratoon.index.searching import searched
 from ratoon.index.shown import Shown, T
@@ -272,7 +273,9 @@ class FaissIndex(Shown):
         for _ in range(self.dial.lists):
             if not self.upkeep():
                 break
-        return self.tune(queries()) if self.dial.misses else self.dial
+        dial = self.tune(asked := queries()) if self.dial.misses else self.dial
+        # Levels were learnt from vectors of long ago: where even many times as many do not hold the best, they are learnt again.
+        return self.rebuild(dial, asked) if dial.deep == DEPTHS[-1] else dial
 
     def stats(self) -> dict[str, int | float | str | None]:
         """How many items it holds, in how many copies, the dial's fields, and the largest list's size over the mean.

@@ -23,6 +23,13 @@ def right(files: Files, folder: Path) -> None:
     assert mapped(files, folder).search(drawn(3), 20) == FaissIndex.load(files).search(drawn(3), 20)
 
 
+def test_four_bits_are_mapped_as_float16(tmp_path: Path) -> None:
+    """Of a snapshot in four bits a number the vectors themselves are mapped, and answers have the same scores."""
+    files = released(dial=Dial(5, "sq4", 5, deep=1e6, chosen=True))
+    right(files, tmp_path)
+    assert mapped(files, tmp_path).dial.codec == "fp16"
+
+
 def test_the_name_is_the_snapshots_and_the_seal_the_files(tmp_path: Path) -> None:
     """A file is called by the hash and length of its vectors, and beside it is its own hash; again it is not written."""
     files = released(dial=DIAL)

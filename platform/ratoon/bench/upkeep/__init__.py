@@ -10,7 +10,7 @@ from typing import Any
 from ratoon import durable
 from ratoon.bench.refreshes.home import Tell
 from ratoon.bench.row import Row, not_run
-from ratoon.bench.upkeep import augment, compression, distil, fusing, transfer
+from ratoon.bench.upkeep import augment, compression, distil, fusing, transfer, vectors
 from ratoon.bench.upkeep.scene import Scene, scene
 from ratoon.domain.errors import UsageError
 
@@ -44,6 +44,7 @@ GROUPS: dict[str, Group] = {
     "distil": Group(distil.measure, distil.rows),
     "fuse": Group(fusing.measure, fusing.rows),
     "transfer": Group(transfer.measure, transfer.rows),
+    "vectors": Group(vectors.measure, vectors.rows),
 }
 """Name -> its part, in the table's order."""
 

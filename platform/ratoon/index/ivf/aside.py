@@ -1,4 +1,4 @@
-"""Vectors by slot in a file without a name: of them the machine keeps in memory what is asked for, and no more than it can spare."""
+"""Vectors by slot in a file without a name: the machine keeps in memory what is asked for, and no more than it can spare."""
 
 import mmap
 import os

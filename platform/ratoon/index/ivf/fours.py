@@ -1,4 +1,4 @@
-"""Lists of four bits a number, which FAISS scans 32 vectors at a time (André, Kermarrec and Le Scouarnec 2015), and whole vectors aside.
+"""Lists of four bits a number, scanned 32 vectors at a time (André, Kermarrec and Le Scouarnec 2015), and whole vectors aside.
 
 What is in memory is, of each number by which a vector differs from its centroid, the nearest of sixteen levels. By these a search
 finds several times as many as it is asked for, and those it puts in order by the vectors as they were given, in float16, which
@@ -164,10 +164,8 @@ class FourBits(Lists):
         self, queries: Vectors, most: int, nprobe: int, without: Rows | None, only: Codes | None, keys: Rows | None
     ) -> Rows:
         """The slots of the best by their codes, -1 where there is no more; shape (queries, at most `most`)."""
-        sel, nprobe = (
-            selector([] if only is None else [only], without),
-            min(nprobe, self.nlist),
-        )  # a list that is none spoils scores
+        sel = selector([] if only is None else [only], without)
+        nprobe = min(nprobe, self.nlist)  # a list that there is not would spoil the scale of all scores
         near = None if keys is None else np.take_along_axis(queries @ self._centres.T, np.maximum(keys, 0), axis=1)
         return scanned(self._faiss, queries, max(1, min(most, len(self))), nprobe, sel, keys, near)[1]
 

@@ -1,7 +1,7 @@
 """Four bits a number as FAISS's fast scan lays them: blocks of 32 vectors, in which 16 bytes hold one number of each.
 
-A byte holds the number of one vector in its low half and of the sixteenth after it in its high half, so that one instruction looks
-up all of them.
+A byte holds the number of one vector in its low half and of the sixteenth after it in its high half, so that one instruction
+looks up all of them.
 """
 
 import numpy as np

@@ -13,10 +13,12 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import faiss
+import numpy as np
 
 from ratoon import durable
 from ratoon.domain.dial import filled_up
@@ -37,7 +39,12 @@ class MappedFiles:
         self._folder = folder
 
     def laid(self, written: Written) -> MappedLists:
-        """What was written, mapped from its file, which is made if it is missing or damaged; the latter is logged."""
+        """What was written, mapped from its file, which is made if it is missing or damaged; the latter is logged.
+
+        What is put in order by the vectors themselves lies there as these, in float16: more than one file would be mapped.
+        """
+        if written.shape.codec == "sq4":
+            written = replace(written, shape=replace(written.shape, codec="fp16", trained=np.empty(0, np.float32)))
         # The length is FAISS's own: a file that was made with another one cannot be searched by today's queries.
         length = filled_up(written.shape.centroids.shape[1], written.shape.codec)
         path = self._folder / f"{durable.sha256(written.data)}.{length}.ivf"
