@@ -1,6 +1,6 @@
 """What is had together, counted and told in few dimensions."""
 
-from collections import Counter
+from collections import defaultdict
 from math import sqrt
 
 import numpy as np
@@ -17,7 +17,7 @@ VISITS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, COUNT - 1)), max_s
 
 
 def counted(visits: list[tuple[int, int]]) -> dict[tuple[int, int], float]:
-    near: Counter[tuple[int, int]] = Counter()
+    near: defaultdict[tuple[int, int], float] = defaultdict(float)
     for user in range(4):
         items = [item for who, item in visits if who == user]
         for place, item in enumerate(items):

@@ -51,14 +51,15 @@ def pairs(users: Ints, items: Ints, count: int) -> tuple[Ints, Ints, Floats]:
     """
     order = np.argsort(users, kind="stable")
     users, items = users[order], items[order]
-    keys, strengths = np.empty(0, np.int64), np.empty(0, np.float64)
+    keys: Ints = np.empty(0, np.int64)
+    strengths: npt.NDArray[np.float64] = np.empty(0, np.float64)
     for apart in range(1, REACH + 1):
         near = (users[apart:] == users[:-apart]) & (items[apart:] != items[:-apart])
         first, second = items[:-apart][near], items[apart:][near]
         if len(first):
             keys, place = np.unique(np.concatenate([keys, first * count + second, second * count + first]), return_inverse=True)
             added = np.concatenate([strengths, np.full(2 * len(first), FADE ** (apart - 1))])
-            strengths = np.bincount(place, weights=added)
+            strengths = np.bincount(place, weights=added).astype(np.float64)
     rows, columns = np.divmod(keys, max(count, 1))
     along = np.bincount(rows, weights=strengths, minlength=count)
     return rows, columns, (strengths / (np.sqrt(along[rows] * along[columns]) + SHRUNK)).astype(np.float32)

@@ -66,7 +66,7 @@ class Answers:
 
     def followed(self, other: "Answers") -> "Answers":
         """These answers and then those to other questions, at the same depth; without the candidates."""
-        ranks, weights = (np.concatenate(both) for both in ((self.ranks, other.ranks), (self.weights, other.weights)))
+        ranks, weights = np.concatenate([self.ranks, other.ranks]), np.concatenate([self.weights, other.weights])
         return Answers(self.k, self.users + other.users, ranks, weights)
 
     @property
