@@ -60,7 +60,7 @@ def pairs(users: Ints, items: Ints, count: int) -> tuple[Ints, Ints, Floats]:
             every: Ints = np.concatenate([keys, first * count + second, second * count + first]).astype(np.int64, copy=False)
             keys, place = np.unique(every, return_inverse=True)
             added = np.concatenate([strengths, np.full(2 * len(first), FADE ** (apart - 1))])
-            strengths = np.bincount(place, weights=added)
+            strengths = np.bincount(place, weights=added).astype(np.float64)
     rows, columns = np.divmod(keys, max(count, 1))
     along = np.bincount(rows, weights=strengths, minlength=count)
     return rows, columns, (strengths / (np.sqrt(along[rows] * along[columns]) + SHRUNK)).astype(np.float32)
