@@ -34,7 +34,7 @@ def test_a_killed_distillation_ends_as_an_undisturbed_one(copied: Callable[[str]
     assert [point.name for point in report.upkeep.curve] == ["alone", "taught"]
     registry = whole.registry("default")
     published = registry.load(registry.get(None))
-    assert open_own(published).weights["user.b1"].shape == (8,)
+    assert open_own(published).weights.layers["user.b1"].shape == (8,)
     assert json.loads(published["upkeep.json"])[0]["settings"]["teachers"] == 2
 
     folder = broken.home / "releases" / "default" / "training"
@@ -51,7 +51,7 @@ def test_a_killed_distillation_ends_as_an_undisturbed_one(copied: Callable[[str]
     assert list(folder.iterdir()) == []
 
     assert refresh(whole.workshop("default"), whole.stopwatch(), "rows").outcome == "published"
-    assert open_own(registry.load(registry.get(None))).weights["user.b1"].shape == (8,)
+    assert open_own(registry.load(registry.get(None))).weights.layers["user.b1"].shape == (8,)
 
 
 def test_another_release_teaches(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

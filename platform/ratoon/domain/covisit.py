@@ -52,7 +52,7 @@ def pairs(users: Ints, items: Ints, count: int) -> tuple[Ints, Ints, Floats]:
     order = np.argsort(users, kind="stable")
     users, items = users[order], items[order]
     keys: Ints = np.empty(0, np.int64)
-    strengths = np.empty(0, np.float64)
+    strengths: npt.NDArray[np.float64] = np.empty(0, np.float64)
     for apart in range(1, REACH + 1):
         near = (users[apart:] == users[:-apart]) & (items[apart:] != items[:-apart])
         first, second = items[:-apart][near], items[apart:][near]

@@ -43,7 +43,7 @@ def made_up() -> Mapping[str, float]:
 
 
 def _found(codecs: Mapping[Codec, Tried]) -> dict[str, float]:
-    said = {}
+    said: dict[str, float] = {}
     for codec, one in codecs.items():
         said |= {f"{codec} recall": one.recall, f"{codec} us": one.search_us, f"{codec} bytes": float(one.memory)}
     return said
