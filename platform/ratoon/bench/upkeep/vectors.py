@@ -1,7 +1,7 @@
 """Item vectors in every codec of the index, in one process: what each finds, in which memory, for which CPU."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from ratoon.upkeep.vectors import CODECS, TUNED, K, Tried, compared, timed, trie
 MADE_UP, DIM, ASKED = 100_000, 64, 500
 """Items, their numbers, and queries, of what is made up because the sets are small."""
 
-Figures = Mapping[str, list[Mapping[str, float]]]
+Figures = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def measure(scene: Scene) -> Mapping[str, float]:
@@ -55,7 +55,7 @@ def rows(figures: Figures) -> list[Row]:
     return [row for name, seeds in made.items() for row in _rows(name, seeds)]
 
 
-def _rows(name: str, seeds: list[Mapping[str, float]]) -> list[Row]:
+def _rows(name: str, seeds: Sequence[Mapping[str, float]]) -> list[Row]:
     mean = {key: float(np.mean([one[key] for one in seeds])) for key in seeds[0]}
     others = "; ".join(
         f"{codec} {mean[f'{codec} recall']:.4f}, {mean[f'{codec} us']:.0f} us, {mean[f'{codec} bytes']:,.0f} bytes"
