@@ -12,6 +12,7 @@ from ratoon.domain.release import Metric
 from ratoon.domain.schema import Feature, TowerSchema
 from ratoon.index import ExactIndexes
 from ratoon.towers import NumpyTowers
+from ratoon.towers.forward import Weights
 
 SCHEMA = TowerSchema(
     project="test",
@@ -25,7 +26,7 @@ SCHEMA = TowerSchema(
     filters=("price",),
 )
 ENCODING = Encoding({"item_id": Vocabulary(("known",)), "genre": Vocabulary(("drama",))})
-WEIGHTS = {"table.item_id": np.array([[0], [7]], np.float32), "table.genre": np.array([[0.25], [0.5]], np.float32)}
+WEIGHTS = Weights({"item_id": np.array([[0], [7]], np.float32), "genre": np.array([[0.25], [0.5]], np.float32)}, {})
 
 
 def towers(metric: Metric, worth: int = 0) -> NumpyTowers:

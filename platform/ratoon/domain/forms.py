@@ -81,7 +81,7 @@ class Halved:
 
     def __getitem__(self, rows: Any, /) -> Floats:
         """See `Rows`."""
-        return self.values[rows].astype(np.float32)
+        return np.asarray(self.values[rows], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,13 +123,15 @@ def averaging(table: Rows) -> Callable[[list[int]], Floats]:
 
         def scaled(rows: list[int]) -> Floats:
             at = np.array(rows)
-            return (scales.take(at) * np.float32(1 / len(rows))).dot(codes.take(at, 0).astype(np.float32))
+            mean: Floats = (scales.take(at) * np.float32(1 / len(rows))).dot(codes.take(at, 0).astype(np.float32))
+            return mean
 
         return scaled
     values = table.values if isinstance(table, Halved) else np.asarray(table)
 
     def plainly(rows: list[int]) -> Floats:
-        return np.full(len(rows), 1 / len(rows), np.float32).dot(values.take(rows, 0).astype(np.float32, copy=False))
+        mean: Floats = np.full(len(rows), 1 / len(rows), np.float32).dot(values.take(rows, 0).astype(np.float32, copy=False))
+        return mean
 
     return plainly
 

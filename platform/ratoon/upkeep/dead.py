@@ -48,4 +48,4 @@ def _of(side: str, features: Sequence[Feature], rows: pa.Table, embedded: Callab
 def _constant(column: pa.ChunkedArray) -> bool:
     if pa.types.is_list(column.type):
         column = pa.chunked_array([pa.array([repr(value) for value in column.to_pylist()])])
-    return pc.count_distinct(column, mode="all").as_py() <= 1
+    return bool(pc.count_distinct(column, mode="all").as_py() <= 1)

@@ -53,7 +53,7 @@ def test_an_items_vector_is_its_portrait() -> None:
 def test_the_layers_are_not_empty() -> None:
     """The hidden layer has weights: its product is computed, although the one after it is zero."""
     weights = open_towers({**item_files(Crowd(ITEMS, 5).vectors()), **user_file(0)}).weights
-    assert weights["user.w1"].std() > 0
-    assert weights["user.w1"].shape == (128, 65 + 2 + 16 + 128)
-    assert not weights["user.w2"].any()
-    assert weights["table.item_id"].shape == (ITEMS + 1, 64)
+    assert weights.layers["user.w1"].std() > 0
+    assert weights.layers["user.w1"].shape == (128, 65 + 2 + 16 + 128)
+    assert not weights.layers["user.w2"].any()
+    assert weights.tables["item_id"].shape == (ITEMS + 1, 64)
