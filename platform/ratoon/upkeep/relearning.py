@@ -56,8 +56,8 @@ class Relearning:
     def absorbed(self, trainer: Trainer, model: Files) -> Pair:
         """What a model is as a release, once it has also learnt the rows that were held back.
 
-        The item tower's layers stay as they are, as under a rows refresh: one pass over so few rows wears them. A release that
-        had learnt to rank items of few events lost a tenth of what it found of them on MovieTweetings-100k.
+        The item tower's layers stay as they are, as under a rows refresh: one pass over so few rows wears them. On
+        MovieTweetings-100k a tenth of what a release had come to find of items with few events was lost with it.
         """
         held, train = self._rows("fit", "gate"), self._rows("train")
         rng = np.random.default_rng([self.shop.seed, self.task.upto.end])
