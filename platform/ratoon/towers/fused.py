@@ -81,7 +81,7 @@ class CovisitBlock:
     @property
     def width(self) -> int:
         """See `Block`."""
-        return self.factors.offered.shape[1]
+        return int(self.factors.offered.shape[1])
 
     @property
     def nbytes(self) -> int:

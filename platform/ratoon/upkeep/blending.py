@@ -117,7 +117,9 @@ class Blend:
         best, found = np.zeros(len(EDGES) + 1), worth.copy()
         taken = weights[name].copy()
         for weight in GRID:
-            tried = _worth(self.said(self.weighed({**weights, name: [weight] * len(taken)})))
+            tried = _worth(
+                self.said(self.weighed({other: row.tolist() for other, row in weights.items()} | {name: [weight] * len(taken)}))
+            )
             for segment in range(len(taken)):
                 rows = self.segments == segment
                 gain = _surely(tried[rows] - worth[rows])

@@ -127,8 +127,8 @@ class Fuse(Operation):
         items = pc.index_in(rows.column("item_id"), value_set=pa.array(ids, pa.string()))
         kept = items.is_valid().to_numpy()
         users = pc.dictionary_encode(rows.column("user_id")).combine_chunks()
-        codes = [np.asarray(one, np.int64)[kept] for one in (users.indices, pc.fill_null(items, 0))]
-        found = covisit.pairs(*codes, len(ids))
+        people, things = (np.asarray(one, np.int64)[kept] for one in (users.indices, pc.fill_null(items, 0)))
+        found = covisit.pairs(people, things, len(ids))
         rng = np.random.default_rng([shop.seed, task.upto.end, 3])
         heard, offered = covisit.factors(found, len(ids), self.rank, rng)
         asked = task.past.column(history).slice(max(0, task.past.num_rows - MEASURED)).to_pylist()
