@@ -27,6 +27,7 @@ from ratoon.domain.replay import Draw, to_replay
 from ratoon.domain.report import Run, costs
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.signals import Signals
+from ratoon.domain.upkeep import FILE as UPKEEP
 from ratoon.domain.upkeep import Upkeep
 from ratoon.domain.window import Window
 from ratoon.judging import Pair, Questions, index_recall, questions, user_vectors
@@ -238,8 +239,11 @@ def served(task: Task, parent: Pair, live: pa.Table) -> Pair:
 
 
 def kept_beside(task: Task) -> dict[str, bytes]:
-    """What stands beside the parent's own towers, as it is; `full` starts from nothing, without it."""
-    return fusion.beside(task.parent.model) if task.parent and task.plan.scope in ("rows", "dense") else {}
+    """What stands beside the parent's own towers, and what operations it went through; `full` starts without either."""
+    if not task.parent or task.plan.scope not in ("rows", "dense"):
+        return {}
+    model = task.parent.model
+    return fusion.beside(model) | {name: model[name] for name in (UPKEEP,) if name in model}
 
 
 def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: pa.Table) -> tuple[Pair, int]:
@@ -248,8 +252,7 @@ def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: p
     Args:
         live: see `catalogue`.
     """
-    model = model if worth is None else {**model, popularity.FILE: worth}
-    model = {**model, **kept_beside(task)}
+    model = {**model, **({} if worth is None else {popularity.FILE: worth}), **kept_beside(task)}
     towers, upto = shop.open_towers(model), task.window.end
     if task.plan.scope == "rows" and task.parent:
         index = task.parent.index.copy()

@@ -38,8 +38,8 @@ class Choosing:
     """The newest fit rows, and what the source answers to them: what an operation chooses by.
 
     Attributes:
-        asked: fit rows of the waiting window and of before it. Those from before it the source has learnt, so that only what
-            candidates answer relative to it says anything.
+        asked: fit rows of before the waiting window. The source has learnt them, so that only what candidates answer relative to
+            it says anything, and of what it has lost by learning them too little.
     """
 
     shop: Workshop
