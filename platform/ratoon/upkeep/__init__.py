@@ -15,4 +15,4 @@ OPERATIONS: Mapping[str, type[Operation]] = {
 }
 """Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
 
-__all__ = ["OPERATIONS", "Operation"]
+__all__ = ["OPERATIONS", "Operation", "Recode"]
