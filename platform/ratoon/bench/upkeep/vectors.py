@@ -1,7 +1,7 @@
 """Item vectors in every codec of the index, in one process: what each finds, in which memory, for which CPU."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from ratoon.upkeep.vectors import CODECS, TUNED, K, Tried, compared, timed, trie
 MADE_UP, DIM, ASKED = 100_000, 64, 500
 """Items, their numbers, and queries, of what is made up because the sets are small."""
 
-Figures = Mapping[str, list[Mapping[str, float]]]
+Figures = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def measure(scene: Scene) -> Mapping[str, float]:
@@ -43,7 +43,7 @@ def made_up() -> Mapping[str, float]:
 
 
 def _found(codecs: Mapping[Codec, Tried]) -> dict[str, float]:
-    said = {}
+    said = dict[str, float]()
     for codec, one in codecs.items():
         said |= {f"{codec} recall": one.recall, f"{codec} us": one.search_us, f"{codec} bytes": float(one.memory)}
     return said
@@ -51,11 +51,11 @@ def _found(codecs: Mapping[Codec, Tried]) -> dict[str, float]:
 
 def rows(figures: Figures) -> list[Row]:
     """Four bits a number against float16, and the others beside them."""
-    made = {**figures, f"{MADE_UP:,} x {DIM} made up": [made_up()]}
+    made: dict[str, Sequence[Mapping[str, float]]] = {**figures, f"{MADE_UP:,} x {DIM} made up": [made_up()]}
     return [row for name, seeds in made.items() for row in _rows(name, seeds)]
 
 
-def _rows(name: str, seeds: list[Mapping[str, float]]) -> list[Row]:
+def _rows(name: str, seeds: Sequence[Mapping[str, float]]) -> list[Row]:
     mean = {key: float(np.mean([one[key] for one in seeds])) for key in seeds[0]}
     others = "; ".join(
         f"{codec} {mean[f'{codec} recall']:.4f}, {mean[f'{codec} us']:.0f} us, {mean[f'{codec} bytes']:,.0f} bytes"

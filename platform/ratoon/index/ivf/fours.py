@@ -10,7 +10,6 @@ written into the blocks as FAISS lays them.
 
 from collections.abc import Iterator
 from math import ceil
-from typing import Any
 
 import faiss
 import numpy as np
@@ -127,8 +126,8 @@ class FourBits(Lists):
         shape = (count, wide, BLOCK // 2)
         if not count:
             return np.empty(shape, np.uint8)
-        codes: Any = faiss.rev_swig_ptr(self._entries.get_codes(number), count * wide * BLOCK // 2)
-        return codes.reshape(shape)
+        codes: Fours = faiss.rev_swig_ptr(self._entries.get_codes(number), count * wide * BLOCK // 2).reshape(shape)
+        return codes
 
     def recentre(self, numbers: Rows, centroids: Vectors) -> None:
         """Other centroids for some lists, whose entries stay where they are, and differ from these now."""
