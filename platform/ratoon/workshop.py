@@ -240,10 +240,8 @@ def served(task: Task, parent: Pair, live: pa.Table) -> Pair:
 
 def kept_beside(task: Task) -> dict[str, bytes]:
     """What stands beside the parent's own towers, and what operations it went through; `full` starts without either."""
-    if not task.parent or task.plan.scope not in ("rows", "dense"):
-        return {}
-    model = task.parent.model
-    return fusion.beside(model) | {name: model[name] for name in (UPKEEP,) if name in model}
+    model = task.parent.model if task.parent and task.plan.scope in ("rows", "dense") else {}
+    return fusion.beside(model) | {name: data for name, data in model.items() if name == UPKEEP}
 
 
 def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: pa.Table) -> tuple[Pair, int]:

@@ -160,7 +160,7 @@ def _dim(index: Index) -> int:
 
 
 def timed(found: Mapping[Codec, Tried], asked: Vectors, cpu: Callable[[], float]) -> dict[Codec, Tried]:
-    """The same with the CPU of a search, in turns for each user, so that what else the machine does meets all alike."""
+    """The same with the CPU of a search, one after the other for each user, so that whatever the machine does meets all."""
     took = np.full((len(found), len(asked[:TIMED])), np.inf)
     for _ in range(ROUNDS):
         for row, user in enumerate(asked[:TIMED]):

@@ -19,7 +19,7 @@ def packed(codes: np.ndarray) -> np.ndarray:
     packer = index.get_CodePacker()
     blocks = np.zeros((-(-COUNT // BLOCK), packer.block_size), np.uint8)
     for place, code in enumerate(codes[:, ::2] | codes[:, 1::2] << 4):
-        packer.pack_1(code, place % BLOCK, blocks[place // BLOCK])
+        packer.pack_1(code, place, blocks)
     return blocks.reshape(len(blocks), DIM, BLOCK // 2)
 
 

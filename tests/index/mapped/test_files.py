@@ -26,8 +26,11 @@ def right(files: Files, folder: Path) -> None:
 def test_four_bits_are_mapped_as_float16(tmp_path: Path) -> None:
     """Of a snapshot in four bits a number the vectors themselves are mapped, and answers have the same scores."""
     files = released(dial=Dial(5, "sq4", 5, deep=1e6, chosen=True))
-    right(files, tmp_path)
-    assert mapped(files, tmp_path).dial.codec == "fp16"
+    index = mapped(files, tmp_path)
+    assert index.dial.codec == "fp16"
+    found, wanted = (one.search(drawn(3), 20) for one in (index, FaissIndex.load(files)))
+    assert [[item for item, _ in own] for own in found] == [[item for item, _ in own] for own in wanted]
+    assert [score for _, score in found[0]] == pytest.approx([score for _, score in wanted[0]], abs=1e-5)
 
 
 def test_the_name_is_the_snapshots_and_the_seal_the_files(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def made_up() -> Mapping[str, float]:
 
 
 def _found(codecs: Mapping[Codec, Tried]) -> dict[str, float]:
-    said: dict[str, float] = {}
+    said = dict[str, float]()
     for codec, one in codecs.items():
         said |= {f"{codec} recall": one.recall, f"{codec} us": one.search_us, f"{codec} bytes": float(one.memory)}
     return said
@@ -51,7 +51,7 @@ def _found(codecs: Mapping[Codec, Tried]) -> dict[str, float]:
 
 def rows(figures: Figures) -> list[Row]:
     """Four bits a number against float16, and the others beside them."""
-    made = {**figures, f"{MADE_UP:,} x {DIM} made up": [made_up()]}
+    made: dict[str, Sequence[Mapping[str, float]]] = {**figures, f"{MADE_UP:,} x {DIM} made up": [made_up()]}
     return [row for name, seeds in made.items() for row in _rows(name, seeds)]
 
 

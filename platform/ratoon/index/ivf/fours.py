@@ -10,7 +10,6 @@ written into the blocks as FAISS lays them.
 
 from collections.abc import Iterator
 from math import ceil
-from typing import Any
 
 import faiss
 import numpy as np
@@ -21,7 +20,7 @@ from ratoon.index.ivf.aside import Aside
 from ratoon.index.ivf.levels import LEVELS, Fours, fours
 from ratoon.index.ivf.lists import ABSENT, LIST, Codes, Lists
 from ratoon.index.ivf.nearest import memory
-from ratoon.index.ivf.packing import BLOCK, Blocks, read, write
+from ratoon.index.ivf.packing import BLOCK, read, write
 from ratoon.index.ivf.scanning import NOTHING, Scored, scanned, selector
 from ratoon.index.ivf.shape import Shape
 
@@ -127,9 +126,8 @@ class FourBits(Lists):
         shape = (count, wide, BLOCK // 2)
         if not count:
             return np.empty(shape, np.uint8)
-        codes: Any = faiss.rev_swig_ptr(self._entries.get_codes(number), count * wide * BLOCK // 2)
-        found: Blocks = codes.reshape(shape)
-        return found
+        codes: Fours = faiss.rev_swig_ptr(self._entries.get_codes(number), count * wide * BLOCK // 2).reshape(shape)
+        return codes
 
     def recentre(self, numbers: Rows, centroids: Vectors) -> None:
         """Other centroids for some lists, whose entries stay where they are, and differ from these now."""

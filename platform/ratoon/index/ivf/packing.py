@@ -39,4 +39,5 @@ def write(blocks: Blocks, at: Rows, codes: Fours) -> None:
 def read(blocks: Blocks, at: Rows) -> Fours:
     """The entries at these places; shape (n, numbers)."""
     found: Fours = blocks[at // BLOCK, :, PLACES[at % 16]]
-    return (found >> (4 * (at % BLOCK >= 16)).astype(np.uint8)[:, None] & 0x0F).astype(np.uint8, copy=False)
+    halves: Fours = found >> np.where(at % BLOCK >= 16, 4, 0).astype(np.uint8)[:, None] & np.uint8(0x0F)
+    return halves

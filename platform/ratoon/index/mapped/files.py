@@ -41,7 +41,7 @@ class MappedFiles:
     def laid(self, written: Written) -> MappedLists:
         """What was written, mapped from its file, which is made if it is missing or damaged; the latter is logged.
 
-        What is put in order by the vectors themselves lies there as these, in float16: more than one file would be mapped.
+        What is put in order by the vectors themselves lies there as float16: codes would need a second file.
         """
         if written.shape.codec == "sq4":
             written = replace(written, shape=replace(written.shape, codec="fp16", trained=np.empty(0, np.float32)))
