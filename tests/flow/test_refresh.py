@@ -29,7 +29,7 @@ from ratoon.domain.report import RefreshReport
 from ratoon.domain.schema import TowerSchema
 from ratoon.judging import Pair, Questions, priced
 from ratoon.pictures import run_page
-from ratoon.ports import Files, Lesson
+from ratoon.ports import Files, Lesson, Teaching
 from ratoon.refresh import refresh
 from ratoon.training import TrainingSettings, TwoTowerTrainer
 from ratoon.wiring import House
@@ -125,7 +125,9 @@ def turned(files: Files) -> Files:
 class Forgetful(TwoTowerTrainer):
     """Learns as it should, then loses the user tower."""
 
-    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+    def train(
+        self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
+    ) -> Files:
         return turned(super().train(plan, schema, parent, lesson))
 
 
@@ -308,7 +310,9 @@ def test_a_full_refresh_learns_what_the_policy_says(house: House) -> None:
 class Clumsy(TwoTowerTrainer):
     """Loses the user tower whenever the shared layers learn."""
 
-    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+    def train(
+        self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
+    ) -> Files:
         files = super().train(plan, schema, parent, lesson)
         return turned(files) if plan.scope == "dense" else files
 
@@ -338,7 +342,9 @@ def test_a_window_without_rows_does_not_open_the_gate(house: House) -> None:
 class Choosy(TwoTowerTrainer):
     """Finds the data wanting."""
 
-    def train(self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson) -> Files:
+    def train(
+        self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
+    ) -> Files:
         del plan, schema, parent, lesson
         raise DataError("rows", expected="better ones", found="these", fix="Post others.")
 
