@@ -128,7 +128,7 @@ class Forgetful(TwoTowerTrainer):
     def train(
         self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
     ) -> Files:
-        return turned(super().train(plan, schema, parent, lesson))
+        return turned(super().train(plan, schema, parent, lesson, teaching))
 
 
 def test_a_candidate_that_forgot_is_refused_and_its_window_left_out(house: House) -> None:
@@ -313,7 +313,7 @@ class Clumsy(TwoTowerTrainer):
     def train(
         self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
     ) -> Files:
-        files = super().train(plan, schema, parent, lesson)
+        files = super().train(plan, schema, parent, lesson, teaching)
         return turned(files) if plan.scope == "dense" else files
 
 
