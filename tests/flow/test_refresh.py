@@ -345,7 +345,7 @@ class Choosy(TwoTowerTrainer):
     def train(
         self, plan: RefreshPlan, schema: TowerSchema, parent: Files | None, lesson: Lesson, teaching: Teaching | None = None
     ) -> Files:
-        del plan, schema, parent, lesson
+        del plan, schema, parent, lesson, teaching
         raise DataError("rows", expected="better ones", found="these", fix="Post others.")
 
 
