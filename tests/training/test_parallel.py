@@ -19,7 +19,7 @@ from ratoon.config import Paths, Settings
 from ratoon.domain.encoding import Encoding
 from ratoon.domain.errors import RatoonError
 from ratoon.domain.schema import TowerSchema
-from ratoon.ports import Files, Lesson, Trainer
+from ratoon.ports import Files, Lesson, Teaching, Trainer
 from ratoon.training import Group, ParallelTrainer, TrainingSettings, TwoTowerTrainer, leading
 from ratoon.training import group as module
 from ratoon.training.parallel import Call, unpacked
@@ -178,7 +178,9 @@ def test_a_call_is_the_same_after_its_journey() -> None:
     train = Call(SHORT, 7, rows(("i001", "i002")), WIDE, {"a.json": b"{}", "b": b""}, NEXT)
     absorb = Call(SHORT, 7, rows(()), None, {"a.json": b"{}"}, TAUGHT)
     first = Call(SHORT, 7, FULL, WIDE, None, TAUGHT)
-    assert [unpacked(call.packed()) for call in (train, absorb, first)] == [train, absorb, first]
+    imitate = replace(first, teaching=Teaching(({"model.json": b"{}"}, {"model.json": b"[]"}), 0.5))
+    every = [train, absorb, first, imitate]
+    assert [unpacked(call.packed()) for call in every] == every
 
 
 def test_a_house_is_led_by_the_first_process(tmp_path: Path) -> None:
