@@ -81,5 +81,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    elif "$(PYTHON)" -c "import pip" 2>/dev/null; then pip=("$(PYTHON)" -m pip --python .venv/bin/python); \
 	    else echo "No pip for $(PYTHON): install the system package python3-venv or python3-pip" >&2; exit 1; fi; \
 	    "$${pip[@]}" uninstall -qq -y faiss-$(OTHER_FAISS); \
-	    "$${pip[@]}" install -qq --no-compile --prefer-binary -e ".[$(FAISS),dev,otel]"
+	    "$${pip[@]}" install -qq --no-compile --prefer-binary -e ".[$(FAISS),dev,otel,tune]"
 	@touch "$@"
