@@ -189,7 +189,7 @@ class Index(Section):
     recall: float = Field(0.95, gt=0, le=1, description="Least share of the exact top k that a search returns.")
     k: int = Field(100, ge=1, description="The depth at which that is measured.")
     exact: int = Field(20_000, ge=0, description="Up to so many items every one is looked at.")
-    codec: Codec = Field("fp16", description="How numbers are kept beyond that: `flat` in 4 bytes, `fp16`, `sq8` in one, `sq4` in half.")
+    codec: Codec = Field("fp16", description="How numbers are kept beyond that: `flat`, `fp16`, `sq8`, or `sq4` in half a byte.")
     copies: Literal[1, 2] = Field(2, description="Copies a server keeps: with 1, searches wait for changes.")
     filter_mib: int = Field(
         128, ge=0, description="MiB a server keeps of vectors that filters match, of filters asked again and again; 0: none."
