@@ -122,3 +122,10 @@ def test_a_server_takes_what_indexes_say_alike(tmp_path: Path) -> None:
                     assert question(log) == question(served)
                 assert log.check().startswith("ok")
             forget(path, "u2", START)
+
+
+def test_nothing_is_missing_from_an_empty_log(tmp_path: Path) -> None:
+    """Who asks for the newest event of a log without one gets none, and is not told of damage."""
+    with closing(SqliteEventLog(tmp_path / "events.sqlite", "log", lambda: START, checked=True)) as log:
+        assert log.read(-1, 0).num_rows == 0
+        assert log.read(log.end() - 1, log.end()).num_rows == 0

@@ -43,7 +43,8 @@ class Checked:
         self._path, self._select = path, select
 
     def read(self, after: int, upto: int) -> pa.Table:
-        """The events with after < offset <= upto, by offset (LOG_SCHEMA)."""
+        """The events with after < offset <= upto, by offset (LOG_SCHEMA); offsets begin at 1, whatever `after` says."""
+        after = max(0, after)
         rows, ((end,),) = self._select((_READ, (after, upto)), (END, ()))
         logged = unsealed(self._path, rows)[0]
         if len(rows) != max(0, min(upto, end) - after):
