@@ -109,7 +109,9 @@ def _of_refreshes(house: House, registry: FileRegistry, policy: Retention, now: 
 
 def _unfinished(home: Path, before: datetime, dry_run: bool) -> Iterator[Cleared]:
     """Files that somebody died writing; whoever lives finishes in far less than the policy's span."""
-    there = (path for path in home.rglob(durable.UNFINISHED) if path.is_file())
+    # Not rglob, which raises where a folder goes while it is looked through.
+    files = (Path(folder, name) for folder, _, names in os.walk(home) for name in names)
+    there = (path for path in files if path.match(durable.UNFINISHED))
     yield from _old(home, there, "unfinished file", before, dry_run)
 
 
