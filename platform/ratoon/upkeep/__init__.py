@@ -19,4 +19,4 @@ from ratoon.upkeep.vectors import Recode
 OPERATIONS: Mapping[str, type[Operation]] = {one.name: one for one in (Augment, Distil, Fuse, Prune, Quantise, Recode, Transfer)}
 """Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
 
-__all__ = ["OPERATIONS", "Operation", "Prune", "Quantise"]
+__all__ = ["OPERATIONS", "Augment", "Distil", "Fuse", "Operation", "Prune", "Quantise", "Recode", "Transfer"]

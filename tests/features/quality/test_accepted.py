@@ -114,6 +114,7 @@ def test_views_of_a_log_differ_in_what_counts(log: SqliteEventLog, tmp_path: Pat
 
 def test_an_event_is_judged_once_for_all_views(log: SqliteEventLog, tmp_path: Path) -> None:
     """What one view has found out about new events no other view reads them again for."""
+    log = SqliteEventLog(tmp_path / "events.sqlite", "log", lambda: START, checked=False)  # as a server opens it
     server = Accepted(log, tmp_path)
     log.append(batch(*clicks("bot", 8, 1.0, type="click")))
     other, asked = replace(server, types=("click",)), list[str]()

@@ -83,7 +83,8 @@ def test_one_list_is_written_as_faiss_writes_it() -> None:
         index.upsert(batch([3, 90, 91], drawn(3, 1)))
         index.overwrite(["i1"], drawn(1, 2))
     assert tensor.snapshot() == faiss.snapshot()
-    assert tensor.stats() == {"items": 51, "device": "cpu", "lists": 1, "codec": "flat", "nprobe": 1, "recall": None}
+    dial = {"lists": 1, "codec": "flat", "nprobe": 1, "recall": None, "deep": 1.0, "chosen": False}
+    assert tensor.stats() == {"items": 51, "device": "cpu", **dial}
     assert tensor.probe() == 1.0
 
 
