@@ -59,7 +59,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
         features.measure("third", 1, STAMP, print)
     with pytest.raises(UsageError, match=r"--scale: expected 0\.001 to 1, found 2"):
         features.measure("", 2, STAMP, print)
-    with pytest.raises(UsageError, match="bench: expected one of loop, .*, serve, jobs, chaos, soak, found 'speed'"):
+    with pytest.raises(UsageError, match="bench: expected one of loop, .*, serve, jobs, upkeep, chaos, soak, found 'speed'"):
         run("speed", as_json=False)
     with pytest.raises(UsageError, match="bench loop: expected no options"):
         run("loop", as_json=False, only="first")

@@ -27,7 +27,7 @@ def averaged(models: Sequence[Model]) -> Model:
     newest = models[0]
     tensors = {
         name: _rows(name, models) if name.startswith("table.") else _mean(name, [model.tensors.get(name) for model in models])
-        for name in newest.tensors
+        for name in sorted(newest.tensors)  # a file's own order differs from one reading to the next
     }
     return Model(newest.schema, newest.encoding, tensors, newest.losses, newest.attendance)
 

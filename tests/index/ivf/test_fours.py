@@ -38,6 +38,20 @@ def test_scores_are_exact_and_what_is_missed_is_what_codes_hide(monkeypatch: pyt
     assert 0.8 < shares[0] < shares[1] <= shares[2] == 1.0
 
 
+def test_what_tells_nothing_apart_finds_entries_all_the_same() -> None:
+    """A query of zeros, one close to it, and any query among vectors that are all the same, find as many as they ask for."""
+    lists = filled()
+    for query in (np.zeros((1, 16)), np.full((1, 16), 1e-36), np.full((1, 16), 1e30)):
+        scores, slots = lists.search(query.astype(np.float32), 100, 20)
+        assert len({*slots[0].tolist()} - {-1}) == 100
+        assert np.allclose(scores, query.astype(np.float32) @ lists.vectors(slots[0]).T)
+    same = np.full((50, 16), 0.1, np.float32)
+    twins = FourBits(shape_for(Dial(1, "sq4", deep=2.0), same))
+    twins.put(np.arange(50), twins.assigned(same), twins.encoded(same))
+    for query in (mixture(3, 30).queries(1), np.zeros((1, 16), np.float32)):
+        assert {*twins.search(query, 50, 1)[1][0].tolist()} == {*range(50)}
+
+
 def test_how_deep_is_found_out() -> None:
     """The share that is told is what searches of that depth find of what the lists hold, and the depth is the least that does."""
     lists, queries = filled(), mixture(3, 30).queries(60)

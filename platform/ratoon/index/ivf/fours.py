@@ -24,6 +24,9 @@ from ratoon.index.ivf.packing import BLOCK, read, write
 from ratoon.index.ivf.scanning import NOTHING, Scored, scanned, selector
 from ratoon.index.ivf.shape import Shape
 
+TINY = 1e-30
+"""A query whose numbers are all smaller is zero, and every entry as good as any other."""
+
 LEAST = 64
 """So many more than are asked for are found at least: among few, one that its code puts too far down is soon missed."""
 
@@ -164,9 +167,27 @@ class FourBits(Lists):
     ) -> Rows:
         """The slots of the best by their codes, -1 where there is no more; shape (queries, at most `most`)."""
         sel = selector([] if only is None else [only], without)
+        # FAISS counts in steps of the widest span of a query's products: without a span, nothing is found. Only the order matters.
+        size = np.abs(queries).max(axis=1, keepdims=True)
+        queries = np.divide(queries, size, out=np.ones_like(queries), where=size > TINY)
         nprobe = min(nprobe, self.nlist)  # a list that there is not would spoil the scale of all scores
         near = None if keys is None else np.take_along_axis(queries @ self._centres.T, np.maximum(keys, 0), axis=1)
-        return scanned(self._faiss, queries, max(1, min(most, len(self))), nprobe, sel, keys, near)[1]
+        slots = scanned(self._faiss, queries, max(1, min(most, len(self))), nprobe, sel, keys, near)[1]
+        if nprobe == self.nlist and slots[:, -1].min() < 0:
+            self._complete(slots, only, without)
+        return slots
+
+    def _complete(self, slots: Rows, only: Codes | None, without: Rows | None) -> None:
+        """Put what was to be found and was not where there is -1: to FAISS, the lowest sum that there can be is no entry's."""
+        every = np.flatnonzero(self._where != ABSENT)
+        if only is not None:
+            every = every[np.unpackbits(only, count=len(self._where), bitorder="little")[every] > 0]
+        if without is not None:
+            every = np.setdiff1d(every, without)
+        for own in slots:
+            free = np.flatnonzero(own < 0)
+            missed = np.setdiff1d(every, own)[: len(free)]
+            own[free[: len(missed)]] = missed
 
     def _scores(self, query: Vectors, slots: Rows) -> Vectors:
         """The inner products of a query, shape (dim,), and the vectors in some slots, of which those without one come last."""

@@ -13,6 +13,9 @@ LEVELS = 16
 ENOUGH = 4_096
 """Vectors that the levels are learnt from, about."""
 
+FLAT = 1e-3
+"""How far from the one value that a dimension has its levels reach: FAISS finds nothing by products that are all the same."""
+
 BLOCK = 1_024
 """Vectors whose levels are found at once: what that takes stays in the cache."""
 
@@ -23,14 +26,16 @@ Fours = npt.NDArray[np.uint8]
 def levels_of(vectors: Vectors) -> Vectors:
     """The levels of each dimension, rising, shape (LEVELS, dim): the same for the same vectors, shape (n, dim), in one order."""
     dim = vectors.shape[1]
+    spread = np.linspace(-FLAT, FLAT, LEVELS, dtype=np.float32)[:, None]
     if not len(vectors):
-        return np.zeros((LEVELS, dim), np.float32)
+        return np.repeat(spread, dim, axis=1)
     enough = np.resize(vectors, (max(len(vectors), LEVELS), dim)).astype(np.float32)
     made: Any = faiss.ProductQuantizer(dim, dim, 4)
     made.cp.min_points_per_centroid = 1
     made.train(np.ascontiguousarray(enough))
     levels = faiss.vector_to_array(made.centroids).reshape(dim, LEVELS)
-    return np.ascontiguousarray(np.sort(levels, axis=1).T, np.float32)
+    rising = np.sort(levels, axis=1).T
+    return np.ascontiguousarray(np.where(np.ptp(rising, axis=0) > 0, rising, rising + spread), np.float32)
 
 
 def fours(vectors: Vectors, levels: Vectors) -> Fours:
