@@ -167,7 +167,7 @@ class FourBits(Lists):
     ) -> Rows:
         """The slots of the best by their codes, -1 where there is no more; shape (queries, at most `most`)."""
         sel = selector([] if only is None else [only], without)
-        # FAISS counts in steps of the widest span of a query's products: without a span, nothing is found. Only the order matters.
+        # FAISS counts in steps of a query's widest span of products: without one, nothing is found. Only the order matters.
         size = np.abs(queries).max(axis=1, keepdims=True)
         queries = np.divide(queries, size, out=np.ones_like(queries), where=size > TINY)
         nprobe = min(nprobe, self.nlist)  # a list that there is not would spoil the scale of all scores
