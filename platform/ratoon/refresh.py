@@ -27,7 +27,7 @@ from ratoon.domain.signals import Signals
 from ratoon.domain.trial import Terms
 from ratoon.domain.window import Window
 from ratoon.judging import Jury, Pair, Questions, answers, askable, priced, questions, recorded, timeline, weighed
-from ratoon.releasing import released, reported
+from ratoon.releasing import concluded, reported
 from ratoon.remaking import Remaking, relaid, signed
 from ratoon.workshop import (
     STILL,
@@ -67,19 +67,14 @@ def refresh(
 
     Raises:
         Conflict: another refresh of this surface runs, or published first.
-        UsageError: there is no release that one on trial could be compared with.
+        UsageError: there is no release that one on trial, or one made otherwise, could be compared with.
     """
     with shop.registry.lease():
         current = shop.registry.current()
         if reason := _held(shop):
             return reported(shop, watch, "held", current, RefreshPlan("skip", reason))
-        if terms is not None and current is None:
-            raise UsageError(
-                "--trial",
-                expected="a release to compare with",
-                found="none",
-                fix="Publish the first one without a trial.",
-            )
+        if current is None and (terms is not None or remaking is not None):
+            raise _first("--trial" if terms is not None else "--release")
         with watch.stage("ingest") as rows:
             rows.count = shop.features.ingest()
         window = shop.features.window(current.window if current else None)
@@ -97,23 +92,22 @@ def refresh(
                 task = _instead(task, task.plan.instead, made.verdict.reasons)
                 made = _make(shop, watch, task)
             task = _named(task, made)
-        except DataError:
-            shop.registry.unpin()  # what corrects the data comes after this window
+        except (DataError, UsageError):
+            shop.registry.unpin()  # what corrects the data comes after this window; an operation may refuse what it was asked
             raise
         if remaking is not None and remaking.rehearsed:
             shop.registry.unpin()
             return reported(shop, watch, "rehearsed", current, task.plan, task, made)
-        if not made.verdict.publish:
-            shop.registry.refuse(window, made.verdict.reasons)
-            return reported(shop, watch, "refused", current, task.plan, task, made)
-        with watch.stage("publish"):
-            release, files = released(shop, task, made.pair, current)
-            if terms is None:
-                current = shop.registry.publish(release, files)
-            else:
-                shop.registry.trials.begin(release, files, terms)
-                shop.registry.unpin()  # the next refresh looks at the present, whatever becomes of this one
-        return reported(shop, watch, "published" if terms is None else "tried", current, task.plan, task, made)
+        return concluded(shop, watch, task, made, current, terms)
+
+
+def _first(field: str) -> UsageError:
+    return UsageError(
+        field,
+        expected="a release to compare with",
+        found="none",
+        fix="Publish the first one with `ratoon refresh`.",
+    )
 
 
 def considered(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> tuple[Task, str]:
@@ -128,7 +122,7 @@ def considered(shop: Workshop, watch: Stopwatch, scope: Scope | None = None) -> 
     with watch.stage("ingest") as rows:
         rows.count = shop.features.ingest()
     window = replace(shop.features.window(current.window if current else None), left_out=shop.registry.left_out())
-    return _learning(shop, _task(shop, watch, window, current, scope, None)), _held(shop)
+    return _task(shop, watch, window, current, scope, None), _held(shop)
 
 
 def beginning(shop: Workshop, watch: Stopwatch, window: Window) -> Task:
@@ -203,7 +197,7 @@ def _source(shop: Workshop, current: Release, remaking: Remaking | None) -> Rele
 
 
 def _learning(shop: Workshop, task: Task) -> Task:
-    """The task with all of the past, where it is learnt from or told of."""
+    """The task with all of the past, where it is learnt from."""
     return replace(task, past=shop.features.past(task.window)) if task.plan.scope in ("upkeep", "dense", "full") else task
 
 

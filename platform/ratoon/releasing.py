@@ -8,6 +8,8 @@ from ratoon.domain.plan import REMADE, RefreshPlan
 from ratoon.domain.quality import Record
 from ratoon.domain.release import Release, release_id
 from ratoon.domain.report import Outcome, RefreshReport, Stopwatch, losses
+from ratoon.domain.schema import SCHEMA, TowerSchema
+from ratoon.domain.trial import Terms
 from ratoon.judging import Pair
 from ratoon.ports import Files
 from ratoon.workshop import PROFILE, STILL, Made, Task, Workshop, profile, written
@@ -15,8 +17,9 @@ from ratoon.workshop import PROFILE, STILL, Made, Task, Workshop, profile, writt
 
 def released(shop: Workshop, task: Task, pair: Pair, current: Release | None) -> tuple[Release, Files]:
     """A pair as a release on top of the current one, and its files."""
-    files = {**pair.model, **pair.index.snapshot(), PROFILE: profile(shop, task)}
+    files = {**pair.model, **pair.index.snapshot()}
     if task.plan.scope not in REMADE:
+        files[PROFILE] = profile(shop, task)
         files[quality.FILE] = (task.record if task.plan.scope in STILL else Record(task.record.newest)).to_json().encode()
     durable.fault_point("index.snapshot")
     hashes = {name: durable.sha256(data) for name, data in sorted(files.items())}
@@ -30,7 +33,7 @@ def released(shop: Workshop, task: Task, pair: Pair, current: Release | None) ->
         scope=task.plan.scope,
         dim=pair.towers.dim,
         metric=pair.towers.metric,
-        schema_hash=task.schema.hash,
+        schema_hash=TowerSchema.from_json(pair.model[SCHEMA].decode()).hash,
         seed=shop.seed,
         written_items=written(task, current),
         files=hashes,
@@ -38,6 +41,23 @@ def released(shop: Workshop, task: Task, pair: Pair, current: Release | None) ->
         taught=task.taught,
     )
     return release, files
+
+
+def concluded(
+    shop: Workshop, watch: Stopwatch, task: Task, made: Made, current: Release | None, terms: Terms | None
+) -> RefreshReport:
+    """A candidate that was judged goes where the verdict says: out, on trial, or nowhere."""
+    if not made.verdict.publish:
+        shop.registry.refuse(task.window, made.verdict.reasons)
+        return reported(shop, watch, "refused", current, task.plan, task, made)
+    with watch.stage("publish"):
+        release, files = released(shop, task, made.pair, current)
+        if terms is None:
+            current = shop.registry.publish(release, files)
+        else:
+            shop.registry.trials.begin(release, files, terms)
+            shop.registry.unpin()  # the next refresh looks at the present, whatever becomes of this one
+    return reported(shop, watch, "published" if terms is None else "tried", current, task.plan, task, made)
 
 
 def reported(

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from ratoon.domain import popularity, quality
+from ratoon.domain import fusion, popularity, quality
 from ratoon.domain.embedding import EmbeddingBatch, Vectors
 from ratoon.domain.popularity import WIDTH
 from ratoon.domain.schema import SCHEMA, TowerSchema
@@ -55,19 +55,19 @@ def relaid(shop: Workshop, task: Task, source: Pair) -> Remade:
     """The release with its vectors laid out anew, as they are; what has come since is not in it."""
     old = source.index.snapshot()
     model = {name: data for name, data in source.model.items() if name not in old}
-    index = filled(shop, task, source, source.index.vectors(source.index.ids()))
+    index = filled(shop, task, source, source.towers, source.index.vectors(source.index.ids()))
     return Remade(settled(shop, task, Pair(model, source.towers, index, source.upto)))
 
 
 def reembedded(shop: Workshop, task: Task, source: Pair, model: Files) -> Pair:
     """A model made of the source's, with the source's items as its own item tower sees them.
 
-    What popularity is worth, and how popular each item was, is the source's.
+    What popularity is worth, how popular each item was, and what stands beside the towers, is the source's.
     """
-    kept = (popularity.FILE, quality.FILE, PROFILE, FILE)
-    model = {**model, **{name: source.model[name] for name in kept if name in source.model}}
+    kept = {name: source.model[name] for name in (popularity.FILE, quality.FILE, PROFILE, FILE) if name in source.model}
+    model = {**fusion.beside(source.model), **model, **kept}
     towers = shop.open_towers(model)
-    index = filled(shop, task, source, seen(shop, task, source, towers))
+    index = filled(shop, task, source, towers, seen(shop, task, source, towers))
     return settled(shop, task, Pair(model, towers, index, source.upto))
 
 
@@ -80,12 +80,11 @@ def seen(shop: Workshop, task: Task, source: Pair, towers: ServedTowers) -> Vect
     return vectors
 
 
-def filled(shop: Workshop, task: Task, source: Pair, vectors: Vectors) -> Index:
-    """An index of the source's items with other vectors, in order of id, shape (n, dim), and the columns that they had."""
+def filled(shop: Workshop, task: Task, source: Pair, towers: ServedTowers, vectors: Vectors) -> Index:
+    """An index for some towers: the source's items with other vectors, in order of id, shape (n, dim), and their columns."""
     ids, schema = source.index.ids(), TowerSchema.from_json(source.model[SCHEMA].decode())
     items = shop.features.items(ids, task.upto.as_of)
-    metric = "dot" if vectors.shape[1] != source.towers.dim else source.towers.metric
-    index = shop.indexes.empty(vectors.shape[1], metric)
+    index = shop.indexes.empty(vectors.shape[1], towers.metric)
     columns: pa.Table = items.select(list(dict.fromkeys(["item_id", *schema.display, *schema.filters])))
     index.upsert(EmbeddingBatch(tuple(ids), vectors, columns))
     return index

@@ -162,7 +162,7 @@ def drifts(shop: Workshop, parent: Pair | None, delta: FeatureDelta) -> tuple[Dr
 
 def profile(shop: Workshop, task: Task) -> bytes:
     """What the shared layers have learnt: where they do not move, what the parent's learnt still holds."""
-    if task.plan.scope in (*STILL, *REMADE) and task.parent and PROFILE in task.parent.model:
+    if task.plan.scope in STILL and task.parent and PROFILE in task.parent.model:
         return task.parent.model[PROFILE]
     past = shop.features.past(task.window) if task.plan.scope == "rows" else task.past
     return to_json(shop.features.profiles(pa.concat_tables([past, task.delta.interactions]))).encode()

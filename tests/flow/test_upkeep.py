@@ -1,5 +1,6 @@
 """Operations on a release, by the flow that judges and publishes what they make."""
 
+import shutil
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -22,7 +23,6 @@ class Spoilt(Operation):
     """A compression that went wrong."""
 
     name: ClassVar[str] = "spoilt"
-    about: ClassVar[str] = "Spoil it."
 
     how: Literal["scale", "shuffle", "not"]
 
@@ -36,7 +36,7 @@ class Spoilt(Operation):
             learnt *= np.float32(2.0) ** rng.integers(-4, 5, (len(learnt), 1)).astype(np.float32)
         else:
             rng.shuffle(learnt)
-        index = filled(shop, task, source, vectors)
+        index = filled(shop, task, source, source.towers, vectors)
         return Remade(settled(shop, task, Pair(source.model, source.towers, index, source.upto)), self.said(task, "spoilt"))
 
 
@@ -85,6 +85,31 @@ def test_a_rehearsal_leaves_all_as_it_was(house: House) -> None:
     before = registry.releases()
     assert remade(house, Spoilt("shuffle"), rehearsed=True).outcome == "rehearsed"
     assert (registry.releases(), registry.refused(), registry.pinned()) == (before, [], None)
+
+
+class Unwilling(Spoilt):
+    """An operation that cannot do what it was asked."""
+
+    def __call__(self, _shop: Workshop, _task: Task, _source: Pair) -> Remade:
+        """Refuse it."""
+        raise UsageError("--how", expected="something else", found=self.how, fix="Ask for something else.")
+
+
+@pytest.mark.parametrize("rehearsed", [False, True])
+def test_what_was_refused_unasked_pins_nothing(house: House, *, rehearsed: bool) -> None:
+    """An operation that refuses its settings half-way leaves no window pinned, so that the next refresh sees what has come."""
+    with pytest.raises(UsageError, match="--how"):
+        remade(house, Unwilling("not"), rehearsed=rehearsed)
+    assert house.registry("default").pinned() is None
+
+
+@pytest.mark.parametrize("rehearsed", [False, True])
+def test_before_the_first_release_there_is_nothing_to_make_one_of(house: House, *, rehearsed: bool) -> None:
+    """Without a release nothing is made, learnt or published, whatever the operation."""
+    shutil.rmtree(house.settings.paths.home / "releases")
+    with pytest.raises(UsageError, match="--release: expected a release to compare with, found none"):
+        remade(house, Spoilt("not"), rehearsed=rehearsed)
+    assert house.registry("default").releases() == []
 
 
 def test_a_release_that_is_not_there(house: House) -> None:

@@ -46,6 +46,8 @@ def raise_refused(report: RefreshReport) -> None:
         return
     first, last = report.window.start + 1, report.window.end
     fix = "Look at what changed in feature_repo/ or under [training]; no single events did this."
+    if report.plan.scope == "upkeep":
+        fix = "What is served stays. Ask less of the operation, as by a smaller --loss, or try again after more events."
     if report.plan.scope == "rows" and first <= last:
         fix = f"Look at events {first} to {last}; `ratoon resume --leave-out {first}:{last}` learns without them."
     raise GateRefused(

@@ -20,6 +20,11 @@ class Pair:
     index: Index
     upto: int
 
+    @property
+    def disk(self) -> int:
+        """The bytes of a release's files, each whole."""
+        return sum(map(len, {**self.model, **self.index.snapshot()}.values()))
+
     def alone(self) -> "Pair":
         """The pair to whose users popularity is worth nothing: the towers alone."""
         return replace(self, towers=self.towers.weighed(np.zeros_like(self.towers.popularity)))

@@ -92,16 +92,13 @@ def noisy(rows: pa.Table, features: tuple[Feature, ...], noise: float, rng: np.r
 
 
 def _figures(pair: Pair, asked: Questions, tower_us: float, cpu: Callable[[], float]) -> Figures:
-    kept = pair.index.snapshot()
-    files = {**pair.model, **kept}
     some = asked.where(asked.spread(SEARCHED, "train", "fit", "gate", "reserve"))
     queries = user_vectors(pair, some)
     took = [[_searched(pair, query[None], cpu) for query in queries] for _ in range(ROUNDS)]
     search = float(np.min(took, axis=0).mean() * 1e6) if len(queries) else 0.0
-    disk, held = (sum(map(len, some.values())) for some in (files, kept))
     told = pair.index.stats()
-    held += int(told.get("coded") or 0) - int(told.get("aside") or 0)
-    return Figures(disk, pair.towers.nbytes + held, tower_us, search)
+    held = sum(map(len, pair.index.snapshot().values())) + int(told.get("coded") or 0) - int(told.get("aside") or 0)
+    return Figures(pair.disk, pair.towers.nbytes + held, tower_us, search)
 
 
 def _searched(pair: Pair, query: Vectors, cpu: Callable[[], float]) -> float:

@@ -46,11 +46,8 @@ def softmax_loss(
         log_q: logarithm of how often each candidate is drawn; shape (candidates,).
         weight: of each row, above 0; shape (batch,).
     """
-    logits = users @ items.T / temperature - log_q
-    own = torch.arange(len(users), device=users.device)
-    hits = wanted[:, None] == candidates[None, :]
-    hits[own, own] = False
-    logits = logits.masked_fill(hits, NEVER)
+    own, hits = _own(wanted, candidates)
+    logits = (users @ items.T / temperature - log_q).masked_fill(hits, NEVER)
     if weight is None:
         return functional.cross_entropy(logits, own)
     return _mean(functional.cross_entropy(logits, own, reduction="none"), weight)
@@ -73,9 +70,7 @@ def imitation_loss(
             (candidates, width).
         users, items, wanted, candidates, log_q, temperature, weight: as in `softmax_loss`.
     """
-    own = torch.arange(len(users), device=users.device)
-    hits = wanted[:, None] == candidates[None, :]
-    hits[own, own] = False
+    _, hits = _own(wanted, candidates)
     logits = (users @ items.T / temperature - log_q).masked_fill(hits, NEVER)
     target = torch.softmax((told[0] @ told[1].T - log_q).masked_fill(hits, NEVER), dim=1)
     losses = -(target * torch.log_softmax(logits, dim=1)).sum(1)
@@ -133,6 +128,14 @@ def mse_loss(users: Tensor, items: Tensor, value: Tensor, weight: Tensor | None 
     if weight is None:
         return functional.mse_loss(scores, value)
     return _mean(functional.mse_loss(scores, value, reduction="none"), weight)
+
+
+def _own(wanted: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each row's own item stands, shape (batch,), and where else it does, shape (batch, candidates)."""
+    own = torch.arange(len(wanted), device=wanted.device)
+    hits = wanted[:, None] == candidates[None, :]
+    hits[own, own] = False
+    return own, hits
 
 
 def _mean(losses: Tensor, weight: Tensor) -> Tensor:

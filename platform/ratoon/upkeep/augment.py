@@ -32,7 +32,6 @@ class Augment(Operation):
     """
 
     name: ClassVar[str] = "augment"
-    about: ClassVar[str] = "Learn the release's history again so that items of few events are ranked by what they are."
 
     newcomers: float = 0.3
 

@@ -7,17 +7,16 @@ import numpy as np
 import pyarrow as pa
 
 from ratoon.domain import fusion
-from ratoon.domain.delta import part
 from ratoon.domain.fusion import EDGES, TOWER, Fusion
 from ratoon.domain.popularity import WIDTH
 from ratoon.domain.quality import Answers, Floats
 from ratoon.domain.schema import SCHEMA, Feature, TowerSchema
 from ratoon.domain.upkeep import DEPTHS
-from ratoon.judging import Pair, Questions, questions, timeline
+from ratoon.judging import Pair, Questions, timeline
 from ratoon.judging.asking import placed
 from ratoon.ports import Files
 from ratoon.remaking import filled, settled
-from ratoon.upkeep.operation import CHOOSING
+from ratoon.upkeep.operation import fit_rows
 from ratoon.workshop import Task, Workshop
 
 GRID = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
@@ -67,7 +66,7 @@ class Blend:
         for name, files in blocks.items():
             model |= fusion.named(name, files)
         pair = _beside(shop, task, source, model)
-        asked = _asked(shop, task)
+        asked = fit_rows(shop, task)
         lengths = [len(one) if isinstance(one, list) else 0 for one in _column(asked.rows, history)]
         return cls(shop, task, pair, first, asked, first.segments(lengths))
 
@@ -137,12 +136,6 @@ def _column(rows: pa.Table, name: str) -> list[object]:
     return values
 
 
-def _asked(shop: Workshop, task: Task) -> Questions:
-    rows = pa.concat_tables([part(task.past, "fit"), part(task.delta.interactions, "fit")], promote_options="permissive")
-    newest = rows.slice(max(0, rows.num_rows - CHOOSING))
-    return questions(shop.log, newest, shop.labels).without(task.delta.removed_items)
-
-
 def _beside(shop: Workshop, task: Task, source: Pair, model: Files) -> Pair:
     """The pair of a fused model: of the source's own vectors, as they are, and what stands beside them."""
     towers, ids = shop.open_towers(model), source.index.ids()
@@ -153,8 +146,7 @@ def _beside(shop: Workshop, task: Task, source: Pair, model: Files) -> Pair:
     vectors[:, :learned] = before[:, :learned]
     if traits:
         vectors[:, -traits:] = before[:, -traits:]
-    fused = replace(source, towers=towers)
-    return settled(shop, task, Pair(model, towers, filled(shop, task, fused, vectors), source.upto))
+    return settled(shop, task, Pair(model, towers, filled(shop, task, source, towers, vectors), source.upto))
 
 
 def _worth(answers: Answers) -> Floats:

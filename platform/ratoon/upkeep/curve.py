@@ -21,12 +21,12 @@ class Curve:
 
     def __init__(self, choosing: Choosing, source: Pair, loss: float) -> None:
         self._choosing, self._loss = choosing, loss
-        self._points, self._place = [Point("as it is", bytes_of(source), 1.0)], 0
+        self._points, self._place = [Point("as it is", source.disk, 1.0)], 0
         self.taken = source
 
     def tries(self, name: str, pair: Pair) -> bool:
         """Whether a candidate loses no more than may be lost."""
-        point = Point(name, bytes_of(pair), self._choosing.relative(pair))
+        point = Point(name, pair.disk, self._choosing.relative(pair))
         self._points.append(point)
         keeps = point.recall >= 1 - self._loss
         if keeps and point.bytes < self._points[self._place].bytes:
@@ -55,11 +55,6 @@ class Curve:
             f"{after.name}: {after.bytes:,} bytes for {before.bytes:,}, with {after.recall:.1%} of the recall of fit rows"
             f" (at least {1 - self._loss:.1%} were asked for)"
         )
-
-
-def bytes_of(pair: Pair) -> int:
-    """What a release's files take, each whole."""
-    return sum(map(len, {**pair.model, **pair.index.snapshot()}.values()))
 
 
 def refuse_loss(loss: float) -> None:

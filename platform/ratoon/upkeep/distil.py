@@ -44,7 +44,6 @@ class Distil(Operation):
     """
 
     name: ClassVar[str] = "distil"
-    about: ClassVar[str] = "Teach a narrow student what wide teachers say."
 
     hidden: int | None = None
     teachers: int = 4
@@ -71,7 +70,7 @@ class Distil(Operation):
         teachers = self._chosen(shop, task) or self.taught(again)
         models = {"alone": self.student(again, ()), "taught": self.student(again, teachers)}
         tried = {name: again.pair(model) for name, model in models.items()}
-        curve = [Point(name, _bytes(pair), choosing.relative(pair), name == "taught") for name, pair in tried.items()]
+        curve = [Point(name, pair.disk, choosing.relative(pair), name == "taught") for name, pair in tried.items()]
         found = " against ".join(f"{point.recall:.4f} {point.name}" for point in reversed(curve))
         note = f"the same student in as many passes, share of the release's recall on fit rows: {found}"
         told = f"a student{f' of width {self.hidden}' if self.hidden else ''} of {self._whom(len(teachers))}"
@@ -121,10 +120,6 @@ def attentive(schema: TowerSchema) -> TowerSchema:
     """The same features, histories read by attention."""
     user = tuple(replace(feature, kind="attention") if feature.kind == "history" else feature for feature in schema.user)
     return replace(schema, user=user)
-
-
-def _bytes(pair: Pair) -> int:
-    return sum(map(len, pair.model.values())) + sum(map(len, pair.index.snapshot().values()))
 
 
 def _refused(name: str, expected: str, found: object) -> UsageError:

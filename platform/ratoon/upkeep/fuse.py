@@ -66,7 +66,6 @@ class Fuse(Operation):
     """
 
     name: ClassVar[str] = "fuse"
-    about: ClassVar[str] = "Make one release of several models or sources of candidates."
 
     how: How = "sources"
     last: int = 3
@@ -109,8 +108,7 @@ class Fuse(Operation):
         points = []
         for name, one in {**rivals, "all, weighed": pair}.items():
             said = blend.said(one)
-            size = sum(map(len, {**one.model, **one.index.snapshot()}.values()))
-            points.append(Point(name, size, said.mean(said.hits) / base, chosen=one is pair))
+            points.append(Point(name, one.disk, said.mean(said.hits) / base, chosen=one is pair))
         return points
 
     def _counted(self, shop: Workshop, task: Task, source: Pair) -> dict[str, Files]:
@@ -154,11 +152,10 @@ class Fuse(Operation):
     def _averaged(self, shop: Workshop, task: Task, source: Pair) -> Remade:
         models, notes = self._chain(shop, task, source)
         choosing = Choosing.of(shop, task, source)
-        beside = fusion.beside(source.model)
-        points, best, chosen = [Point(SOURCE, _size(source), 1.0)], 1.0, source
+        points, best, chosen = [Point(SOURCE, source.disk, 1.0)], 1.0, source
         for count in range(2, len(models) + 1):
-            pair = reembedded(shop, task, source, {**shop.trainer.averaged(models[:count]), **beside})
-            points.append(Point(f"the last {count}", _size(pair), choosing.relative(pair)))
+            pair = reembedded(shop, task, source, shop.trainer.averaged(models[:count]))
+            points.append(Point(f"the last {count}", pair.disk, choosing.relative(pair)))
             if points[-1].recall > best or count == 2:
                 best, chosen, place = points[-1].recall, pair, count - 1
         curve = [replace(point, chosen=number == place) for number, point in enumerate(points)]
@@ -193,10 +190,6 @@ class Fuse(Operation):
 def _shape(about: bytes) -> tuple[object, object]:
     said = json.loads(about)
     return said["dim"], said["metric"]
-
-
-def _size(pair: Pair) -> int:
-    return sum(map(len, {**pair.model, **pair.index.snapshot()}.values()))
 
 
 def _scaled(factors: Covisits, asked: Sequence[Sequence[str] | None]) -> Covisits:

@@ -1,12 +1,15 @@
 """What every operation is, and what most of them need: the rows that they choose by, and the name of what they did."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
 
 from ratoon.domain.delta import part
+from ratoon.domain.errors import DataError
 from ratoon.domain.quality import Answers
 from ratoon.domain.upkeep import DEPTHS, Point, Upkeep
 from ratoon.judging import Pair, Questions, answers, questions, timeline
@@ -17,16 +20,34 @@ CHOOSING = 2_000
 """The fit rows that operations choose by, at most, the newest ones."""
 
 
+def fit_rows(shop: Workshop, task: Task) -> Questions:
+    """The newest fit rows of the waiting window and of before it: what operations choose by.
+
+    Raises:
+        DataError: there are none.
+    """
+    rows = pa.concat_tables([part(task.past, "fit"), part(task.delta.interactions, "fit")], promote_options="permissive")
+    newest = rows.slice(max(0, rows.num_rows - CHOOSING))
+    asked = questions(shop.log, newest, shop.labels).without(task.delta.removed_items)
+    if not len(asked):
+        raise DataError(
+            "upkeep",
+            expected="interactions among the fit rows, to choose by",
+            found="none",
+            fix="Wait for more events.",
+        )
+    return asked
+
+
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(ABC):
     """One operation; its fields are its settings, and it raises UsageError for those that make no sense."""
 
     name: ClassVar[str]
-    about: ClassVar[str]
 
+    @abstractmethod
     def __call__(self, shop: Workshop, task: Task, source: Pair) -> Remade:
         """The candidate; see `ratoon.remaking.Remake`."""
-        raise NotImplementedError
 
     def said(self, task: Task, choice: str, curve: Sequence[Point] = (), notes: Sequence[str] = ()) -> Upkeep:
         """What this operation says of itself."""
@@ -38,8 +59,8 @@ class Choosing:
     """The newest fit rows, and what the source answers to them: what an operation chooses by.
 
     Attributes:
-        asked: fit rows of before the waiting window. The source has learnt them, so that only what candidates answer relative to
-            it says anything, and of what it has lost by learning them too little.
+        asked: those. The source has learnt the ones of before the waiting window, so that only what candidates answer relative
+            to it says anything, and of what it has lost by learning them too little.
     """
 
     shop: Workshop
@@ -50,8 +71,7 @@ class Choosing:
     @classmethod
     def of(cls, shop: Workshop, task: Task, source: Pair) -> "Choosing":
         """By what `source` answers."""
-        rows = part(task.past, "fit")
-        asked = questions(shop.log, rows.slice(max(0, rows.num_rows - CHOOSING)), shop.labels).without(task.delta.removed_items)
+        asked = fit_rows(shop, task)
         choosing = cls(shop, task, asked, asked.answered(max(DEPTHS), np.empty(0, np.int64)))
         return cls(shop, task, asked, choosing.answered(source))
 

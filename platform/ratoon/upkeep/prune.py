@@ -54,7 +54,6 @@ class Prune(Operation):
     """
 
     name: ClassVar[str] = "prune"
-    about: ClassVar[str] = "Fewer learned rows, and narrower layers."
 
     seen: int | None = None
     unseen: int | None = None

@@ -32,7 +32,6 @@ class Quantise(Operation):
     """
 
     name: ClassVar[str] = "quantise"
-    about: ClassVar[str] = "Learned rows and layers in fewer bits."
 
     tables: Asked = "auto"
     layers: Asked = "auto"

@@ -43,7 +43,6 @@ class Transfer(Operation):
     """
 
     name: ClassVar[str] = "transfer"
-    about: ClassVar[str] = "Start from what another catalogue's release has learnt."
 
     home: str
     surface: str = "default"
@@ -105,8 +104,7 @@ def _worth(again: Relearning, model: Files, donor: Files) -> tuple[bytes | None,
     tried = {"popularity as before": None, "popularity as there": donor.get(FILE) if FILE in pair.model else None}
     found = {name: choosing.relative(_priced(pair, worth)) for name, worth in tried.items()}
     chosen = max(found, key=lambda name: found[name])
-    size = sum(map(len, pair.model.values())) + sum(map(len, pair.index.snapshot().values()))
-    return tried[chosen], [Point(name, size, recall, name == chosen) for name, recall in found.items()]
+    return tried[chosen], [Point(name, pair.disk, recall, name == chosen) for name, recall in found.items()]
 
 
 def _priced(pair: Pair, worth: bytes | None) -> Pair:

@@ -65,7 +65,6 @@ class Recode(Operation):
     """
 
     name: ClassVar[str] = "vectors"
-    about: ClassVar[str] = "Keep item vectors in a smaller codec."
 
     codec: Literal["auto", "flat", "fp16", "sq8", "sq4"] = "auto"
     loss: float = 0.02
@@ -131,7 +130,7 @@ def compared(
     vectors, found = seen(shop, task, source, source.towers), dict[Codec, Tried]()
     exact: list[tuple[str, ...]] = []
     for codec in CODECS:
-        index = filled(shop, task, source, vectors)
+        index = filled(shop, task, source, source.towers, vectors)
         index.settle(lambda: tuned, Dial(codec=codec, chosen=True))
         exact = exact or index.best(asked, K)
         found[codec] = tried(index, asked, exact)

@@ -91,7 +91,7 @@ class Search:
             while self.clock() < self._until:
                 self._try(self.study.ask(self._drawn_from()), searched)
                 self._spent()
-        except OutOfTime:
+        except OutOfTime:  # in the middle of a training, of which nothing is kept
             pass
         self._until, self._said = float("inf"), "the best is judged by the newest slice"
         if (best := self._best()) is not None:

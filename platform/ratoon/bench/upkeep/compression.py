@@ -14,7 +14,6 @@ from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.judging import Pair, Questions
 from ratoon.judging.pacing import paced
 from ratoon.judging.weighing import MASKED, masked
-from ratoon.upkeep.curve import bytes_of
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Quantise
 
@@ -34,10 +33,10 @@ def measure(scene: Scene) -> Mapping[str, float]:
     pace = paced(source, both, scene.asked.rows, process_time)
     plain = paced(source, whole, scene.asked.rows, process_time)
     return {
-        "size": bytes_of(both) / bytes_of(source),
+        "size": both.disk / source.disk,
         "model": _model(both) / _model(source),
-        "index": (bytes_of(both) - _model(both)) / (bytes_of(source) - _model(source)),
-        "bytes": bytes_of(source),
+        "index": (both.disk - _model(both)) / (source.disk - _model(source)),
+        "bytes": source.disk,
         "lost": 1 - after / recall,
         "rows": 1 - _rows(pruned) / _rows(source),
         "pruned": 1 - scene.recall(pruned) / recall,

@@ -62,7 +62,7 @@ def measure(scene: Scene) -> Mapping[str, float]:
     together = Together([open_towers(files) for files in teachers], source.towers.popularity)
     vectors = together.items(again.catalogue)
     vectors[:, -WIDTH:] = source.index.vectors(source.index.ids())[:, -WIDTH:]
-    teacher = Pair(source.model, together, filled(scene.shop, scene.task, source, vectors), source.upto)  # type: ignore[arg-type]
+    teacher = Pair(source.model, together, filled(scene.shop, scene.task, source, together, vectors), source.upto)  # type: ignore[arg-type]
     return {
         "teacher": scene.recall(teacher),
         "taught": found.candidate,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,7 @@ def scene(scratch: Path, feature_repo: Path, folder: Path, name: str, seed: int,
     home.append(world.bounds[0], world.bounds[1])
     release, _ = home.current("rows")
     task, _ = considered(home.shop, home.house.stopwatch(), "upkeep")
+    task = replace(task, past=home.shop.features.past(task.window))
     every = questions(home.shop.log, task.delta.interactions, home.shop.labels)
     places = np.zeros(len(every), np.bool_)
     places[np.unique(np.linspace(0, len(every) - 1, min(ASKED, len(every))).astype(np.int64))] = True
