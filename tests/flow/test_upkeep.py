@@ -7,15 +7,16 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 
-from ratoon.domain.errors import UsageError
+from ratoon.cli.refreshing import raise_refused
+from ratoon.domain.errors import GateRefused, UsageError
 from ratoon.domain.popularity import WIDTH
-from ratoon.domain.report import RefreshReport
 from ratoon.judging import Pair
 from ratoon.refresh import refresh
-from ratoon.remaking import Remade, Remaking, filled, reembedded, settled
+from ratoon.remaking import Remade, filled, reembedded, settled
 from ratoon.upkeep import Operation
 from ratoon.wiring import House
 from ratoon.workshop import Task, Workshop
+from tests.upkeep.remade import remade
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,6 @@ class Spoilt(Operation):
         return Remade(settled(shop, task, Pair(source.model, source.towers, index, source.upto)), self.said(task, "spoilt"))
 
 
-def remade(house: House, operation: Operation, source: str | None = None, *, rehearsed: bool = False) -> RefreshReport:
-    remaking = Remaking(operation, source, rehearsed)
-    return refresh(house.workshop("default"), house.stopwatch(), "upkeep", remaking=remaking)
-
-
 @pytest.mark.parametrize("how", ["scale", "shuffle"])
 def test_what_spoils_a_release_is_refused(house: House, how: Literal["scale", "shuffle"]) -> None:
     """A compression with wrong scales or shuffled rows is refused with reasons, and what is served stays."""
@@ -54,6 +50,9 @@ def test_what_spoils_a_release_is_refused(house: House, how: Literal["scale", "s
     assert report.verdict is not None
     assert "recall@50 on past held-out rows" in " ".join(report.verdict.reasons)
     assert house.registry("default").current() == before
+    with pytest.raises(GateRefused, match="What is served stays") as refused:
+        raise_refused(report)
+    assert refused.value.exit_code == 3
 
 
 def test_what_changes_nothing_is_published_and_told_of(house: House) -> None:

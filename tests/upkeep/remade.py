@@ -16,8 +16,10 @@ from ratoon.wiring import House
 from ratoon.workshop import opened
 
 
-def remade(house: House, operation: Operation, *, rehearsed: bool = False) -> RefreshReport:
-    return refresh(house.workshop("default"), house.stopwatch(), "upkeep", remaking=Remaking(operation, rehearsed=rehearsed))
+def remade(house: House, operation: Operation, source: str | None = None, *, rehearsed: bool = False) -> RefreshReport:
+    """What comes of an operation on a release of the house."""
+    remaking = Remaking(operation, source, rehearsed)
+    return refresh(house.workshop("default"), house.stopwatch(), "upkeep", remaking=remaking)
 
 
 def learnt(house: House, scope: Scope) -> Pair:

@@ -8,7 +8,7 @@ from ratoon.domain.errors import UsageError
 from ratoon.refresh import refresh
 from ratoon.upkeep.augment import Augment
 from ratoon.wiring import House
-from tests.upkeep.worlds import remade
+from tests.upkeep.remade import remade
 
 
 def test_what_was_learnt_is_learnt_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

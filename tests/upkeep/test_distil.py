@@ -13,7 +13,7 @@ from ratoon.refresh import refresh
 from ratoon.towers import open_own
 from ratoon.upkeep.distil import Distil
 from ratoon.wiring import House
-from tests.upkeep.worlds import remade
+from tests.upkeep.remade import remade
 
 SMALL = Distil(hidden=8, teachers=2, teacher_hidden=32, teacher_dim=24)
 

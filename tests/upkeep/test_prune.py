@@ -1,6 +1,7 @@
 """Fewer rows and narrower layers: who goes, what stays, and who comes back."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,22 @@ def test_rows_below_the_count_go_and_the_rest_keep_theirs(house: House) -> None:
     assert report.upkeep.before is not None
     assert report.upkeep.after is not None
     assert report.upkeep.after.memory < report.upkeep.before.memory
+
+
+def test_who_was_not_met_lately_goes(house: House) -> None:
+    """By days without an interaction: who was met since keeps its row, however seldom; the others live on their features."""
+    source = current(house)
+    rows = house.log.read(0, source.upto)
+    rows = rows.filter(pc.equal(rows.column("kind"), "interaction"))
+    last = {
+        row["user_id"]: row["event_timestamp_max"]
+        for row in rows.group_by("user_id").aggregate([("event_timestamp", "max")]).to_pylist()
+    }
+    newest, days = max(last.values()), 2
+    stay = {user for user, time in last.items() if time >= newest - timedelta(days=days)}
+    assert 0 < len(stay) < len(last)
+    assert remade(house, Prune(seen=0, unseen=days, width=False)).outcome == "published"
+    assert set(_known(current(house), "user_id").values) == stay & set(_known(source, "user_id").rows)
 
 
 def test_who_is_gone_comes_back_by_new_interactions_alone(house: House) -> None:

@@ -10,7 +10,7 @@ from ratoon.domain.errors import DataError, UsageError
 from ratoon.refresh import refresh
 from ratoon.upkeep.transfer import Transfer
 from ratoon.wiring import House
-from tests.upkeep.worlds import remade
+from tests.upkeep.remade import remade
 
 
 def test_a_release_starts_from_another_homes(
