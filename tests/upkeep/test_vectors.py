@@ -40,6 +40,34 @@ def test_the_smallest_within_the_loss_is_taken(house: House) -> None:
     assert said.after.memory < said.before.memory
 
 
+def test_files_can_be_what_is_made_small(house: House) -> None:
+    """A byte a number is least in files, where four bits keep the vectors; the release shrinks by it, and stays small.
+
+    Refreshes of rows and of shared layers write the same form; what stayed as it was is the same to the bit.
+    """
+    registry, shop = house.registry("default"), house.workshop("default")
+    first = opened(shop, registry.get(None))
+    report = refresh(shop, house.stopwatch(), "upkeep", remaking=Remaking(Recode(least="files")))
+    assert report.outcome == "published"
+    assert report.upkeep is not None
+    points = {point.name: point for point in report.upkeep.curve}
+    assert [name for name, point in points.items() if point.chosen] == ["sq8"]
+    assert points["sq8"].bytes * 4 == points["flat"].bytes == points["sq4"].bytes * 2
+    before = opened(shop, registry.get(None))
+    small, large = (sum(map(len, one.index.snapshot().values())) for one in (before, first))
+    assert large - small > 0.7 * points["flat"].bytes
+    for scope in ("rows", "dense"):
+        assert refresh(shop, house.stopwatch(), scope).outcome == "published"
+        release = registry.get(None)
+        after = opened(house.workshop("default"), release)
+        assert len(after.index.snapshot()["index.safetensors"]) < 0.4 * points["flat"].bytes
+        assert after.index.dial.codec == "sq8"
+        if scope == "rows":
+            same = [item for item in before.index.ids() if item not in release.written_items and item in after.index]
+            assert same
+            assert np.array_equal(before.index.vectors(same)[:, :-4], after.index.vectors(same)[:, :-4])
+
+
 @pytest.mark.parametrize("scope", ["rows", "dense"])
 def test_refreshes_keep_it(house: House, scope: Scope) -> None:
     """What is refreshed after it has vectors in the same codec; what stayed as it was is the same to the bit."""
@@ -103,7 +131,8 @@ def test_in_lists(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "settings"), [("--codec", {"codec": "pq"}), ("--loss", {"loss": 1.0}), ("--loss", {"loss": -0.1})]
+    ("field", "settings"),
+    [("--codec", {"codec": "pq"}), ("--loss", {"loss": 1.0}), ("--loss", {"loss": -0.1}), ("--least", {"least": "time"})],
 )
 def test_settings_that_make_no_sense(field: str, settings: dict[str, str | float]) -> None:
     """An unknown codec and a loss that is no share are refused by name."""

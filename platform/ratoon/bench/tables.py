@@ -172,8 +172,11 @@ def _kept_up(walks: Walks, only: str, scale: float, stamp: dict[str, str]) -> di
     """The table of operations on a release, measured under a progress bar."""
     settings = config.load()
     size = upkeep.Size(walks.sets, tuple(one for one in only.split(",") if one), walks.seeds, scale)
+    home = settings.paths.home
     with progress() as tell:
-        return upkeep.measure(walks.folder or settings.paths.home / "cache", settings.paths.feature_repo, size, stamp, tell)
+        return upkeep.measure(
+            walks.folder or home / "cache", settings.paths.feature_repo, size, stamp, tell, home / "bench" / "upkeep"
+        )
 
 
 def _indexed(size: indexes.Size, stamp: dict[str, str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ratoon.upkeep.fuse import Fuse, How
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Asked, Quantise
 from ratoon.upkeep.transfer import Transfer
-from ratoon.upkeep.vectors import Recode
+from ratoon.upkeep.vectors import Least, Recode
 from ratoon.wiring import House
 
 app = typer.Typer(help="Keep what is served small, fast and good: each operation makes a candidate.", no_args_is_help=True)
@@ -140,13 +140,14 @@ def transfer(
 def vectors(
     codec: Annotated[str, typer.Option("--codec", help="auto, flat, fp16, sq8 or sq4.")] = "auto",
     loss: Annotated[float, typer.Option("--loss", help="The share of what is found uncompressed that `auto` may miss.")] = 0.02,
+    least: Annotated[Least, typer.Option(help="What `auto` makes small: a server's memory, or a release's files.")] = "memory",
     surface: SurfaceName = "default",
     release: Source = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Keep item vectors in a smaller codec: each is measured on the release's own vectors and users."""
-    run(Recode(codec, loss), surface, release, dry_run, as_json)  # type: ignore[arg-type]  # which it refuses itself
+    run(Recode(codec, loss, least), surface, release, dry_run, as_json)  # type: ignore[arg-type]  # which it refuses itself
 
 
 def run(operation: Operation, surface: str, release: str | None, dry_run: bool, as_json: bool) -> None:

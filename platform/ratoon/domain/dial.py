@@ -12,6 +12,9 @@ the likeliest are found, of which those are the best that are so by the vectors 
 WIDTHS: Mapping[Codec, float] = {"flat": 4, "fp16": 2, "sq8": 1, "sq4": 0.5}
 """The bytes of memory that each number takes."""
 
+STORED: Mapping[Codec, float] = {"flat": 4, "fp16": 2, "sq8": 1, "sq4": 2}
+"""The bytes of a release's files that each number takes: `sq4` keeps the vectors there, of which its codes are made again."""
+
 
 @dataclass(frozen=True, slots=True)
 class IndexPolicy:

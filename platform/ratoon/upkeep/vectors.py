@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from ratoon.domain.dial import WIDTHS, Codec, Dial, filled_up
+from ratoon.domain.dial import STORED, WIDTHS, Codec, Dial, filled_up
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.errors import UsageError
 from ratoon.domain.upkeep import Point
@@ -34,6 +34,9 @@ CODECS: tuple[Codec, ...] = get_args(Codec)
 """The first of them loses nothing."""
 
 
+Least = Literal["memory", "files"]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tried:
     """One codec.
@@ -41,12 +44,14 @@ class Tried:
     Attributes:
         index: of the release's items, kept so.
         memory: bytes that their vectors take, but for those that lie in a file.
+        files: bytes that they take in a release.
         recall: the share of the exact best K that a search finds.
         search_us: microseconds of CPU for one user's.
     """
 
     index: Index
     memory: int
+    files: int
     recall: float
     search_us: float
 
@@ -60,14 +65,16 @@ class Recode(Operation):
     all was embedded or learnt again, gets the same one, whatever `index.codec` says, until another is chosen.
 
     Attributes:
-        codec: which; `auto` for the one of those within the loss that takes the least memory.
+        codec: which; `auto` for the smallest of those within the loss.
         loss: the share that may be missed of what is found where nothing is compressed.
+        least: what `auto` makes small: a server's memory, where `sq4` is, or a release's files, where `sq8` is.
     """
 
     name: ClassVar[str] = "vectors"
 
     codec: Literal["auto", "flat", "fp16", "sq8", "sq4"] = "auto"
     loss: float = 0.02
+    least: Least = "memory"
 
     def __post_init__(self) -> None:
         """Refuse settings that make no sense."""
@@ -76,6 +83,8 @@ class Recode(Operation):
             raise UsageError("--codec", expected=f"auto or one of {', '.join(CODECS)}", found=found, fix="Name one of those.")
         if not 0 <= self.loss < 1:
             raise UsageError("--loss", expected="a share from 0 to less than 1", found=str(self.loss), fix="Try 0.02.")
+        if self.least not in (known := get_args(Least)):
+            raise UsageError("--least", expected=" or ".join(known), found=f"{self.least!r}", fix="Name one of them.")
 
     def __call__(self, shop: Workshop, task: Task, source: Pair) -> Remade:
         """The release with its vectors in another codec."""
@@ -84,18 +93,24 @@ class Recode(Operation):
         chosen = self._chosen(found)
         index, old = found[chosen].index, source.index.snapshot()
         model = {name: data for name, data in source.model.items() if name not in old}
-        before = _memory(source.index)
-        choice = (
-            f"{chosen}: {found[chosen].memory:,} bytes of memory for vectors that took {before:,} as {source.index.dial.codec}"
-        )
-        curve = [_point(name, one, found[CODECS[0]], chosen) for name, one in found.items()]
+        taken = self._bytes(found[chosen])
+        took = _memory(source.index) if self.least == "memory" else _files(source.index)
+        choice = f"{chosen}: {taken:,} bytes of {self.least} for vectors that took {took:,} as {source.index.dial.codec}"
+        curve = [self._point(name, one, found[CODECS[0]], chosen) for name, one in found.items()]
         return Remade(Pair(model, source.towers, index, source.upto), self.said(task, choice, curve, _notes(found)))
 
     def _chosen(self, found: Mapping[Codec, Tried]) -> Codec:
         if self.codec != "auto":
             return self.codec
         least = (1 - self.loss) * found[CODECS[0]].recall
-        return min((name for name, one in found.items() if one.recall >= least), key=lambda name: found[name].memory)
+        return min((name for name, one in found.items() if one.recall >= least), key=lambda name: self._bytes(found[name]))
+
+    def _bytes(self, one: Tried) -> int:
+        return one.memory if self.least == "memory" else one.files
+
+    def _point(self, name: Codec, one: Tried, whole: Tried, chosen: Codec) -> Point:
+        recall = one.recall / (whole.recall or 1.0)
+        return Point(name, self._bytes(one), recall, chosen=name == chosen, search_us=one.search_us)
 
 
 def users(source: Pair, asked: Questions) -> tuple[Vectors, Vectors]:
@@ -146,12 +161,17 @@ def tried(index: Index, asked: Vectors, exact: Sequence[Sequence[str]]) -> Tried
     """
     found = index.search(asked, K)
     shares = [len({item for item, _ in own} & set(best)) / len(best) for own, best in zip(found, exact, strict=True)]
-    return Tried(index, _memory(index), float(np.mean(shares)), 0.0)
+    return Tried(index, _memory(index), _files(index), float(np.mean(shares)), 0.0)
 
 
 def _memory(index: Index) -> int:
     """The bytes that an index's vectors take in memory."""
     return round(len(index) * WIDTHS[index.dial.codec] * filled_up(_dim(index), index.dial.codec))
+
+
+def _files(index: Index) -> int:
+    """The bytes that an index's vectors take in a release."""
+    return round(len(index) * STORED[index.dial.codec] * _dim(index))
 
 
 def _dim(index: Index) -> int:
@@ -171,19 +191,14 @@ def timed(found: Mapping[Codec, Tried], asked: Vectors, cpu: Callable[[], float]
     return {codec: replace(one, search_us=float(mean)) for (codec, one), mean in zip(found.items(), means, strict=True)}
 
 
-def _point(name: Codec, one: Tried, whole: Tried, chosen: Codec) -> Point:
-    return Point(name, one.memory, one.recall / (whole.recall or 1.0), chosen=name == chosen, search_us=one.search_us)
-
-
 def _notes(codecs: Mapping[Codec, Tried]) -> list[str]:
     notes = []
     for name, one in codecs.items():
         dial = one.index.dial
         looked = f"{dial.nprobe} of {dial.lists} lists" if dial.lists > 1 else "all items"
         deep = f", {dial.deep:g} times as many as are asked for by their vectors" if dial.deep > 1 else ""
-        notes.append(
-            f"{name}: {one.memory:,} bytes of memory, {one.recall:.4f} of the exact best {K} found, looking at {looked}{deep}"
-        )
+        takes = f"{one.memory:,} bytes of memory and {one.files:,} of files"
+        notes.append(f"{name}: {takes}, {one.recall:.4f} of the exact best {K} found, looking at {looked}{deep}")
     if (aside := codecs["sq4"].index.stats().get("aside")) is not None:
         notes.append(f"sq4 has the vectors themselves in a file, {aside:,} bytes a copy; the release has them as fp16")
     return notes

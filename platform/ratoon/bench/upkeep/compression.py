@@ -1,4 +1,4 @@
-"""How much smaller and quicker a release becomes by pruning and quantising, and what that costs."""
+"""How much smaller and quicker a release becomes by pruning and quantising, item vectors included, and what that costs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +16,7 @@ from ratoon.judging.pacing import paced
 from ratoon.judging.weighing import MASKED, masked
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Quantise
+from ratoon.upkeep.vectors import Recode
 
 FILMS = "movietweetings-100k"
 
@@ -23,10 +24,15 @@ Found = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def measure(scene: Scene) -> Mapping[str, float]:
-    """One release against itself pruned and quantised, and against itself with its towers in whole numbers alone."""
+    """One release against itself pruned and quantised, and against itself with its towers in whole numbers alone.
+
+    Rows and units go first, then what is left has fewer bits: learned rows and layers, and item vectors last, in the codec that
+    makes files small.
+    """
     source = scene.source
     pruned = Prune()(scene.shop, scene.task, source).pair
-    both = Quantise()(scene.shop, scene.task, pruned).pair
+    model = Quantise()(scene.shop, scene.task, pruned).pair
+    both = Recode(least="files")(scene.shop, scene.task, model).pair
     whole = Quantise("int8", "int8")(scene.shop, scene.task, source).pair
     recall, after = scene.recall(source), scene.recall(both)
     blind = masked_recall(scene, source), masked_recall(scene, both)
@@ -37,6 +43,7 @@ def measure(scene: Scene) -> Mapping[str, float]:
         "model": _model(both) / _model(source),
         "index": (both.disk - _model(both)) / (source.disk - _model(source)),
         "bytes": source.disk,
+        "before vectors": model.disk / source.disk,
         "lost": 1 - after / recall,
         "rows": 1 - _rows(pruned) / _rows(source),
         "pruned": 1 - scene.recall(pruned) / recall,
@@ -92,7 +99,8 @@ def rows(found: Found) -> list[Row]:
     parts = f"without its index {each('model')}; its index alone {each('index')}"
     cosine = min(one["cosine"] for ones in found.values() for one in ones)
     return [
-        at_most("release size, prune + quantise", worst("size"), 1 / 6, f"of the release as it was; {each('size')}; {parts}"),
+        at_most("release size, prune + quantise", worst("size"), 1 / 6, f"of all files as they were; {each('size')}; {parts}"),
+        told("release size before item vectors", worst("before vectors"), "ratio", each("before vectors")),
         at_most(f"recall@{K} lost by prune + quantise", worst("lost"), 0.005, f"relative; {each('lost')}"),
         *_pruned(found, mean),
         at_most("int8 tower: CPU of one user", worst("plain"), 0.6, f"of float32's; {each('plain')}; pruned too {each('cpu')}"),
