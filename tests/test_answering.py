@@ -101,7 +101,7 @@ def test_traits_that_grew_are_traits_counted_anew(seed: int, since: int, more: i
     assert np.array_equal(index.vectors(ITEMS[:30])[:, DIM:], wanted.vectors(ITEMS[:30])[:, DIM:])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 99), since=st.integers(0, 60), steps=st.lists(st.integers(0, 60), min_size=1, max_size=4))
 def test_a_timeline_that_is_followed_is_one_that_is_read_anew(
     tmp_path_factory: pytest.TempPathFactory, seed: int, since: int, steps: list[int]
