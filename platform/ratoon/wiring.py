@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ratoon.config import Settings, processes
-from ratoon.domain.drift import Drift, from_json
+from ratoon.domain.drift import Drift, from_bytes, renamed
 from ratoon.domain.report import Stopwatch
 from ratoon.events import RefusedEvents, SqliteEventLog, open_log
 from ratoon.index import Choice, FaissIndexes, TensorIndexes, chosen, processor_for_mapped
@@ -199,8 +199,8 @@ class House:
         if (current := registry.current()) is None:
             return ()
         features.ingest()
-        files = registry.load(current)
-        known = from_json(files[PROFILE].decode()) if PROFILE in files else ()
+        files = renamed(registry.load(current))
+        known = from_bytes(files[PROFILE]) if PROFILE in files else ()
         delta = features.delta(features.window(current.window), current.window, ())
         return features.drifts(known, delta.interactions)
 

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 
 from ratoon import arrivals, durable
 from ratoon.answering import set_traits, traited
-from ratoon.domain import fusion, popularity
+from ratoon.domain import drift, fusion, popularity
 from ratoon.domain.caps import Caps
 from ratoon.domain.delta import FeatureDelta, Split, part
 from ratoon.domain.dial import Dial
-from ratoon.domain.drift import Drift, from_json, to_json
+from ratoon.domain.drift import Drift, from_bytes, renamed, to_bytes
 from ratoon.domain.embedding import EmbeddingBatch
 from ratoon.domain.gate import GatePolicy, Verdict
 from ratoon.domain.labels import LabelPolicy, Untaught, had, taught
@@ -36,7 +36,7 @@ from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, S
 STILL: tuple[Scope, ...] = ("rows", "index")
 """Scopes under which the item tower's shared layers stay as they are, and with them the space of its vectors."""
 
-PROFILE = "profile.json"
+PROFILE = drift.FILE
 """The file of a release that says what its inputs looked like."""
 
 
@@ -156,7 +156,7 @@ def signals(
 
 def drifts(shop: Workshop, parent: Pair | None, delta: FeatureDelta) -> tuple[Drift, ...]:
     """How far the window's inputs are from what the parent's shared layers learnt."""
-    known = from_json(parent.model[PROFILE].decode()) if parent and PROFILE in parent.model else ()
+    known = from_bytes(parent.model[PROFILE]) if parent and PROFILE in parent.model else ()
     return shop.features.drifts(known, delta.interactions)
 
 
@@ -165,7 +165,7 @@ def profile(shop: Workshop, task: Task) -> bytes:
     if task.plan.scope in STILL and task.parent and PROFILE in task.parent.model:
         return task.parent.model[PROFILE]
     past = shop.features.past(task.window) if task.plan.scope == "rows" else task.past
-    return to_json(shop.features.profiles(pa.concat_tables([past, task.delta.interactions]))).encode()
+    return to_bytes(shop.features.profiles(pa.concat_tables([past, task.delta.interactions])))
 
 
 def lesson(
@@ -296,5 +296,5 @@ def settle(shop: Workshop, task: Task, pair: Pair, before: Dial | None = None) -
 
 def opened(shop: Workshop, current: Release) -> Pair:
     """A published release as a pair."""
-    files = shop.registry.load(current)
+    files = renamed(shop.registry.load(current))
     return Pair(files, shop.open_towers(files), shop.indexes.load(files), current.window.end)

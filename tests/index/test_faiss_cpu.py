@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,21 @@ def test_tensors_that_do_not_fit_are_refused(changed: dict[str, np.ndarray], mes
     files["index.safetensors"] = save(load(files["index.safetensors"]) | changed, {"dial": dial})
     with pytest.raises(StoreError, match="index.safetensors: .*" + message):
         FaissIndex.load(files)
+
+
+@pytest.mark.parametrize(("lists", "kind"), [(1, np.uint8), (256, np.uint8), (257, np.uint16)])
+def test_numbers_of_lists_take_as_few_bytes_as_they_need(lists: int, kind: type[np.generic]) -> None:
+    """What was written when all took four is the same index, and is written again with fewer."""
+    index = filled(300)
+    index.rebuild(Dial(lists, "fp16", nprobe=lists))
+    files = dict(index.snapshot())
+    tensors = load(files["index.safetensors"])
+    assert tensors["lists"].dtype == kind
+    header = json.dumps(asdict(index.dial), sort_keys=True)
+    wide = save(tensors | {"lists": tensors["lists"].astype(np.int32)}, {"dial": header})
+    again = FaissIndex.load({**files, "index.safetensors": wide})
+    assert again.search(drawn(3, 1), 10) == index.search(drawn(3, 1), 10)
+    assert again.snapshot() == files
 
 
 @pytest.mark.parametrize("lists", [1, 30])

@@ -29,6 +29,18 @@ def test_round_trip_sorts_items_and_columns() -> None:
     assert table.schema.field("z").type == pa.int16()
 
 
+def test_ids_and_words_take_half_of_what_parquet_takes_by_itself() -> None:
+    """The same rows, and what others wrote with Parquet's own settings is read too."""
+    ids = [f"item-{number:05}" for number in range(3_000)]
+    told = pa.table({"item_id": ids, "title": [f"The {number % 700} of a thing" for number in range(3_000)]})
+    slots = Slots()
+    slots.put(ids, told)
+    written = write_items(slots, slots.by_id(), "dot")
+    plainly = parquet(told.replace_schema_metadata({"ratoon.metric": "dot"}))
+    assert len(written) < len(plainly[ITEMS]) / 2
+    assert read_items({ITEMS: written}) == read_items(plainly) == (told, "dot")
+
+
 def test_a_table_without_metric_or_ids_is_refused() -> None:
     """Parquet that no index wrote is refused by what it lacks."""
     with pytest.raises(StoreError, match=r"items.parquet: expected a column item_id and the metric .* metric ''"):

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import pyarrow as pa
+
 from ratoon.domain.schema import Entity
+
+FILE = "profile.json.zst"
+"""The file of a release that says what its inputs looked like: numbers as text, which take a fifth of the room packed."""
+
+UNPACKED = "profile.json"
+"""The same in releases that were made before it was packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +99,28 @@ class DriftPolicy:
         return tuple(sorted(found, key=lambda drift: (-drift.excess, drift.feature)))
 
 
-def to_json(profiles: Iterable[Profile]) -> str:
-    """Profiles as JSON, keys sorted, so that equal ones are equal bytes."""
-    return json.dumps([asdict(profile) for profile in profiles], sort_keys=True, indent=1)
+def to_bytes(profiles: Iterable[Profile]) -> bytes:
+    """Profiles as packed JSON, keys sorted, so that equal ones are equal bytes."""
+    return _packed(json.dumps([asdict(profile) for profile in profiles], sort_keys=True).encode())
 
 
-def from_json(text: str) -> tuple[Profile, ...]:
-    """The inverse of `to_json`."""
-    return tuple(_profile(raw) for raw in json.loads(text))
+def from_bytes(data: bytes) -> tuple[Profile, ...]:
+    """The inverse of `to_bytes`."""
+    with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as text:
+        return tuple(_profile(raw) for raw in json.loads(text.read()))
+
+
+def renamed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A release's files, of whichever age, with the profile under its name of now."""
+    return {FILE if name == UNPACKED else name: _packed(data) if name == UNPACKED else data for name, data in files.items()}
+
+
+def _packed(text: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as packing:
+        packing.write(text)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
 
 
 def _profile(raw: Mapping[str, object]) -> Profile:

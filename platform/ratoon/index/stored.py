@@ -32,6 +32,9 @@ LENGTH = 8
 KINDS: dict[Codec, type[np.generic]] = {"flat": np.float32, "fp16": np.float16, "sq8": np.uint8, "sq4": np.float16}
 """What a snapshot holds of a vector: of `sq4` the vector itself, of which the codes are made again."""
 
+NUMBERS = (np.uint8, np.uint16, np.int32)
+"""What the numbers of lists may be kept in: the narrowest that holds them, where earlier snapshots had the last."""
+
 LEARNT: dict[Codec, int] = {"flat": 0, "fp16": 0, "sq8": 2, "sq4": LEVELS}
 """Numbers for each dimension that a codec learns."""
 
@@ -95,6 +98,8 @@ def write(stored: Stored, items: bytes | None) -> Files:
 
 def packed(dial: Dial, tensors: dict[str, Any]) -> bytes:
     """The file of the vectors; see `write` for which tensors."""
+    kind = next(kind for kind in NUMBERS if dial.lists - 1 <= np.iinfo(kind).max)
+    tensors = {**tensors, "lists": tensors["lists"].astype(kind)}
     # One entry alone: several would come in no certain order.
     return save(tensors, {DIAL: json.dumps(asdict(dial), sort_keys=True)})
 
@@ -160,7 +165,7 @@ def parsed(data: bytes) -> tuple[Dial, dict[str, Any]]:
 
 def _array(data: bytes, start: int, told: Any) -> Any:
     """A tensor; see `ratoon.towers.tensors` for the format. What the library gives is a copy, made while every thread waits."""
-    kinds = {"F32": np.float32, "F64": np.float64, "F16": np.float16, "U8": np.uint8, "I32": np.int32}
+    kinds = {"F32": np.float32, "F64": np.float64, "F16": np.float16, "U8": np.uint8, "U16": np.uint16, "I32": np.int32}
     kind, (first, last) = np.dtype(kinds[told["dtype"]]), told["data_offsets"]
     count, rest = divmod(last - first, kind.itemsize)
     if first < 0 or count < 0 or rest:
@@ -174,7 +179,8 @@ def _fits(dial: Dial, tensors: dict[str, Any]) -> bool:
     return (
         dial.codec in get_args(Codec)
         and centroids.dtype == scale.dtype == trained.dtype == np.float32
-        and (lists.dtype, vectors.dtype) == (np.int32, KINDS[dial.codec])
+        and lists.dtype in NUMBERS
+        and vectors.dtype == KINDS[dial.codec]
         and (tensors["usual"].dtype, tensors["usual"].shape) == (np.float64, (1,))
         and centroids.shape == (dial.lists, *scale.shape)
         and vectors.shape == (len(lists), len(scale))

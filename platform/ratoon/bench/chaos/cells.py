@@ -116,7 +116,7 @@ FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "materialise": ("materialise", ("features/item_profile/part-*.parquet", "features/registry.db", "features/online.db")),
     "delta read": ("refresh", ("releases/default/CURRENT", "features/user_activity/part-*.parquet", "events.sqlite")),
     "train": ("refresh", ("releases/default/[0-9]*/user.safetensors", "releases/default/[0-9]*/model.json")),
-    "gate": ("refresh", ("releases/default/[0-9]*/quality.json", "releases/default/[0-9]*/profile.json")),
+    "gate": ("refresh", ("releases/default/[0-9]*/quality.json", "releases/default/[0-9]*/profile.json.zst")),
     "index apply": ("refresh", ("releases/default/[0-9]*/index.safetensors", "releases/default/[0-9]*/items.parquet")),
     "adopt": ("adopt", ("releases/default/[0-9]*/manifest.json", "releases/default/[0-9]*/index.safetensors")),
     "gc": ("gc", ("releases/default/[0-9]*/manifest.json", "releases/default/[0-9]*/user.safetensors")),
