@@ -4,13 +4,16 @@ import atexit
 import os
 import sqlite3
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
 import typer
 from rich.markup import escape
+from typer.main import get_command
 
 from ratoon.cli import asking, datasets, exposures, indexing, jobs, keeping, keys, online, quarantine, runs, trials, upkeep
 from ratoon.cli.advise import advise
@@ -77,9 +80,15 @@ def main() -> None:
     os._exit(code)
 
 
+@cache
+def entry() -> Callable[[], object]:
+    """All commands, as they are called."""
+    return get_command(app)
+
+
 def _run() -> int:
     try:
-        app()
+        entry()()
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except RatoonError as error:

@@ -19,6 +19,7 @@ from ratoon.jobs.operations import OPERATIONS, Result
 from ratoon.jobs.run import BY_CODE, DIED, Run, Status, Trigger
 from ratoon.jobs.slots import Slot
 from ratoon.jobs.version import version
+from ratoon.jobs.warm import Warm
 
 GRACE = 10.0
 """Seconds that a process has between being asked to end and being ended."""
@@ -60,6 +61,7 @@ class Means:
         now: the machine's clock, UTC. How long a run may take is measured by the clock that nobody sets.
         kept: finds what the run's own operation has kept of it, by surface and result; the result of one that died is empty.
         program: what is run with the operation's arguments.
+        warm: forks it; without one, each run is started from nothing.
         cpu_hour: what an hour of one core costs.
         nice: how far runs stand back behind other processes, 0 to 19.
     """
@@ -70,6 +72,7 @@ class Means:
     program: Sequence[str] = PROGRAM
     cpu_hour: float = 0.0
     nice: int = 0
+    warm: Warm | None = None
 
 
 class Attempt:
@@ -99,7 +102,7 @@ class Attempt:
             *(attempt, "running", owner, at, at, version()),
         )
         self.run = self._notes.claim(wanted, at)
-        self._child = Child([*operation.command(job), *more], means.program, nice=means.nice)
+        self._child = Child([*operation.command(job), *more], means.program, means.nice, means.warm)
         self._beaten, self._asked, self._ending = monotonic(), 0.0, ""
 
     def step(self) -> Run | None:

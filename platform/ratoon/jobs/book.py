@@ -22,6 +22,7 @@ from ratoon.jobs.operations import Result
 from ratoon.jobs.pauses import Pauses
 from ratoon.jobs.run import ASKED, Run
 from ratoon.jobs.slots import Slot
+from ratoon.jobs.warm import Warm
 from ratoon.wiring import House
 
 RECENT = 200
@@ -57,7 +58,7 @@ class Book:
         waiting: what waits for a surface, given all jobs' newest runs.
         paused: why a job rests; empty if it does not.
         now: the machine's clock, UTC.
-        kept, program, cpu_hour: see `Means`.
+        kept, program, cpu_hour, warm: see `Means`.
         record: what a run's refresh kept of itself; None if it is none, or that is not kept any more.
         held: why a surface's refreshing is on hold; empty if it is not.
     """
@@ -72,6 +73,7 @@ class Book:
     cpu_hour: float = 0.0
     record: Callable[[Run], Refreshed | None] = lambda _: None
     held: Callable[[str], str] = lambda _surface: ""
+    warm: Warm | None = None
 
     def shown(self, run: Run) -> Shown:
         """A run with what it kept of itself."""
@@ -132,7 +134,7 @@ class Book:
         return Attempt(ASKED, job, slot, "api", 1, self._means(nice=LAST), more)
 
     def _means(self, nice: int = 0) -> Means:
-        return Means(self.notes, self.now, self.kept, self.program, self.cpu_hour, nice)
+        return Means(self.notes, self.now, self.kept, self.program, self.cpu_hour, nice, self.warm)
 
     def to_completion(self, name: str, decision: Decision, wait: Callable[[float], object]) -> Run:
         """Run the slot of a decision and wait for its end; Conflict if somebody else runs it.
@@ -152,7 +154,7 @@ class Book:
         return run
 
 
-def opened(house: House, now: Callable[[], datetime], lease: float = LEASE) -> Book:
+def opened(house: House, now: Callable[[], datetime], lease: float = LEASE, warm: Warm | None = None) -> Book:
     """The jobs of a house."""
     ledger, pauses = Ledger(house.home / "jobs.sqlite", lease), Pauses(house.home)
 
@@ -169,4 +171,5 @@ def opened(house: House, now: Callable[[], datetime], lease: float = LEASE) -> B
         cpu_hour=house.settings.costs.cpu_hour,
         record=partial(record, house),
         held=held,
+        warm=warm,
     )

@@ -10,15 +10,27 @@ import sys
 
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2); it outlasts execve."""
+BOUND = (sys.executable, "-I", "-S", __file__)
+"""The command that this file is; isolated, for it needs nothing and has to start fast."""
+
+
+def bind(parent: int, nice: int) -> None:
+    """End when the parent does, and stand back behind other processes.
+
+    Args:
+        parent: its process id, as it was when we were begun.
+        nice: how far, 0 to 19.
+    """
+    os.nice(nice)
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(arguments: list[str]) -> None:
     """Args: arguments: the parent's process id, how far to stand back behind other processes, and what to run."""
     parent, nice, *program = arguments
-    os.nice(int(nice))
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != int(parent):  # it died before we asked
-        os.kill(os.getpid(), signal.SIGKILL)
+    bind(int(parent), int(nice))
     os.execv(program[0], program)
 
 

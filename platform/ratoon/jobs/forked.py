@@ -1,0 +1,95 @@
+"""A run that a template forks, as whoever wants it sees it; see `ratoon.jobs.template` for what is said of it."""
+
+import os
+from collections.abc import Callable
+from signal import SIGKILL, Signals
+from time import monotonic
+
+PATIENCE = 120.0
+"""Seconds that a template has to import everything and to begin a run; one that takes longer is ended."""
+UNHEARD = 5.0
+"""Seconds after a run was killed after which a template that has not said how it ended is ended, too."""
+
+
+class NeverBegan(Exception):
+    """Nobody has begun the run, and nobody will."""
+
+
+class Forked:
+    """A run.
+
+    Attributes:
+        pid: of its process, and its process group; 0 until it has begun.
+    """
+
+    def __init__(self, hears: int, end_template: Callable[[], None]) -> None:
+        """Args: hears: the pipe in which its template says how it goes, not used by anybody else."""
+        os.set_blocking(hears, False)
+        self.pid, self._hears, self._end_template = 0, hears, end_template
+        self._told, self._asked, self._killed = b"", monotonic(), 0.0
+        self._unwanted: int | None = None
+
+    def poll(self) -> tuple[int, float] | None:
+        """Its exit code, or minus the signal that ended it, and its CPU seconds; None while it runs.
+
+        The seconds are 0 where its template ended with it. Once it has been told, not to be asked again.
+
+        Raises:
+            NeverBegan: its template ended before.
+        """
+        if self._unwanted is not None:
+            return -self._unwanted, 0.0
+        gone = self._hear()
+        if done := self._ended():
+            os.close(self._hears)
+            return done
+        if gone:
+            os.close(self._hears)
+            if not self.pid:
+                raise NeverBegan
+            self._send(SIGKILL)
+            return -SIGKILL, 0.0
+        if self._late():
+            self._end_template()
+        return None
+
+    def signal(self, number: Signals) -> None:
+        """Send it a signal; one that has not begun does not begin any more."""
+        if self.pid:
+            self._send(number)
+            if number == SIGKILL:
+                self._killed = self._killed or monotonic()
+        elif self._unwanted is None:
+            os.close(self._hears)
+            self._unwanted = number
+
+    def _send(self, number: Signals) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def _hear(self) -> bool:
+        """Whether nobody will say anything any more."""
+        try:
+            while part := os.read(self._hears, 4_096):
+                self._told += part
+        except BlockingIOError:
+            gone = False
+        else:
+            gone = True
+        if self._told.startswith(b"began "):
+            self.pid = int(self._told.split()[1])
+        return gone
+
+    def _ended(self) -> tuple[int, float] | None:
+        _, there, told = self._told.partition(b"ended ")
+        if not there:
+            return None
+        code, seconds = told.split()
+        return int(code), float(seconds)
+
+    def _late(self) -> bool:
+        if self._killed:
+            return monotonic() - self._killed > UNHEARD
+        return not self.pid and monotonic() - self._asked > PATIENCE
