@@ -32,16 +32,17 @@ CHUNK = 128
 
 def lately(log: EventLog, end: int, since: int, left_out: Sequence[tuple[int, int]] = ()) -> Timeline:
     """What was popular at every moment from offset `since` to `end`: with KEPT interactions before it, if the log has them."""
-    return Timeline.of(_kept_before(log, end, since, left_out), left_out)
+    return _grown(log, end, since, left_out).timeline()
 
 
-def _kept_before(log: EventLog, end: int, since: int, left_out: Sequence[tuple[int, int]]) -> Sequence[tuple[int, str, str]]:
-    """The interactions of which such a timeline is made."""
+def _grown(log: EventLog, end: int, since: int, left_out: Sequence[tuple[int, int]]) -> Growing:
+    """Of what such a timeline is made."""
     count = KEPT + max(0, end - since) + 1
     while True:
-        rows = log.recent(end, count)
-        if len(rows) < count or np.searchsorted(Timeline.of(rows, left_out).offsets, since) >= KEPT:
-            return rows
+        rows, growing = log.recent(end, count), Growing(left_out)
+        growing.add(rows)
+        if len(rows) < count or np.searchsorted(growing.timeline().offsets, since) >= KEPT:
+            return growing
         count *= 2  # repeats and what is left out count for nothing
 
 
@@ -57,8 +58,7 @@ class Lately:
         """As `lately` says."""
         wanted = log.edition(), since, tuple(left_out)
         if wanted != self._made_for or end < self._end:
-            self._growing = Growing(left_out)
-            self._growing.add(_kept_before(log, end, since, left_out))
+            self._growing = _grown(log, end, since, left_out)
         else:
             # There may be fewer: not every event is an interaction.
             self._growing.add([row for row in log.recent(end, end - self._end) if row[0] > self._end])

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.config import Alerts, Job
+from ratoon.jobs import template
 from ratoon.jobs.book import Book
+from ratoon.jobs.bound import bind
 from ratoon.jobs.due import Waiting
+from ratoon.jobs.forked import Forked
 from ratoon.jobs.ledger import Ledger
 from ratoon.jobs.run import Run
 from ratoon.jobs.telling import Herald
+from ratoon.jobs.warm import Process, Warm
 from ratoon.jobs.worker import Worker
 from ratoon.registry import FileRegistry
 
@@ -92,13 +96,70 @@ def worker(of: Book, alerts: Alerts | None = None, **more: Any) -> Worker:
     return Worker(of, alerts or Alerts(), Herald(of.notes, lambda _: True), **more)
 
 
+class Here(Warm):
+    """Forks runs of the program that publishes from a fork of this process: there is nothing to import."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("tests.fakes.publisher", "tests.fakes.publisher")
+        self._folder = folder
+
+    def begin(self, arguments: Sequence[str], nice: int, said: int, complained: int) -> Forked | None:
+        return super().begin([str(self._folder), *arguments], nice, said, complained)
+
+    def started(self, asked: int, complained: int) -> Process:
+        parent, pid = os.getpid(), os.fork()
+        if pid:
+            return Fork(pid)
+        os.setsid()
+        bind(parent, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.dup2(complained, 2)
+        os.closerange(3, asked)  # as when another program is begun
+        os.closerange(asked + 1, 1_024)
+        code = 1
+        try:
+            template.main([str(asked), self._program, self._imported])
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        finally:  # a run ends here as it does, and nowhere in what this process was doing
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+
+class Fork:
+    """A forked process, as `Warm` looks at one."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        if self._code is None:
+            found, status = os.waitpid(self.pid, os.WNOHANG)
+            self._code = os.waitstatus_to_exitcode(status) if found else None
+        return self._code
+
+    def wait(self, timeout: float | None = None) -> int:
+        del timeout
+        until(lambda: self.poll() is not None)
+        assert self._code is not None
+        return self._code
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
 def work_here(folder: Path, every: str, lease: float, ahead: float, grace: float) -> None:
     """Be a worker of one job that publishes, once in each such span or, without one, for every event, until SIGTERM."""
     wanted = job(every=every, backoff="1 s") if every else job(when={"rows": 1}, backoff="1 s")
-    runs = worker(book(folder, {"learn": wanted}, publisher(folder), lease, ahead), grace=grace)
+    warm = Here(folder)
+    runs = worker(replace(book(folder, {"learn": wanted}, publisher(folder), lease, ahead), warm=warm), grace=grace)
     signal.signal(signal.SIGTERM, lambda *_: runs.stopping.set())
     (folder / f"worker-{os.getpid()}").touch()
-    runs.run()
+    with warm:
+        runs.run()
     os._exit(0)
 
 
@@ -108,3 +169,11 @@ def until(true: Callable[[], object], seconds: float = 240.0) -> None:
     while not true():
         assert time.monotonic() < end, "it never came to hold"
         time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and not only what has to be waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,7 +1,5 @@
 """A run is a process of its own: measured, bounded in time, and written down however it ends."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +14,7 @@ from ratoon.jobs.child import Child
 from ratoon.jobs.due import Decision
 from ratoon.jobs.run import Run
 from ratoon.jobs.slots import Slot
-from tests.fakes.work import T0, book, job, publisher, says, until
+from tests.fakes.work import T0, alive, book, job, publisher, says, until
 
 DUE = Decision(Slot("noon", T0, T0), "schedule", "due")
 LONG = "import time; time.sleep(60)"
@@ -79,7 +77,7 @@ def test_it_ends_with_who_started_it(tmp_path: Path) -> None:
     pid = int((tmp_path / "pid").read_text())
     parent.kill()
     parent.wait()
-    until(lambda: not _alive(pid))
+    until(lambda: not alive(pid))
 
 
 def test_what_it_left_behind_ends_with_it() -> None:
@@ -89,12 +87,4 @@ def test_what_it_left_behind_ends_with_it() -> None:
     while (how := child.poll()) is None:
         time.sleep(0.01)
     assert (how.code, len(how.complained)) == (0, 4_000)
-    until(lambda: not _alive(int(how.said)))
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, signal.SIG_DFL)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    until(lambda: not alive(int(how.said)))

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,7 +20,7 @@ from ratoon.config import Alerts
 from ratoon.jobs.due import Decision
 from ratoon.jobs.slots import Slot
 from ratoon.registry import FileRegistry
-from tests.fakes.work import book, job, publisher, run, says, until, work_here, worker
+from tests.fakes.work import T0, book, job, publisher, run, says, until, work_here, worker
 from tests.flow.children import ended, started
 
 Start = Callable[..., BaseProcess]
@@ -236,3 +237,14 @@ def test_one_shots_of_one_slot_run_once(tmp_path: Path) -> None:
     assert isinstance(decision.slot, Slot)
     assert of.to_completion("learn", decision, lambda _: None).status == "ok"
     assert of.decided("learn").slot is None
+
+
+def test_nobody_waits_for_a_look(tmp_path: Path) -> None:
+    """A worker that rests looks as soon as a schedule has its next slot, which it knows from the look before."""
+    of = book(tmp_path, {"learn": job(every="10 min")}, says("pass"))
+    of.ledger.finish(run(id=0, at=T0, started=T0, ended=T0 + timedelta(seconds=1)))
+    for to_come, rest in ((0.1, 0.1), (0.0, 0.25), (300.0, 0.25)):
+        at = T0 + timedelta(minutes=10, seconds=-to_come)
+        runs = worker(replace(of, jobs=of.jobs if to_come else {}, now=lambda at=at: at))
+        runs.look()
+        assert runs.rest() == pytest.approx(rest)

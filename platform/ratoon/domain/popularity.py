@@ -149,12 +149,14 @@ class Growing:
 
     def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
         """Take (offset, user id, item id) in ascending order, behind all that were taken before."""
+        pairs, known = self._pairs, self._known
         for offset, user, item in rows:
-            if (user, item) in self._pairs or any(start <= offset <= stop for start, stop in self._left_out):
+            pair = user, item
+            if pair in pairs or (self._left_out and any(start <= offset <= stop for start, stop in self._left_out)):
                 continue
-            self._pairs.add((user, item))
+            pairs.add(pair)
             self._offsets.append(offset)
-            self._codes.append(self._known.setdefault(item, len(self._known)))
+            self._codes.append(known.setdefault(item, len(known)))
 
     def timeline(self) -> Timeline:
         """All that was taken so far."""

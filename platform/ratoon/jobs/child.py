@@ -14,7 +14,7 @@ from time import monotonic
 from typing import IO
 
 from ratoon.jobs.bound import BOUND
-from ratoon.jobs.forked import Forked, NeverBegan
+from ratoon.jobs.forked import Forked, NeverBegan, Over
 from ratoon.jobs.warm import Warm
 
 PROGRAM = (sys.executable, "-m", "ratoon")
@@ -76,8 +76,8 @@ class Child:
             self._process, done = self._cold(), None
         if done is None:
             return None
-        code, cpu = done
-        ended = Ended(code, self.seconds, cpu, self._peak, _all(self._said), _end(self._complained))
+        peak = max(self._peak, done.max_rss)
+        ended = Ended(done.code, self.seconds, done.cpu_seconds, peak, _all(self._said), _end(self._complained))
         self._said.close()
         self._complained.close()
         return ended
@@ -104,14 +104,14 @@ class _Started:
         )
         self.pid = self._process.pid
 
-    def poll(self) -> tuple[int, float] | None:
+    def poll(self) -> Over | None:
         """See `Forked.poll`."""
         pid, status, used = os.wait4(self.pid, os.WNOHANG)
         if pid == 0:
             return None
         self._process.returncode = code = os.waitstatus_to_exitcode(status)
         self.signal(SIGKILL)  # what it may have left behind
-        return code, used.ru_utime + used.ru_stime
+        return Over(code, used.ru_utime + used.ru_stime)
 
     def signal(self, number: Signals) -> None:
         """To all of it."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from signal import SIGKILL, Signals
 from time import monotonic
 
@@ -13,6 +14,20 @@ UNHEARD = 5.0
 
 class NeverBegan(Exception):
     """Nobody has begun the run, and nobody will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """How a process ended, as far as is known of whoever waited for it.
+
+    Attributes:
+        code: its exit code; minus the signal that ended it.
+        cpu_seconds, max_rss: of it and of what it waited for, see `Ended`; 0 where nobody measured.
+    """
+
+    code: int
+    cpu_seconds: float = 0.0
+    max_rss: int = 0
 
 
 class Forked:
@@ -29,16 +44,14 @@ class Forked:
         self._told, self._asked, self._killed = b"", monotonic(), 0.0
         self._unwanted: int | None = None
 
-    def poll(self) -> tuple[int, float] | None:
-        """Its exit code, or minus the signal that ended it, and its CPU seconds; None while it runs.
-
-        The seconds are 0 where its template ended with it. Once it has been told, not to be asked again.
+    def poll(self) -> Over | None:
+        """How it ended; None while it runs. Once it has been told, not to be asked again.
 
         Raises:
             NeverBegan: its template ended before.
         """
         if self._unwanted is not None:
-            return -self._unwanted, 0.0
+            return Over(-self._unwanted)
         gone = self._hear()
         if done := self._ended():
             os.close(self._hears)
@@ -48,7 +61,7 @@ class Forked:
             if not self.pid:
                 raise NeverBegan
             self._send(SIGKILL)
-            return -SIGKILL, 0.0
+            return Over(-SIGKILL)
         if self._late():
             self._end_template()
         return None
@@ -82,12 +95,12 @@ class Forked:
             self.pid = int(self._told.split()[1])
         return gone
 
-    def _ended(self) -> tuple[int, float] | None:
+    def _ended(self) -> Over | None:
         _, there, told = self._told.partition(b"ended ")
         if not there:
             return None
-        code, seconds = told.split()
-        return int(code), float(seconds)
+        code, seconds, size = told.split()
+        return Over(int(code), float(seconds), int(size))
 
     def _late(self) -> bool:
         if self._killed:

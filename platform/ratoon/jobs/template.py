@@ -1,10 +1,12 @@
 """The process that runs are forked from: it has imported what they need, and has opened nothing.
 
-`python -m ratoon.jobs.template SOCKET PROGRAM IMPORTED`: takes `Wanted` runs from the socket with three open files each, its
-standard output, its standard error and a pipe; runs the module PROGRAM in a fork of itself, as `python -m` would; and says in the
-pipe `began PID` and `ended CODE CPU_SECONDS`. It ends when the socket is closed and the last run has ended; a run ends with it.
+`python -m ratoon.jobs.template SOCKET PROGRAM IMPORTED` takes `Wanted` runs from the socket, with three open files each: standard
+output, standard error and a pipe. It runs the module PROGRAM in a fork of itself, as `python -m` would, and says in the pipe
+`began PID` and `ended CODE CPU_SECONDS BYTES`. It ends when the socket is closed and the last run has ended; if it is killed,
+its runs end with it.
 
-Nothing that is imported here may connect, start to compute or look for a GPU: a fork has none of its threads but this one.
+What IMPORTED imports must not connect, compute or look for a GPU: a fork has one thread, and no use for what others of its
+process were at.
 """
 
 import atexit
@@ -108,7 +110,7 @@ class Template:
         with suppress(ProcessLookupError):
             os.killpg(run.pid, SIGKILL)  # what it may have left behind; nobody else has its number before it is waited for
         _, status, used = os.wait4(run.pid, 0)
-        told = f"ended {os.waitstatus_to_exitcode(status)} {used.ru_utime + used.ru_stime}\n"
+        told = f"ended {os.waitstatus_to_exitcode(status)} {used.ru_utime + used.ru_stime} {used.ru_maxrss * 1024}\n"
         with suppress(BrokenPipeError):  # nobody wants to know any more
             os.write(run.tells, told.encode())
         os.close(run.tells)

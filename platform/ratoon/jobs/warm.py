@@ -7,10 +7,10 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import Protocol, Self
 
 from ratoon.jobs.bound import BOUND
 from ratoon.jobs.forked import Forked
@@ -25,6 +25,23 @@ LONGEST = 1_000
 """Bytes of what a template complained of that are logged, the last ones."""
 
 logger = logging.getLogger("ratoon.jobs")
+
+
+class Process(Protocol):
+    """As much of `subprocess.Popen` as is needed."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it lives."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended; subprocess.TimeoutExpired if that takes so many seconds."""
+
+    def kill(self) -> None:
+        """End it."""
 
 
 class Warm:
@@ -64,41 +81,48 @@ class Warm:
         return self._template.process.pid if self._template else 0
 
     def _current(self) -> "_Template | None":
-        self._leaving = [one for one in self._leaving if not one.ended()]
+        for one in [one for one in self._leaving if one.ended()]:
+            self._leaving.remove(one)
+            one.end()
         template, stamp = self._template, _stamp()
         if template and (how := template.ended()):
             rests = template.seconds < self._pause
             logger.warning("what runs are forked from has ended: %s; %s", how, "none for a while" if rests else "another one")
             if rests:
                 return None
+            template.end()
         elif template and template.stamp == stamp:
             return template
         elif template:
             logger.info("the code has changed: runs are forked from a process that knows it")
             template.leave()
             self._leaving.append(template)
-        self._template = _Template(self._program, self._imported, stamp)
+        self._template = _Template(self.started, stamp)
         return self._template
+
+    def started(self, asked: int, complained: int) -> Process:
+        """A template's process; args: the file numbers of its socket and of its standard error."""
+        words = [sys.executable, "-m", "ratoon.jobs.template", str(asked), self._program, self._imported]
+        return subprocess.Popen(
+            [*BOUND, str(os.getpid()), "0", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=complained,
+            pass_fds=[asked],
+            start_new_session=True,  # a key pressed at the worker's terminal is the worker's
+        )
 
 
 class _Template:
     """A template's process, from outside."""
 
-    def __init__(self, program: str, imported: str, stamp: object) -> None:
+    def __init__(self, started: Callable[[int, int], Process], stamp: object) -> None:
         self.stamp, self._began = stamp, monotonic()
         self._environment = dict(os.environ)
         self._complained = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has ended
         self._asks, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with asked:
-            words = [sys.executable, "-m", "ratoon.jobs.template", str(asked.fileno()), program, imported]
-            self.process = subprocess.Popen(
-                [*BOUND, str(os.getpid()), "0", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._complained,
-                pass_fds=[asked.fileno()],
-                start_new_session=True,  # a key pressed at the worker's terminal is the worker's
-            )
+            self.process = started(asked.fileno(), self._complained.fileno())
         self._asks.setblocking(False)  # a template that hangs must not hold up whoever asks it
 
     @property
@@ -128,7 +152,8 @@ class _Template:
             return ""
         size = self._complained.seek(0, os.SEEK_END)
         self._complained.seek(max(0, size - LONGEST))
-        return f"exit code {code}. {self._complained.read().decode(errors='replace')}".strip()
+        complained = self._complained.read().decode(errors="replace").strip()
+        return f"exit code {code}: {complained}" if complained else f"exit code {code}"
 
     def leave(self) -> None:
         """Take no more runs, and end when there are none."""

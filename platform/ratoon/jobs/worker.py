@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic, sleep
 
 from ratoon.config import Alerts
@@ -39,23 +39,34 @@ class Worker:
     most: int = 2
     stopping: Told = field(default_factory=Told)
     _running: dict[str, Attempt] = field(default_factory=dict, init=False)
+    _next: datetime | None = field(default=None, init=False)
 
     def run(self) -> None:
         """Until `stopping` is set; then the runs under way end, or are ended after the grace."""
         looked, clock = -LOOK, self.book.now()
-        while not self.stopping.wait(STEP if self._running else LOOK / 4):
+        while not self.stopping.wait(self.rest()):
             self._step()
-            if monotonic() - looked >= LOOK:
+            if monotonic() - looked >= LOOK or self._until_next() <= 0:
                 passed, before = monotonic() - looked, clock
                 looked, clock = monotonic(), self.book.now()
                 self._leapt(clock - before, passed)
                 self.look()
         self._wind_up()
 
+    def rest(self) -> float:
+        """Seconds until there is anything to do."""
+        return STEP if self._running else max(0.0, min(LOOK / 4, self._until_next()))
+
+    def _until_next(self) -> float:
+        """Seconds until a schedule has its next slot, as far as the last look knows: nobody waits for the look after it."""
+        return (self._next - self.book.now()).total_seconds() if self._next else LOOK
+
     def look(self) -> None:
         """Start what is due and there is room for, and tell what is wrong."""
+        self._next = None
         try:
             decisions = {name: self.book.decided(name) for name in self.book.jobs}
+            self._next = min((decision.next for decision in decisions.values() if decision.next), default=None)
             wrong = alarms.of_all(self.book, self.alerts, decisions)
             for name, decision in decisions.items():
                 if decision.slot and name not in self._running and len(self._running) < self.most:

@@ -1,0 +1,188 @@
+"""Runs that are forked: processes like any other, whatever becomes of what they are forked from."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.jobs import warm as module
+from ratoon.jobs.child import Child, Ended
+from ratoon.jobs.warm import Warm
+from tests.fakes.work import alive, says, until
+
+SAYING = "tests.fakes.saying"
+LONG = "import time; time.sleep(60)"
+AT_WORK = "import os, sys, time; open(sys.argv[2], 'w').write(str(os.getpid())); time.sleep(60)"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Warm]:
+    with Warm(SAYING, "json") as made:
+        yield made
+
+
+def over(child: Child) -> Ended:
+    found: list[Ended] = []
+    until(lambda: (ended := child.poll()) and not found.append(ended))
+    return found[0]
+
+
+def begun(warm: Warm, folder: Path, name: str = "pid") -> tuple[Child, int]:
+    """A run that is at work, and its process."""
+    child = Child([AT_WORK, str(folder / name)], says(AT_WORK), warm=warm)
+    until(lambda: child.poll() is None and (folder / name).exists() and (folder / name).read_text())
+    return child, int((folder / name).read_text())
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said", "complained"),
+    [
+        ("print('hello')", 0, b"hello\n", ""),
+        ("import sys; sys.exit(3)", 3, b"", ""),
+        ("import sys; sys.exit('no disk')", 1, b"", "no disk"),
+        ("import os; os.kill(os.getpid(), 9)", -9, b"", ""),
+        ("1 / 0", 1, b"", "ZeroDivisionError: division by zero"),
+        ("import sys; print(sys.argv[2:], sys.stdin.read() == '')", 0, b"['--json'] True\n", ""),
+        ("import os; print(os.getpgid(0) == os.getsid(0) == os.getpid(), os.nice(0))", 0, b"True 7\n", ""),
+        ("import os; print(sorted(os.listdir('/proc/self/fd')))", 0, b"['0', '1', '2', '3']\n", ""),
+    ],
+)
+def test_it_is_a_process_of_its_own(shared: Warm, text: str, code: int, said: bytes, complained: str) -> None:
+    """Exit codes, signals, output, arguments, its session, how far it stands back; and it has no file of its template's."""
+    ended = over(Child([text, "--json"], ["/nowhere"], 7, shared))
+    assert (ended.code, ended.said) == (code, said)
+    assert ended.complained.endswith(complained)
+    assert ended.max_rss > 1_000_000
+
+
+def test_its_processor_time_is_its_own(shared: Warm) -> None:
+    """What it and the processes that it waited for used is counted, from the fork on."""
+    text = "import subprocess, sys, time; subprocess.run([sys.executable, '-S', '-c', '{0}']); {0}"
+    busy = "import time; [None for _ in iter(lambda: time.process_time() < .1, False)]"
+    assert 0.2 <= over(Child([text.format(busy)], warm=shared)).cpu_seconds < 5
+    assert over(Child(["pass"], warm=shared)).cpu_seconds < 0.1
+
+
+def test_it_is_told_to_end(shared: Warm, tmp_path: Path) -> None:
+    """By SIGTERM, or by SIGKILL where it does not heed that; processes that it left behind end with it."""
+    child, _ = begun(shared, tmp_path)
+    child.ask()
+    assert over(child).code == -signal.SIGTERM
+    deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {AT_WORK}"
+    child = Child([deaf, str(tmp_path / "deaf")], warm=shared)
+    until(lambda: child.poll() is None and (tmp_path / "deaf").exists() and (tmp_path / "deaf").read_text())
+    child.ask()
+    child.kill()
+    assert over(child).code == -signal.SIGKILL
+    left = over(Child(["import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"], warm=shared))
+    until(lambda: not alive(int(left.said)))
+
+
+def test_the_environment_is_that_of_now(shared: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was set, changed or taken away since the template was begun is so for a run, such as a fault that is asked for."""
+    assert shared.pid
+    monkeypatch.setenv("RATOON_FAULT", "somewhere:2")
+    monkeypatch.delenv("PATH")
+    ended = over(Child(["import os; print(os.environ.get('RATOON_FAULT'), 'PATH' in os.environ)"], warm=shared))
+    assert ended.said == b"somewhere:2 False\n"
+    fault = "from ratoon.durable import fault_point; fault_point('somewhere'); fault_point('somewhere')"
+    assert over(Child([fault], warm=shared)).code == -signal.SIGKILL
+
+
+def test_a_killed_template_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its run ends with it, as killed; the next is forked from another one, or started from nothing if it lived too briefly."""
+    with Warm(SAYING, "json", pause=0.0) as warm:
+        child, run = begun(warm, tmp_path)
+        first = warm.pid
+        os.kill(first, signal.SIGKILL)
+        assert over(child).code == -signal.SIGKILL
+        until(lambda: not alive(run))
+        until(lambda: not alive(first))
+        assert over(Child(["print('again')"], ["/nowhere"], warm=warm)).said == b"again\n"
+        assert warm.pid != first
+    assert "what runs are forked from has ended: exit code -9; another one" in caplog.text
+    with Warm(SAYING, "json") as warm:
+        os.kill(warm.pid, signal.SIGKILL)
+        until(lambda: not alive(warm.pid))
+        assert over(Child([], says("print('from nothing')"), warm=warm)).said == b"from nothing\n"
+        assert "none for a while" in caplog.text
+
+
+def test_a_template_that_cannot_import_stops_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    """A run that it was asked for before it failed is started from nothing, and so is the next; the log has what it said."""
+    with caplog.at_level(logging.WARNING, "ratoon.jobs"), Warm(SAYING, "there_is_no_such_module") as warm:
+        for _ in range(2):
+            assert over(Child([], says("print('from nothing')"), warm=warm)).said == b"from nothing\n"
+    assert "No module named 'there_is_no_such_module'" in caplog.text
+
+
+def test_a_run_that_was_not_begun_is_told_to_end(tmp_path: Path) -> None:
+    """A template that hangs holds up nobody who gives a run up; when it goes on, that run does not happen."""
+    with Warm(SAYING, "json") as warm:
+        assert over(Child(["pass"], warm=warm)).code == 0
+        os.kill(warm.pid, signal.SIGSTOP)
+        child = Child([AT_WORK, str(tmp_path / "pid")], warm=warm)
+        assert child.poll() is None
+        child.ask()
+        assert over(child).code == -signal.SIGTERM
+        os.kill(warm.pid, signal.SIGCONT)
+        assert over(Child(["pass"], warm=warm)).code == 0
+        assert not (tmp_path / "pid").exists()
+
+
+def test_a_template_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says nothing of a killed run, or does not begin one, goes; that run has ended, or is started from nothing."""
+    monkeypatch.setattr("ratoon.jobs.forked.UNHEARD", 0.0)
+    with Warm(SAYING, "json") as warm:
+        child, run = begun(warm, tmp_path)
+        os.kill(warm.pid, signal.SIGSTOP)
+        child.kill()
+        assert over(child).code == -signal.SIGKILL
+        until(lambda: not alive(run))
+    monkeypatch.setattr("ratoon.jobs.forked.PATIENCE", 0.0)
+    with Warm(SAYING, "json") as warm:
+        os.kill(warm.pid, signal.SIGSTOP)
+        assert over(Child(["pass"], says("print('from nothing')"), warm=warm)).said == b"from nothing\n"
+
+
+def test_changed_code_has_another_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run is forked from one that has imported what is there now; the run under way goes on to its end."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (tmp_path / "changing.py").write_text("SAYS = 'old'")
+    text = "import changing; print(changing.SAYS)"
+    with Warm(SAYING, "changing") as warm:
+        assert over(Child([text], warm=warm)).said == b"old\n"
+        (tmp_path / "changing.py").write_text("SAYS = 'new'")
+        assert over(Child([text], warm=warm)).said == b"old\n"
+        child, run = begun(warm, tmp_path)
+        first = warm.pid
+        monkeypatch.setattr(module, "version", lambda: "another")
+        assert over(Child([text], warm=warm)).said == b"new\n"
+        assert alive(run)
+        assert alive(first)
+        child.ask()
+        assert over(child).code == -signal.SIGTERM
+        until(lambda: not alive(first))
+
+
+def test_it_ends_with_who_started_its_template(tmp_path: Path) -> None:
+    """A run does not outlive a worker that was killed, and neither does the template."""
+    program = (
+        "import sys, time; from ratoon.jobs.child import Child; from ratoon.jobs.warm import Warm; "
+        f"warm = Warm({SAYING!r}, 'json'); child = Child([{AT_WORK!r}, sys.argv[1]], warm=warm); print(warm.pid, flush=True); "
+        "time.sleep(60)"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "pid")], stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    template = int(worker.stdout.readline())
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    worker.kill()
+    worker.communicate()
+    until(lambda: not alive(template))
+    until(lambda: not alive(int((tmp_path / "pid").read_text())))
