@@ -24,9 +24,14 @@ class Curve:
         self._points, self._place = [Point("as it is", source.disk, 1.0)], 0
         self.taken = source
 
-    def tries(self, name: str, pair: Pair) -> bool:
-        """Whether a candidate loses no more than may be lost."""
-        point = Point(name, pair.disk, self._choosing.relative(pair))
+    def tries(self, name: str, pair: Pair, *, taught: bool = False) -> bool:
+        """Whether a candidate loses no more than may be lost.
+
+        Args:
+            taught: whether it has learnt the fit rows of its source again, which then say nothing of it.
+        """
+        choosing = self._choosing.fresh() if taught else self._choosing
+        point = Point(name, pair.disk, choosing.relative(pair))
         self._points.append(point)
         keeps = point.recall >= 1 - self._loss
         if keeps and point.bytes < self._points[self._place].bytes:

@@ -19,6 +19,9 @@ from ratoon.workshop import Task, Workshop
 CHOOSING = 2_000
 """The fit rows that operations choose by, at most, the newest ones."""
 
+LEAST = 200
+"""Fewer rows than these that have come since say less than those that were learnt."""
+
 
 def fit_rows(shop: Workshop, task: Task) -> Questions:
     """The newest fit rows of the waiting window and of before it: what operations choose by.
@@ -84,3 +87,10 @@ class Choosing:
         """Recall at the greater depth of a candidate, relative to the source's; 1 where the source finds nothing."""
         before, after = (each.mean(each.hits) for each in (self.source, self.answered(pair)))
         return after / before if before else 1.0
+
+    def fresh(self) -> "Choosing":
+        """By the rows that have come since the source alone, if they are LEAST: what is taught again has learnt the others."""
+        since = np.array([offset > self.task.upto.end for offset in self.asked.offsets], np.bool_)
+        if since.sum() < LEAST:
+            return self
+        return Choosing(self.shop, self.task, self.asked.where(since), self.source.where(since))

@@ -128,7 +128,7 @@ class Prune(Operation):
             # Replayed and not new: whom it is of was counted when it was, and is not admitted for it.
             model = shop.trainer.train(plan, schema, narrow, Lesson(none, replay, none, live))
             pair = reembedded(shop, task, source, {**source.model, **model})
-            if not curve.tries(f"{share:.0%} of the hidden units", pair):
+            if not curve.tries(f"{share:.0%} of the hidden units", pair, taught=True):
                 break
 
 
