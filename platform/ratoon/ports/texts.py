@@ -20,7 +20,7 @@ class Reading:
 
     Attributes:
         histories: the texts that the user had had, by number, newest last.
-        own: the number of what the user says of themselves; -1 for nothing.
+        own: the number of what the user says of themselves among those of the lesson; -1 for nothing.
         texts: the text that came then, by number; shape (n,).
         values: what it was given, standardised; shape (n,).
         weights: what the interaction counts, above 0; shape (n,).
@@ -35,19 +35,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextLesson:
-    """What a tower of texts learns from.
+    """What a tower of texts learns from; how many texts it has is how long it takes.
 
     Attributes:
         texts: of items, all different.
-        rows: what the tower makes of them as it is; shape (texts, dim).
-        own_rows: the same of what users say of themselves; shape (any, dim).
-        new: what is learnt; every text in it is encoded anew in each pass, others keep their rows.
+        own: what users say of themselves, all different.
+        new: what is learnt.
         fit: what says which pass is kept.
     """
 
     texts: Sequence[str]
-    rows: Vectors
-    own_rows: Vectors
+    own: Sequence[str]
     new: Reading
     fit: Reading
 

@@ -18,15 +18,15 @@ from ratoon.training.sentences import Adapted, Sentences
 FILE = "adapter.safetensors"
 
 FIRST, SECOND = ".first", ".second"
-WEIGHT, BIAS = "projection.weight", "projection.bias"
+WEIGHT, MEAN = "projection.weight", "mean"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adapter:
-    """The tensors that are learnt, by name.
+    """The tensors that are learnt, by name, and the encoder's mean vector, which is taken from all before they are projected.
 
-    `NAME.first` (rank, in) and `NAME.second` (out, rank) of each adapted map; `projection.weight` (dim, width) and
-    `projection.bias` (dim,).
+    `NAME.first` (rank, in) and `NAME.second` (out, rank) of each adapted map, `projection.weight` (dim, width), `mean` (width,).
+    What all texts have in common tells nobody from another, and learnt, it would be all that rows say.
     """
 
     tensors: Mapping[str, Tensor]
@@ -42,10 +42,9 @@ class Adapter:
         for name in encoder.adaptable:
             tensors[f"{name}{FIRST}"] = torch.randn((rank, encoder.width), generator=source) / encoder.width**0.5
             tensors[f"{name}{SECOND}"] = torch.zeros((encoder.width, rank))
-        mean = vectors.double().mean(0)
-        apart = vectors.double() - mean
+        apart = (vectors - vectors.mean(0)).double()
         weight = torch.linalg.eigh(apart.T @ apart)[1].T.flip(0)[:dim]
-        return cls(tensors | {WEIGHT: weight.float().contiguous(), BIAS: (-weight @ mean).float()})
+        return cls(tensors | {WEIGHT: weight.float().contiguous(), MEAN: vectors.mean(0)})
 
     @property
     def adapted(self) -> Adapted:
@@ -55,11 +54,20 @@ class Adapter:
 
     def projected(self, vectors: Tensor) -> Tensor:
         """The rows of the encoder's vectors; shape (n, dim), of length 1."""
-        return functional.normalize(functional.linear(vectors, self.tensors[WEIGHT], self.tensors[BIAS]))
+        return functional.normalize(functional.linear(vectors - self.tensors[MEAN], self.tensors[WEIGHT]))
+
+    @property
+    def learnt(self) -> dict[str, Tensor]:
+        """The tensors that are moved by gradients."""
+        return {name: tensor for name, tensor in self.tensors.items() if name != MEAN}
 
     def copied(self) -> "Adapter":
-        """The same in tensors of its own, that gradients reach."""
-        return Adapter({name: tensor.detach().clone().requires_grad_() for name, tensor in self.tensors.items()})
+        """The same in tensors of its own, of which gradients reach those that are learnt."""
+        return Adapter({name: tensor.detach().clone().requires_grad_(name != MEAN) for name, tensor in self.tensors.items()})
+
+    def centred(self, vectors: Tensor) -> None:
+        """Take what these vectors have in common from all from now on; shape (n, width)."""
+        self.tensors[MEAN].copy_(vectors.mean(0))
 
     def dump(self) -> dict[str, bytes]:
         """As files."""

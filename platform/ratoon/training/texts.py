@@ -4,11 +4,12 @@
              Zhai et al. 2023 (arXiv:2303.15343): no pair waits for others of its batch
     rating   what value was it given? Squared error of the standardised value
 
-Encoding is nearly all that it costs. So each batch is of texts, each encoded once for all the histories that they came after;
-histories are told by rows as they were when the pass began.
+Encoding is nearly all that it costs. So each batch is of texts, each encoded once for all the histories that it came after, and
+histories are told by what the encoder made of them when the pass began, as the projection has it now: gradients reach the encoder
+by what came, and the projection by both.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -19,11 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratoon.domain.covisit import FADING, LONGEST, SUMS
 from ratoon.domain.embedding import Vectors
-from ratoon.domain.texts import faded, side
 from ratoon.ports import Files
 from ratoon.ports.texts import By, Reading, TextLesson, TextsLearnt
-from ratoon.training.lora import BIAS, WEIGHT, Adapter
+from ratoon.training.lora import WEIGHT, Adapter
 from ratoon.training.optimisers import DenseAdam
 from ratoon.training.repeatable import repeatable
 from ratoon.training.sentences import BATCH, Sentences, opened
@@ -31,8 +32,11 @@ from ratoon.training.sentences import BATCH, Sentences, opened
 LOOKED_AT = 2_048
 """Texts by which it is found in which directions they differ."""
 
-LR, PROJECTION_LR, DECAY = 3e-3, 3e-3, 0.01
+LR, PROJECTION_LR, DECAY = 5e-3, 3e-3, 0.01
 """Learning rates of additions and of the projection, and their weight decay."""
+
+TOLD_LR = 0.05
+"""The learning rate of how scores are told: quicker than what they are made of, which would else make up for it."""
 
 WARM = 0.1
 """The share of the steps in which the learning rate grows to its full size; from then on it falls to nothing."""
@@ -83,110 +87,118 @@ class SentenceTower:
     def learnt(self, files: Files, lesson: TextLesson, by: By, passes: int, rng: np.random.Generator) -> TextsLearnt:
         """See the port."""
         with repeatable(self.threads):
-            return _Learning.of(opened(self.folder), files, lesson, by, passes, rng).done()
+            return _Learning(opened(self.folder), files, lesson, by, rng).done(passes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Learning:
-    """One night's lesson.
+    """One lesson.
 
     Attributes:
-        cut: the pieces of each text.
-        chosen: the texts that are learnt from, by number.
-        rows: the texts' rows as they are; replaced in place when a pass is over. Shape (texts, dim).
-        drawn: texts that fit rows compare with.
-        said: what those said so far.
+        vectors: what the encoder made, when the pass began, of the lesson's texts, and of users' when the lesson did.
     """
 
-    encoder: Sentences
-    files: Files
-    lesson: TextLesson
-    by: By
-    adapter: Adapter
-    step: Callable[[], None]
-    scale: Tensor
-    offset: Tensor
-    cut: Sequence[Sequence[int]]
-    chosen: npt.NDArray[np.int64]
-    rows: Vectors
-    drawn: npt.NDArray[np.int64]
-    passes: int
-    rng: np.random.Generator
+    def __init__(self, encoder: Sentences, files: Files, lesson: TextLesson, by: By, rng: np.random.Generator) -> None:
+        self.encoder, self.files, self.lesson, self.by, self.rng = encoder, files, lesson, by, rng
+        self.adapter = Adapter.load(files).copied()
+        self.cut, own = ([encoder.cut(text) for text in texts] for texts in (lesson.texts, lesson.own))
+        self.vectors = self._seen([*self.cut, *own])
+        self.new, self.fit = (_Told.of(one, len(lesson.texts), len(self.vectors)) for one in (lesson.new, lesson.fit))
+        self.learnt = np.unique(lesson.new.texts)
+        self.drawn = torch.from_numpy(rng.permutation(len(lesson.texts))[:DRAWN])
+        scale, offset = (log(SHARP), -log(BATCH - 1)) if by == "click" else (0.0, 0.0)
+        self.scale, self.offset = (torch.tensor([one], requires_grad=True) for one in (scale, offset))
 
-    @classmethod
-    def of(
-        cls, encoder: Sentences, files: Files, lesson: TextLesson, by: By, passes: int, rng: np.random.Generator
-    ) -> "_Learning":
-        chosen = np.unique(lesson.new.texts)
-        adapter = Adapter.load(files).copied()
-        scale, offset = ([SHARP], [-log(BATCH - 1)]) if by == "click" else ([1.0], [0.0])
-        told = {"scale": torch.tensor(scale).log().requires_grad_(), "offset": torch.tensor(offset, requires_grad=True)}
-        shares = _shares(passes * -(-len(chosen) // BATCH))
-        step = _stepping(adapter, told, shares)
-        cut = [encoder.cut(text) for text in lesson.texts]
-        drawn = rng.permutation(len(lesson.texts))[:DRAWN]
-        rows = lesson.rows.astype(np.float32)  # a copy
-        return cls(encoder, files, lesson, by, adapter, step, *told.values(), cut, chosen, rows, drawn, passes, rng)
-
-    def done(self) -> TextsLearnt:
+    def done(self, passes: int) -> TextsLearnt:
         """The passes, and the one that is kept."""
+        step = _stepping(self.adapter, {"scale": self.scale, "offset": self.offset}, passes * -(-len(self.learnt) // BATCH))
         said, kept = [self._judged()], self.files
-        for _ in range(self.passes):
-            self._pass()
-            self.rows[self.chosen] = _rows(self.encoder, self.adapter, [self.cut[text] for text in self.chosen])
+        for _ in range(passes):
+            order = self.rng.permutation(self.learnt)
+            for start in range(0, len(order), BATCH):
+                self._loss(order[start : start + BATCH]).backward()  # type: ignore[no-untyped-call]
+                step()
+            self.vectors[: len(self.cut)] = self._seen(self.cut)
+            self.adapter.centred(self.vectors[: len(self.cut)])
             said.append(self._judged())
             if said[-1] > max(said[:-1]):
                 kept = self.adapter.dump()
         return TextsLearnt(kept, tuple(said), int(np.argmax(said)))
 
-    def _pass(self) -> None:
-        new = self.lesson.new
-        sides = torch.from_numpy(self._sides(new))
-        order = self.rng.permutation(self.chosen)
-        for start in range(0, len(order), BATCH):
-            texts = order[start : start + BATCH]
-            place = np.full(len(self.cut), -1)
-            place[texts] = np.arange(len(texts))
-            pairs = np.flatnonzero(place[new.texts] >= 0)
-            encoded = self.encoder.encoded([self.cut[text] for text in texts], self.adapter.adapted)
-            scores = self.scale.exp() * (sides[pairs] @ self.adapter.projected(encoded).T) + self.offset
-            self._loss(scores, pairs, place).backward()  # type: ignore[no-untyped-call]
-            self.step()
+    def _seen(self, cut: Sequence[Sequence[int]]) -> Tensor:
+        return torch.from_numpy(self.encoder.all(cut, self.adapter.adapted))
 
-    def _loss(self, scores: Tensor, pairs: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> Tensor:
-        """Of the scores of some histories and the batch's texts; shape (pairs, texts)."""
-        new = self.lesson.new
-        right, weights = torch.from_numpy(place[new.texts[pairs]]), torch.from_numpy(new.weights[pairs])
-        lines = torch.arange(len(pairs))
+    def _loss(self, texts: npt.NDArray[np.int64]) -> Tensor:
+        """Of a batch of texts, by all histories that they came after."""
+        place = np.full(len(self.vectors) + 1, -1)
+        place[texts] = np.arange(len(texts))
+        pairs = torch.from_numpy(np.flatnonzero(place[self.lesson.new.texts] >= 0))
+        places = torch.from_numpy(place)
+        came, weights, lines = places[self.new.texts[pairs]], self.new.weights[pairs], torch.arange(len(pairs))
+        rows = self.adapter.projected(self.encoder.encoded([self.cut[text] for text in texts], self.adapter.adapted))
+        sides = self.new.sides(self.adapter.projected(self.vectors), pairs)
+        scores = self.scale.exp() * (sides @ rows.T) + self.offset
         if self.by == "rating":
-            apart = (scores[lines, right] - torch.from_numpy(new.values[pairs])) ** 2
-            return (weights * apart).sum() / weights.sum()
+            return (weights * (scores[lines, came] - self.new.values[pairs]) ** 2).sum() / weights.sum()
         wanted, counts = torch.zeros_like(scores), torch.ones_like(scores)
-        for line, pair in enumerate(pairs):  # what somebody has had is no wrong answer
-            counts[line, place[[text for text in self.lesson.new.histories[pair] if place[text] >= 0]]] = 0.0
-        wanted[lines, right], counts[lines, right] = 1.0, 1.0
+        line, entry = torch.nonzero(places[self.new.places[pairs]] >= 0, as_tuple=True)
+        counts[line, places[self.new.places[pairs]][line, entry]] = 0.0  # what somebody has had is no wrong answer
+        wanted[lines, came], counts[lines, came] = 1.0, 1.0
         lost = functional.binary_cross_entropy_with_logits(scores, wanted, counts, reduction="none")
         return (weights * lost.sum(1)).sum() / weights.sum()
 
-    def _sides(self, reading: Reading) -> Vectors:
-        dim = self.rows.shape[1]
-        sides = np.zeros((len(reading.own), dim), np.float32)
-        for vector, history, own in zip(sides, reading.histories, reading.own, strict=True):
-            parts = [faded(history, self.rows)] if history else []
-            vector[:] = side([*parts, *([self.lesson.own_rows[own]] if own >= 0 else [])], dim)
-        return sides
-
+    @torch.no_grad()
     def _judged(self) -> float:
         """Click: the share of drawn texts that lie farther from the history than the one that came. Rating: the correlation."""
-        fit = self.lesson.fit
-        sides = self._sides(fit)
-        scores = (sides * self.rows[fit.texts]).sum(axis=1)
+        fit = self.fit
+        if not len(fit.texts):
+            return 0.0
+        rows = self.adapter.projected(self.vectors)
+        sides = fit.sides(rows, torch.arange(len(fit.texts)))
+        scores = (sides * rows[fit.texts]).sum(1)
         if self.by == "rating":
-            steady = scores.std() == 0 or fit.values.std() == 0
-            return 0.0 if steady else float(np.corrcoef(scores, fit.values)[0, 1])
-        others = sides @ self.rows[self.drawn].T
-        beaten = (scores[:, None] > others).mean(axis=1) + 0.5 * (scores[:, None] == others).mean(axis=1)
-        return float(np.average(beaten, weights=fit.weights))
+            steady = not scores.std(correction=0) or not fit.values.std(correction=0)
+            return 0.0 if steady else float(torch.corrcoef(torch.stack([scores, fit.values]))[0, 1])
+        others = sides @ rows[self.drawn].T
+        beaten = (scores[:, None] > others).float().mean(1) + 0.5 * (scores[:, None] == others).float().mean(1)
+        return float((beaten * fit.weights).sum() / fit.weights.sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """Interactions as tensors; users as what each text adds to them.
+
+    Attributes:
+        places: the numbers of what the user had had and says, users' texts after items'; shape (n, LONGEST + 1). What is over
+            has the number that follows the last.
+        shares: what each of them adds, all together 1; shape as `places`.
+        texts, values, weights: as in `Reading`.
+    """
+
+    places: Tensor
+    shares: Tensor
+    texts: Tensor
+    values: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, reading: Reading, texts: int, every: int) -> "_Told":
+        """Args: texts, every: how many texts items have, and how many there are with users'."""
+        places = np.full((len(reading.own), LONGEST + 1), every)
+        shares = np.zeros(places.shape, np.float32)
+        for line, (history, own) in enumerate(zip(reading.histories, reading.own, strict=True)):
+            newest, part = history[-LONGEST:], 1.0 if own < 0 or not history else 0.5
+            if newest:
+                places[line, : len(newest)] = newest
+                shares[line, : len(newest)] = part * FADING[-len(newest) :] / SUMS[len(newest)]
+            if own >= 0:
+                places[line, -1], shares[line, -1] = texts + own, part
+        arrays = (places, shares, reading.texts, reading.values, reading.weights)
+        return cls(*map(torch.from_numpy, arrays))
+
+    def sides(self, rows: Tensor, some: Tensor) -> Tensor:
+        """The users' sides of some, by the rows of all texts; shape (some, dim)."""
+        found = functional.embedding(self.places[some], torch.cat([rows, rows.new_zeros(1, rows.shape[1])]))
+        return (self.shares[some][:, None, :] @ found)[:, 0]
 
 
 def _source(rng: np.random.Generator) -> torch.Generator:
@@ -206,11 +218,12 @@ def _shares(steps: int) -> Iterator[float]:
         yield (step + 1) / warm if step < warm else (steps - step) / (steps - warm + 1)
 
 
-def _stepping(adapter: Adapter, told: dict[str, Tensor], shares: Iterator[float]) -> Callable[[], None]:
+def _stepping(adapter: Adapter, told: Mapping[str, Tensor], steps: int) -> Callable[[], None]:
     """Moves everything that is learnt by its gradients, which are then gone."""
-    projection = {name: adapter.tensors[name] for name in (WEIGHT, BIAS)}
-    added = {name: tensor for name, tensor in adapter.tensors.items() if name not in projection}
-    optimisers = DenseAdam(added, LR, DECAY), DenseAdam(projection, PROJECTION_LR, DECAY), DenseAdam(told, PROJECTION_LR, 0.0)
+    added = adapter.learnt
+    projection = {WEIGHT: added.pop(WEIGHT)}
+    optimisers = DenseAdam(added, LR, DECAY), DenseAdam(projection, PROJECTION_LR, DECAY), DenseAdam(told, TOLD_LR, 0.0)
+    shares = _shares(steps)
 
     def step() -> None:
         share = next(shares)

@@ -12,9 +12,9 @@ from ratoon.domain.delta import Split, part
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.labels import taught
 from ratoon.domain.schema import SCHEMA, TowerSchema
-from ratoon.domain.texts import hashed
+from ratoon.domain.texts import Halves, hashed
 from ratoon.judging import Pair
-from ratoon.ports.texts import By, Reading
+from ratoon.ports.texts import By, Reading, TextLesson
 from ratoon.workshop import Task, Workshop
 
 PER_TEXT = 16
@@ -96,29 +96,51 @@ class Corpus:
         numbers = np.array([*self.items.values(), -1])[pc.fill_null(known, -1).to_numpy()]
         return rows.append_column("text", pa.array(numbers)).filter(pa.array(numbers >= 0))
 
-    def reading(self, rows: pa.Table, scale: tuple[float, float]) -> Reading:
-        """Rows of `new` or `fit`, without those of users of whom nothing is known.
+    def lesson(self, new: pa.Table, fit: pa.Table, scale: tuple[float, float]) -> TextLesson:
+        """Rows of `new` and `fit` as a lesson, without texts that came in neither.
 
         Args:
             scale: the mean and the deviation of values.
         """
-        histories = [self.numbers(one) for one in _column(rows, self.history)]
-        own = [self.own.get(one, -1) if isinstance(one, str) else -1 for one in _column(rows, self.user_field)]
-        kept = [place for place, (history, text) in enumerate(zip(histories, own, strict=True)) if history or text >= 0]
+        tables = (new, fit)
+        there = np.unique(np.concatenate([one.column("text").to_numpy() for one in tables]))
+        place = np.full(len(self.texts), -1)
+        place[there] = np.arange(len(there))
+        own = {
+            text: number for number, text in enumerate(dict.fromkeys(said for one in tables for said in self._own(one) if said))
+        }
+        readings = (self._reading(one, place, own, scale) for one in tables)
+        return TextLesson([self.texts[number] for number in there], list(own), *readings)
+
+    def _reading(self, rows: pa.Table, place: Ints, own: Mapping[str, int], scale: tuple[float, float]) -> Reading:
+        """Those whose user something is known of; `place` numbers the texts of the lesson, -1 for those that are not there."""
+        histories = [self._numbers(one, place) for one in _column(rows, self.history)]
+        said = [own.get(text, -1) for text in self._own(rows)]
+        kept = [line for line, (history, text) in enumerate(zip(histories, said, strict=True)) if history or text >= 0]
         rows = rows.take(pa.array(kept, pa.int64()))
         values = pc.fill_null(rows.column("value").cast(pa.float32()), scale[0]).to_numpy()
         return Reading(
-            [histories[place] for place in kept],
-            [own[place] for place in kept],
-            rows.column("text").to_numpy(),
+            [histories[line] for line in kept],
+            [said[line] for line in kept],
+            place[rows.column("text").to_numpy()],
             ((values - scale[0]) / scale[1]).astype(np.float32),
             rows.column("weight").to_numpy().astype(np.float32),
         )
 
-    def numbers(self, history: object) -> list[int]:
-        """The texts of a history's items, newest last."""
+    def _own(self, rows: pa.Table) -> list[str]:
+        """What the user of each row says; empty for nothing that was encoded."""
+        return [text if isinstance(text, str) and text in self.own else "" for text in _column(rows, self.user_field)]
+
+    def _numbers(self, history: object, place: Ints) -> list[int]:
         entries = history if isinstance(history, list) else ()
-        return [self.items[str(entry)] for entry in entries if entry is not None and str(entry) in self.items]
+        known = (place[self.items[entry]] for entry in entries if entry in self.items)
+        return [int(number) for number in known if number >= 0]
+
+
+def table(texts: Sequence[str], rows: Mapping[int, Halves]) -> Halves:
+    """The rows of texts, in order; shape (n, dim)."""
+    dim = len(next(iter(rows.values())))
+    return np.array([rows[hashed(text)] for text in texts], np.float16).reshape(len(texts), dim)
 
 
 def _learnt(task: Task) -> pa.Table:

@@ -24,10 +24,10 @@ from ratoon.domain.texts import ABOUT, IDS, TABLES, About, Halves, Texts, hashed
 from ratoon.domain.upkeep import Point
 from ratoon.judging import Pair
 from ratoon.ports import Files
-from ratoon.ports.texts import By, TextLesson, TextTower
+from ratoon.ports.texts import By, TextTower
 from ratoon.remaking import Remade
 from ratoon.upkeep.blending import Blend, history_of
-from ratoon.upkeep.corpus import Corpus
+from ratoon.upkeep.corpus import Corpus, table
 from ratoon.upkeep.fuse import MEASURED, SOURCE, SPREAD
 from ratoon.upkeep.operation import CHOOSING, Operation
 from ratoon.workshop import Task, Workshop
@@ -136,15 +136,12 @@ class Text(Operation):
         if not new.num_rows:
             return night.files, "nothing has come since that could be learnt"
         scale = _scale(new) if by == "rating" else (0.0, 1.0)
-        new, fit = (corpus.reading(rows, scale) for rows in (new, corpus.fit(shop, task, by, CHOOSING)))
-        lesson = TextLesson(corpus.texts, _table(corpus.texts, night.rows), _table([*corpus.own], night.rows), new, fit)
+        lesson = corpus.lesson(new, corpus.fit(shop, task, by, CHOOSING), scale)
         done = tower.learnt(night.files, lesson, by, self.passes, night.rng)
         told = ", ".join(f"{one:.4f}" for one in done.said)
         kept = f"pass {done.kept} is kept" if done.kept else "no pass is better than none, and none is kept"
-        return (
-            done.files,
-            f"{len(set(new.texts.tolist())):,} texts in {len(new.texts):,} interactions: fit rows say {told}; {kept}",
-        )
+        count = len(np.unique(lesson.new.texts))
+        return done.files, f"{count:,} texts in {len(lesson.new.texts):,} interactions: fit rows say {told}; {kept}"
 
     def _weighed(self, shop: Workshop, task: Task, source: Pair, files: Files, notes: Sequence[str]) -> Remade:
         """The release with texts beside its towers: the first time better for certain, later no worse."""
@@ -194,12 +191,6 @@ def _encoded(tower: TextTower, files: Files, corpus: Corpus, known: Known) -> tu
     return {mark: made[mark] if mark in made else known[mark] for mark in corpus.every.values()}, len(fresh)
 
 
-def _table(texts: Sequence[str], rows: Known) -> Halves:
-    """The rows of texts, in order; shape (n, dim)."""
-    dim = len(next(iter(rows.values())))
-    return np.array([rows[hashed(text)] for text in texts], np.float16).reshape(len(texts), dim)
-
-
 def _scale(rows: pa.Table) -> tuple[float, float]:
     """The mean and the deviation of values."""
     values = rows.column("value").drop_null().to_numpy().astype(np.float64)
@@ -220,7 +211,7 @@ def _made(task: Task, corpus: Corpus, about: About, rows: Known) -> Texts:
     own = {hashed(text): place for text, place in corpus.own.items()}
     items = {item: place for place, item in enumerate(corpus.items)}
     plain = replace(about, heard=1.0)
-    texts = Texts(plain, items, marks, _table(corpus.texts, rows)[numbers], own, _table([*corpus.own], rows))
+    texts = Texts(plain, items, marks, table(corpus.texts, rows)[numbers], own, table([*corpus.own], rows))
     asked = task.past.slice(max(0, task.past.num_rows - MEASURED))
     said = [None] * len(asked) if not corpus.user_field else asked.column(corpus.user_field).to_pylist()
     sides = np.array([texts.told(one, text) for one, text in zip(asked.column(corpus.history).to_pylist(), said, strict=True)])
