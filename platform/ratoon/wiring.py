@@ -211,10 +211,6 @@ class House:
 
         return Quarantine(self.log, self.home / "features" / "quarantine")
 
-    def view_names(self) -> list[str]:
-        """The views of the applied repository; none before one is applied."""
-        return [view.name for view in self.applied() or ()]
-
     def freshness(self) -> "list[Freshness]":
         """How old each view's newest rows are."""
         from ratoon.features.quality.freshness import freshness
@@ -271,7 +267,8 @@ class House:
 
     def workshop(self, surface: str, progress: Progress = lambda _what, _share: None) -> "Workshop":
         """Everything that makes a surface's releases."""
-        from ratoon.training import ParallelTrainer, TrainingSettings, TwoTowerTrainer
+        from ratoon.features.folds.texts import weights
+        from ratoon.training import ParallelTrainer, SentenceTower, TrainingSettings, TwoTowerTrainer
         from ratoon.workshop import Workshop
 
         training, gate, served = self.settings.training, self.settings.gate, self.settings.surface(surface)
@@ -297,4 +294,5 @@ class House:
             half_life=training.replay_half_life,
             runs=self.registry(surface).runs.all,
             elsewhere=lambda home, name: FileRegistry(home / "releases", name),
+            texts=SentenceTower(encoder, training.threads) if (encoder := weights()) else None,
         )

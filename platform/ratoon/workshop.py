@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ratoon import arrivals, durable
 from ratoon.answering import set_traits, traited
-from ratoon.domain import drift, fusion, popularity
+from ratoon.domain import drift, fusion, popularity, upkeep
 from ratoon.domain.caps import Caps
 from ratoon.domain.delta import FeatureDelta, Split, part
 from ratoon.domain.dial import Dial
@@ -27,11 +27,9 @@ from ratoon.domain.replay import Draw, to_replay
 from ratoon.domain.report import Run, costs
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.signals import Signals
-from ratoon.domain.upkeep import FILE as UPKEEP
-from ratoon.domain.upkeep import Upkeep
 from ratoon.domain.window import Window
 from ratoon.judging import Pair, Questions, index_recall, questions, user_vectors
-from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, ServedTowers, Trainer
+from ratoon.ports import EventLog, Features, Files, Indexes, Lesson, Registry, ServedTowers, TextTower, Trainer
 
 STILL: tuple[Scope, ...] = ("rows", "index")
 """Scopes under which the item tower's shared layers stay as they are, and with them the space of its vectors."""
@@ -57,6 +55,7 @@ class Workshop:
         half_life: the seconds of age that halve the odds of a past interaction to be replayed; None for the same odds.
         runs: what earlier refreshes of the surface did, newest first; asked only where there is a budget.
         elsewhere: the registry of a surface of another home; None where nothing else can be reached.
+        texts: what reads texts and learns to; None where it is not installed.
     """
 
     surface: str
@@ -81,6 +80,7 @@ class Workshop:
     half_life: float | None = None
     runs: Callable[[], Sequence[Run]] = tuple
     elsewhere: Callable[[Path, str], Registry] | None = None
+    texts: TextTower | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Made:
     pair: Pair
     verdict: Verdict
     untaught: Untaught
-    said: Upkeep | None = None
+    said: upkeep.Upkeep | None = None
 
 
 def waiting(shop: Workshop, window: Window, current: Release) -> Signals:
@@ -241,7 +241,7 @@ def served(task: Task, parent: Pair, live: pa.Table) -> Pair:
 def kept_beside(task: Task) -> dict[str, bytes]:
     """What stands beside the parent's own towers, and what operations it went through; `full` starts without either."""
     model = task.parent.model if task.parent and task.plan.scope in ("rows", "dense") else {}
-    return fusion.beside(model) | {name: data for name, data in model.items() if name == UPKEEP}
+    return fusion.beside(model) | {name: data for name, data in model.items() if name == upkeep.FILE}
 
 
 def embed(shop: Workshop, task: Task, model: Files, worth: bytes | None, live: pa.Table) -> tuple[Pair, int]:

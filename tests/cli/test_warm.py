@@ -12,7 +12,7 @@ from ratoon.jobs.warm import Warm
 from ratoon.refresh import refresh
 from ratoon.wiring import House
 from tests.fakes.ratoon_late import INTO
-from tests.fakes.work import until
+from tests.fakes.work import over
 
 HEAVY = {"duckdb", "faiss", "feast", "pandas", "pandera", "polars", "pyarrow", "scipy", "sqlalchemy", "torch", "ratoon"}
 
@@ -26,9 +26,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 
 
 def ratoon(warm: Warm, *words: str) -> Ended:
-    child, found = Child(words, ["/nowhere"], warm=warm), list[Ended]()
-    until(lambda: (ended := child.poll()) and not found.append(ended))
-    return found[0]
+    return over(Child(words, ["/nowhere"], warm=warm))
 
 
 def test_a_forked_refresh_is_like_any_other(

@@ -14,6 +14,7 @@ from ratoon.config import Alerts, Job
 from ratoon.jobs import template
 from ratoon.jobs.book import Book
 from ratoon.jobs.bound import bind
+from ratoon.jobs.child import Child, Ended
 from ratoon.jobs.due import Waiting
 from ratoon.jobs.forked import Forked
 from ratoon.jobs.ledger import Ledger
@@ -177,3 +178,16 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def over(child: Child) -> Ended:
+    """How a run ended, once it has."""
+    found: list[Ended] = []
+
+    def ended() -> bool:
+        if (one := child.poll()) is not None:
+            found.append(one)
+        return bool(found)
+
+    until(ended)
+    return found[0]

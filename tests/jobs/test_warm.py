@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ratoon.jobs import warm as module
-from ratoon.jobs.child import Child, Ended
+from ratoon.jobs.child import Child
 from ratoon.jobs.warm import Warm
-from tests.fakes.work import alive, says, until
+from tests.fakes.work import alive, over, says, until
 
 SAYING = "tests.fakes.saying"
 LONG = "import time; time.sleep(60)"
@@ -24,12 +24,6 @@ AT_WORK = "import os, sys, time; open(sys.argv[2], 'w').write(str(os.getpid()));
 def shared() -> Iterator[Warm]:
     with Warm(SAYING, "json") as made:
         yield made
-
-
-def over(child: Child) -> Ended:
-    found: list[Ended] = []
-    until(lambda: (ended := child.poll()) and not found.append(ended))
-    return found[0]
 
 
 def begun(warm: Warm, folder: Path, name: str = "pid") -> tuple[Child, int]:

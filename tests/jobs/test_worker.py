@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
@@ -244,7 +245,7 @@ def test_nobody_waits_for_a_look(tmp_path: Path) -> None:
     of = book(tmp_path, {"learn": job(every="10 min")}, says("pass"))
     of.ledger.finish(run(id=0, at=T0, started=T0, ended=T0 + timedelta(seconds=1)))
     for to_come, rest in ((0.1, 0.1), (0.0, 0.25), (300.0, 0.25)):
-        at = T0 + timedelta(minutes=10, seconds=-to_come)
-        runs = worker(replace(of, jobs=of.jobs if to_come else {}, now=lambda at=at: at))
+        at = repeat(T0 + timedelta(minutes=10, seconds=-to_come))
+        runs = worker(replace(of, jobs=of.jobs if to_come else {}, now=at.__next__))
         runs.look()
         assert runs.rest() == pytest.approx(rest)

@@ -1,17 +1,17 @@
 """The sentence encoder computes what BERT's layers compute, and with the real weights what their authors' library gives."""
 
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from ratoon.features.folds.texts import DIM, WHEEL, weights
 from ratoon.training.sentences import BATCH, Sentences, opened
+from tests.fakes.encoders import encoder
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefgh"]
 GOLDEN = [-0.082835, 0.05303, 0.053577, -0.027935]
@@ -21,22 +21,7 @@ TEXTS = ["a", "a b c d e f g h a b", "", "b a", "zzz", "h g f"]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An encoder of two layers with random weights, as transformers stores one."""
-    source = torch.Generator().manual_seed(3)
-    sizes = {"word_embeddings": (12, 8), "position_embeddings": (16, 8), "token_type_embeddings": (2, 8)}
-    shapes: dict[str, tuple[int, ...]] = {f"embeddings.{name}.weight": size for name, size in sizes.items()}
-    for layer in ("encoder.layer.0", "encoder.layer.1"):
-        parts = {f"attention.self.{name}": (8, 8) for name in ("query", "key", "value")}
-        parts |= {"attention.output.dense": (8, 8), "intermediate.dense": (20, 8), "output.dense": (8, 20)}
-        for name, shape in parts.items():
-            shapes |= {f"{layer}.{name}.weight": shape, f"{layer}.{name}.bias": shape[:1]}
-    for name in ("embeddings", *(f"encoder.layer.{n}.{part}" for n in (0, 1) for part in ("attention.output", "output"))):
-        shapes |= {f"{name}.LayerNorm.weight": (8,), f"{name}.LayerNorm.bias": (8,)}
-    save_file({name: torch.randn(shape, generator=source) for name, shape in shapes.items()}, tmp_path / "model.safetensors")
-    config = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 8, "layer_norm_eps": 1e-12}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": 9}')
-    (tmp_path / "vocab.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
-    return tmp_path
+    return encoder(tmp_path, WORDS)
 
 
 def _layer(stored: dict[str, torch.Tensor], name: str) -> nn.TransformerEncoderLayer:
@@ -68,17 +53,17 @@ def test_the_layers_are_those_of_bert(folder: Path) -> None:
 
 def test_a_text_is_encoded_as_among_others(folder: Path) -> None:
     """Order, batch and padding do not show; equal texts are equal; lengths are 1; texts too long are cut off."""
-    encoder = Sentences(folder)
+    tiny = Sentences(folder)
     many = TEXTS * (BATCH // 3)
-    found = encoder.vectors(many, 1)
+    found = tiny.vectors(many, 1)
     assert found.shape == (len(many), 8)
     assert found.dtype == np.float32
     for text, vector in zip(many, found, strict=True):
-        np.testing.assert_allclose(vector, encoder.vectors([text], 1)[0], atol=1e-5)
+        np.testing.assert_allclose(vector, tiny.vectors([text], 1)[0], atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, rtol=1e-5)
-    assert np.allclose(encoder.vectors(["a b c d e f g"], 1), encoder.vectors(["a b c d e f g h h h"], 1), atol=1e-6)
+    assert np.allclose(tiny.vectors(["a b c d e f g"], 1), tiny.vectors(["a b c d e f g h h h"], 1), atol=1e-6)
     assert not np.allclose(found[0], found[3], atol=1e-3)
-    assert encoder.vectors([], 1).shape == (0, 8)
+    assert tiny.vectors([], 1).shape == (0, 8)
 
 
 def test_an_encoder_is_read_once(folder: Path) -> None:
@@ -91,8 +76,7 @@ def test_the_real_weights_give_the_published_vectors() -> None:
     """The vector of a title begins as the library of the weights' authors has it, and like texts lie near each other."""
     found = weights()
     assert found is not None
-    encoder = opened(found)
-    vectors = encoder.vectors(["Toy Story (1995)", "Toy Story 2 (1999)", "The Silence of the Lambs (1991)"], 1)
+    vectors = opened(found).vectors(["Toy Story (1995)", "Toy Story 2 (1999)", "The Silence of the Lambs (1991)"], 1)
     assert vectors.shape == (3, DIM)
     np.testing.assert_allclose(vectors[0, :4], GOLDEN, atol=1e-5)
     near, far = vectors[0] @ vectors[1], vectors[0] @ vectors[2]

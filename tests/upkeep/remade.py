@@ -1,6 +1,7 @@
 """Operations as a command does them, and what a release then holds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,17 +10,23 @@ from ratoon import durable
 from ratoon.domain.plan import Scope
 from ratoon.domain.report import RefreshReport
 from ratoon.judging import Pair
-from ratoon.refresh import refresh
+from ratoon.refresh import considered, refresh
 from ratoon.remaking import Remaking
 from ratoon.upkeep import Operation
 from ratoon.wiring import House
-from ratoon.workshop import opened
+from ratoon.workshop import Task, Workshop, opened
 
 
 def remade(house: House, operation: Operation, source: str | None = None, *, rehearsed: bool = False) -> RefreshReport:
     """What comes of an operation on a release of the house."""
     remaking = Remaking(operation, source, rehearsed)
     return refresh(house.workshop("default"), house.stopwatch(), "upkeep", remaking=remaking)
+
+
+def wanted(shop: Workshop, house: House) -> Task:
+    """What an operation is given: the waiting window and all of the past."""
+    task, _ = considered(shop, house.stopwatch(), "upkeep")
+    return replace(task, past=shop.features.past(task.window))
 
 
 def learnt(house: House, scope: Scope) -> Pair:

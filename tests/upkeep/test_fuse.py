@@ -19,6 +19,7 @@ from ratoon.upkeep.fuse import Fuse
 from ratoon.wiring import House
 from ratoon.workshop import Task, Workshop, opened
 from tests.fakes.events import batch, event
+from tests.upkeep.remade import wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,8 @@ def test_killed_on_the_way_it_comes_to_the_same_release(house: House, monkeypatc
     first = Unopposed("ensemble")
     registry = house.registry("default")
     before = registry.releases()
-    shop, task = house.workshop("default"), considered(house.workshop("default"), house.stopwatch(), "upkeep")[0]
-    task = replace(task, past=shop.features.past(task.window))
+    shop = house.workshop("default")
+    task = wanted(shop, house)
     once, again = (first(shop, task, served(house)).pair for _ in range(2))
     assert once.model == again.model
     assert once.index.snapshot() == again.index.snapshot()

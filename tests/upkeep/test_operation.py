@@ -1,24 +1,19 @@
 """What operations choose by."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from ratoon.domain.delta import part
-from ratoon.judging import questions
-from ratoon.refresh import considered
 from ratoon.upkeep import operation
-from ratoon.upkeep.operation import Choosing
+from ratoon.upkeep.operation import Choosing, fit_rows
 from ratoon.wiring import House
-from tests.upkeep.remade import current
+from tests.upkeep.remade import wanted
 
 
 def test_rows_since_the_source_are_asked_alone_if_they_are_enough(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has been taught again is not judged by what it was taught, unless too little has come since."""
-    shop, source = house.workshop("default"), current(house)
-    task, _ = considered(shop, house.stopwatch(), "upkeep")
-    rows = pa.concat_tables([part(task.past, "fit"), part(task.delta.interactions, "fit")], promote_options="permissive")
-    asked = questions(shop.log, rows, shop.labels)
+    shop = house.workshop("default")
+    task = wanted(shop, house)
+    asked = fit_rows(shop, task)
     every = Choosing(shop, task, asked, asked.answered(50, np.zeros(len(asked), np.int64)))
     come = {offset for offset in asked.offsets if offset > task.upto.end}
     assert 0 < len(come) < len(asked)

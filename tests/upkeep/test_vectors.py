@@ -13,7 +13,6 @@ from ratoon.domain.report import RefreshReport
 from ratoon.index import FaissIndexes
 from ratoon.refresh import refresh
 from ratoon.remaking import Remaking
-from ratoon.upkeep.curve import bytes_of
 from ratoon.upkeep.quantise import Quantise
 from ratoon.upkeep.vectors import Recode
 from ratoon.wiring import House
@@ -49,7 +48,7 @@ def test_a_release_that_was_made_small_stays_small(house: House) -> None:
 
     What a refresh of rows leaves as it was is the same to the bit.
     """
-    registry, whole = house.registry("default"), bytes_of(current(house))
+    registry, whole = house.registry("default"), current(house).disk
     assert operated(house, Quantise("int8", "int8")).outcome == "published"
     report = operated(house, Recode(least="files"))
     assert report.outcome == "published"
@@ -58,14 +57,14 @@ def test_a_release_that_was_made_small_stays_small(house: House) -> None:
     assert [name for name, point in points.items() if point.chosen] == ["sq8"]
     assert points["sq8"].bytes * 4 == points["flat"].bytes == points["sq4"].bytes * 2
     before = current(house)
-    small = bytes_of(before)
+    small = before.disk
     assert small < whole / 2
     moved = learnt(house, "rows")
     written = {*registry.get(None).written_items}
     still = {item: row for item, row in vectors(before).items() if item not in written}
     assert still
     assert still == {item: row for item, row in vectors(moved).items() if item in still}
-    assert bytes_of(learnt(house, "dense")) < 1.1 * bytes_of(moved) < 1.2 * small
+    assert learnt(house, "dense").disk < 1.1 * moved.disk < 1.2 * small
 
 
 @pytest.mark.parametrize("scope", ["rows", "dense"])

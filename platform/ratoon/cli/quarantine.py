@@ -23,7 +23,7 @@ def list_(view: ViewName = None, as_json: AsJson = False) -> None:
     """Everything that breaks a rule, or does not fit its type: what, where, why, since when."""
     house = open_house()
     rows = house.quarantine.listed(view)
-    known = sorted({*house.view_names(), *(str(row["view"]) for row in rows if row["view"])})
+    known = sorted({*(view.name for view in house.applied() or ()), *(str(row["view"]) for row in rows if row["view"])})
     if view is not None and view not in known:
         fix = "Name one of them; without --view everything is listed."
         raise UsageError("--view", expected=f"one of {', '.join(known) or 'none'}", found=repr(view), fix=fix)

@@ -19,6 +19,7 @@ from ratoon.upkeep.distil import Distil
 from ratoon.upkeep.fuse import Fuse, How
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Asked, Quantise
+from ratoon.upkeep.text import Learn, Text
 from ratoon.upkeep.transfer import Transfer
 from ratoon.upkeep.vectors import Least, Recode
 from ratoon.wiring import House
@@ -116,6 +117,24 @@ def quantise(
 ) -> None:
     """Store learned rows and layers in fewer bits, in files and in the server's memory."""
     run(Quantise(tables, layers, loss), surface, release, dry_run, as_json)
+
+
+@app.command()
+def text(
+    field: Annotated[str, typer.Option(help="The items' text.")] = "title",
+    user_field: Annotated[str, typer.Option(help="The users' own text; none without it.")] = "",
+    learn: Annotated[Learn, typer.Option(help="Which text comes next, what value it is given, or nothing.")] = "click",
+    texts: Annotated[int, typer.Option(help="Texts that are learnt from, at most, those of the newest interactions.")] = 4096,
+    passes: Annotated[int, typer.Option(help="Most passes over them; fit rows say which is kept.")] = 4,
+    rank: Annotated[int, typer.Option(help="Rank of what is learnt beside the encoder.")] = 8,
+    dim: Annotated[int, typer.Option(help="Numbers for each text.")] = 64,
+    surface: SurfaceName = "default",
+    release: Source = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add what texts say as a source of candidates, or go on learning it by what came since."""
+    run(Text(field, user_field, learn, texts, passes, rank, dim), surface, release, dry_run, as_json)
 
 
 @app.command()

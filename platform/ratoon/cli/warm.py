@@ -15,7 +15,8 @@ import ratoon.training as training
 from ratoon.domain.errors import RatoonError
 from ratoon.index import FaissIndexes
 
-__all__ = ["app", "features", "logs", "prometheus_client", "refresh", "training"]
+IMPORTED = (app, features, logs, prometheus_client, refresh, training)
+"""Nothing here is called by name."""
 
 app.entry()
 with suppress(RatoonError):  # a run that needs it says what is wrong with it

@@ -16,7 +16,7 @@ from ratoon.domain.trial import Terms
 Operation = Literal["materialize", "refresh", "full", "index", "upkeep", "drift", "parity", "gc", "backup"]
 """What a job can do; how each is run stands in `ratoon.jobs.operations`."""
 
-Upkeep = Literal["", "augment", "distil", "fuse", "prune", "quantise", "transfer", "vectors"]
+Upkeep = Literal["", "augment", "distil", "fuse", "prune", "quantise", "text", "transfer", "vectors"]
 """The operations that `upkeep` can do, as `ratoon.upkeep.OPERATIONS` names them; none for other jobs."""
 
 FOLLOWING: tuple[Operation, ...] = ("refresh", "full")

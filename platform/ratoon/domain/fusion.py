@@ -22,8 +22,8 @@ PREFIX = "fused."
 FILE = f"{PREFIX}sources.json"
 """The file of a release that holds its `Fusion`; one without it has one source."""
 
-TOWER, COVISIT, SECOND = "tower", "covisit", "second"
-"""The release's own towers; what is had together; towers that were taught beside its own."""
+TOWER, COVISIT, TEXT = "tower", "covisit", "text"
+"""The release's own towers; what is had together; what texts say. Any other name is of towers that were taught beside its own."""
 
 EDGES = (1, 5, 20)
 """The lengths of history at which segments begin: nobody known yet, few items, some, and many."""

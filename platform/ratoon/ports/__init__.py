@@ -5,6 +5,7 @@ from ratoon.ports.learning import Features, Lesson, Teaching, Towers, Trainer
 from ratoon.ports.log import EventLog, WholeLog
 from ratoon.ports.online import OnlineFeatures, PostedItems, ServedTowers, Values
 from ratoon.ports.releases import Files, Registry, TrialRegistry
+from ratoon.ports.texts import Reading, TextLesson, TextsLearnt, TextTower
 
 __all__ = [
     "EventLog",
@@ -15,9 +16,13 @@ __all__ = [
     "Lesson",
     "OnlineFeatures",
     "PostedItems",
+    "Reading",
     "Registry",
     "ServedTowers",
     "Teaching",
+    "TextLesson",
+    "TextTower",
+    "TextsLearnt",
     "Towers",
     "Trainer",
     "TrialRegistry",

@@ -1,118 +1,20 @@
 """Towers with other sources of candidates beside them: every vector is a row of blocks, see `ratoon.domain.fusion`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from ratoon.domain import fusion
-from ratoon.domain.covisit import Covisits, told
+from ratoon.domain.covisit import Covisits
 from ratoon.domain.embedding import Vectors
 from ratoon.domain.fusion import Fusion
 from ratoon.domain.inputs import Inputs
 from ratoon.domain.release import Metric
+from ratoon.domain.texts import Texts
 from ratoon.ports import Files, ServedTowers, Values
-
-
-class Block(Protocol):
-    """One source's part of every vector."""
-
-    @property
-    def width(self) -> int:
-        """How long it is."""
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of what it is made from."""
-
-    def users(self, table: pa.Table) -> Vectors:
-        """For rows of user features; shape (n, width)."""
-
-    def items(self, table: pa.Table) -> Vectors:
-        """For rows of item features; shape (n, width)."""
-
-    def user(self, values: Values) -> Vectors:
-        """For one user; shape (1, width)."""
-
-
-@dataclass(frozen=True, slots=True)
-class TowerBlock:
-    """Towers, without what is popular."""
-
-    towers: ServedTowers
-
-    @property
-    def width(self) -> int:
-        """See `Block`."""
-        return self.towers.dim - len(self.towers.popularity)
-
-    @property
-    def nbytes(self) -> int:
-        """See `Block`."""
-        return self.towers.nbytes
-
-    def users(self, table: pa.Table) -> Vectors:
-        """See `Block`."""
-        return self.towers.users(table)[:, : self.width]
-
-    def items(self, table: pa.Table) -> Vectors:
-        """See `Block`."""
-        return self.towers.items(table)[:, : self.width]
-
-    def user(self, values: Values) -> Vectors:
-        """See `Block`."""
-        return self.towers.user(values)[:, : self.width]
-
-
-@dataclass(frozen=True, slots=True)
-class CovisitBlock:
-    """What is had together, see `ratoon.domain.covisit`; an item that was not known when it was counted has zeros.
-
-    Attributes:
-        history: the user feature that is asked with.
-        factors: of the items that were counted.
-    """
-
-    history: str
-    factors: Covisits
-
-    @property
-    def width(self) -> int:
-        """See `Block`."""
-        return int(self.factors.offered.shape[1])
-
-    @property
-    def nbytes(self) -> int:
-        """See `Block`."""
-        return self.factors.heard.nbytes + self.factors.offered.nbytes
-
-    def users(self, table: pa.Table) -> Vectors:
-        """See `Block`."""
-        return told([self._known(history) for history in _histories(self.history, table)], self.factors.heard)
-
-    def items(self, table: pa.Table) -> Vectors:
-        """See `Block`."""
-        places = np.array([self.factors.rows.get(item, -1) for item in table.column("item_id").to_pylist()], np.int64)
-        vectors = np.zeros((len(places), self.width), np.float32)
-        vectors[places >= 0] = self.factors.offered[places[places >= 0]]
-        return vectors
-
-    def user(self, values: Values) -> Vectors:
-        """See `Block`."""
-        return self.factors.told(self._known(values.get(self.history)))
-
-    def _known(self, history: object) -> list[int]:
-        entries = history if isinstance(history, list) else ()
-        return [row for entry in entries if entry is not None and (row := self.factors.rows.get(str(entry))) is not None]
-
-
-def _histories(name: str, table: pa.Table) -> Sequence[object]:
-    if name not in table.column_names:
-        return [None] * table.num_rows
-    histories: list[object] = table.column(name).to_pylist()
-    return histories
+from ratoon.towers.blocks import Block, CovisitBlock, TextBlock, TowerBlock, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +96,7 @@ class FusedTowers:
 
     def users(self, table: pa.Table) -> Vectors:
         """User vectors for rows of user features, with what traits are worth to them at the end; shape (n, dim)."""
-        histories = _histories(self.fusion.history, table)
+        histories = column(self.fusion.history, table)
         segments = self.fusion.segments([len(one) if isinstance(one, list) else 0 for one in histories])
         every: dict[str, Block] = {fusion.TOWER: TowerBlock(self.own), **self.blocks}
         parts = [block.users(table) * self.fusion.weighing(name)[segments, None] for name, block in every.items()]
@@ -222,6 +124,8 @@ def fused(own: ServedTowers, files: Files, opened: Callable[[Files], ServedTower
     for name in weights.weights:
         if name == fusion.COVISIT:
             blocks[name] = CovisitBlock(weights.history, Covisits.from_files(fusion.of(name, files)))
+        elif name == fusion.TEXT:
+            blocks[name] = TextBlock(weights.history, Texts.from_files(fusion.of(name, files)))
         elif name != fusion.TOWER:
             blocks[name] = TowerBlock(opened(fusion.of(name, files)))
     return FusedTowers(own, blocks, weights)

@@ -13,10 +13,13 @@ from ratoon.upkeep.fuse import Fuse
 from ratoon.upkeep.operation import Operation
 from ratoon.upkeep.prune import Prune
 from ratoon.upkeep.quantise import Quantise
+from ratoon.upkeep.text import Text
 from ratoon.upkeep.transfer import Transfer
 from ratoon.upkeep.vectors import Recode
 
-OPERATIONS: Mapping[str, type[Operation]] = {one.name: one for one in (Augment, Distil, Fuse, Prune, Quantise, Recode, Transfer)}
+OPERATIONS: Mapping[str, type[Operation]] = {
+    one.name: one for one in (Augment, Distil, Fuse, Prune, Quantise, Recode, Text, Transfer)
+}
 """Every operation, by the name that `ratoon upkeep` and a job's `operation` call it."""
 
-__all__ = ["OPERATIONS", "Augment", "Distil", "Fuse", "Operation", "Prune", "Quantise", "Recode", "Transfer"]
+__all__ = ["OPERATIONS", "Augment", "Distil", "Fuse", "Operation", "Prune", "Quantise", "Recode", "Text", "Transfer"]

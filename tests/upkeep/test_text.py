@@ -1,0 +1,196 @@
+"""What texts say as a source of candidates: what it adds, what it encodes again, and how it goes on."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ratoon.domain import fusion
+from ratoon.domain.errors import DataError, UsageError
+from ratoon.domain.fusion import TEXT, TOWER, Fusion
+from ratoon.domain.popularity import WIDTH
+from ratoon.domain.report import RefreshReport
+from ratoon.domain.texts import Texts
+from ratoon.judging import Pair
+from ratoon.refresh import considered, refresh
+from ratoon.remaking import Remade, Remaking
+from ratoon.training import SentenceTower
+from ratoon.upkeep import OPERATIONS
+from ratoon.upkeep.corpus import _newest
+from ratoon.upkeep.text import Text
+from ratoon.wiring import House
+from ratoon.workshop import Task, Workshop, opened
+from tests.fakes.encoders import encoder
+from tests.fakes.events import batch, event
+from tests.upkeep.remade import wanted
+
+DIM = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Unopposed(Text):
+    """Beside nothing that it has to beat: so small a world proves little for certain."""
+
+    dim: int = DIM
+    rank: int = 2
+
+    def __call__(self, shop: Workshop, task: Task, source: Pair) -> Remade:
+        return replace(super(Unopposed, self).__call__(shop, task, source), rivals={})
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> SentenceTower:
+    return SentenceTower(encoder(tmp_path_factory.mktemp("encoder"), spread=0.3), 1)
+
+
+@pytest.fixture
+def shop(house: House, tiny: SentenceTower) -> Workshop:
+    """The rooms with an encoder, under a gate that lets nearly all pass."""
+    made = house.workshop("default")
+    lenient = replace(made.gate, win=-1.0, tolerance=0.9, taste=0.9, weights=0.9, old=0.9, latency=1e9)
+    return replace(made, gate=lenient, texts=tiny)
+
+
+def remade(house: House, shop: Workshop, operation: Text) -> RefreshReport:
+    return refresh(shop, house.stopwatch(), "upkeep", remaking=Remaking(operation))
+
+
+def served(house: House) -> Pair:
+    return opened(house.workshop("default"), house.registry("default").get(None))
+
+
+def texts_of(pair: Pair) -> Texts:
+    return Texts.from_files(fusion.of(TEXT, pair.model))
+
+
+def notes(report: RefreshReport) -> str:
+    assert report.upkeep is not None
+    return "; ".join(report.upkeep.notes)
+
+
+def test_texts_beside_the_towers_go_on_night_after_night(house: House, shop: Workshop) -> None:
+    """Own vectors stay; a second night encodes new and changed texts alone, and others keep every bit; new items wait for it."""
+    before = served(house)
+    ids, own = before.index.ids(), before.towers.dim - WIDTH
+    first = remade(house, shop, Unopposed(learn="no"))
+    assert first.outcome == "published", first.verdict
+    after = served(house)
+    assert np.array_equal(after.index.vectors(ids)[:, :own], before.index.vectors(ids)[:, :own])
+    assert after.index.vectors(ids)[:, own:-WIDTH].any(axis=1).all()
+    assert f"encoded {len(ids):,} of {len(ids):,} texts" in notes(first)
+    posted = [event(f"item:{name}", kind="item", item_id=name, user_id=None, features=f'{{"title": "{title}"}}')
+              for name, title in (("brand-new", "Silent Sea"), (ids[0], "Another Name"))]  # fmt: skip
+    house.log.append(batch(*posted), backfill=True)
+    assert refresh(shop, house.stopwatch(), "rows").outcome == "published"
+    waiting = served(house)
+    assert not waiting.index.vectors(["brand-new"])[:, own:-WIDTH].any()
+    assert np.array_equal(waiting.index.vectors(ids)[:, own:-WIDTH], after.index.vectors(ids)[:, own:-WIDTH])
+    second = remade(house, shop, Unopposed(learn="no"))
+    assert second.outcome == "published", second.verdict
+    night = served(house)
+    come = len(night.index.ids()) - len(ids)
+    assert f"encoded {come + 1} of {len(ids) + come} texts" in notes(second)
+    assert np.array_equal(night.index.vectors(ids[1:])[:, own:-WIDTH], after.index.vectors(ids[1:])[:, own:-WIDTH])
+    assert not np.array_equal(night.index.vectors(ids[:1])[:, own:-WIDTH], after.index.vectors(ids[:1])[:, own:-WIDTH])
+    assert night.index.vectors(["brand-new"])[:, own:-WIDTH].any()
+    task, _ = considered(shop, house.stopwatch(), "full")
+    assert "left behind" in task.plan.reason
+
+
+def test_what_has_been_learnt_is_learnt_once(house: House, shop: Workshop) -> None:
+    """A night learns what its source has learnt, from where the last night ended; run twice it comes to the same bytes."""
+    task = wanted(shop, house)
+    source, operation = served(house), Unopposed(passes=3)
+    once, again = (operation(shop, task, source) for _ in range(2))
+    assert once.pair.model == again.pair.model
+    assert once.pair.index.snapshot() == again.pair.index.snapshot()
+    assert texts_of(once.pair).about.learnt == task.upto.end
+    later = operation(shop, task, once.pair)
+    assert later.said is not None
+    assert "nothing has come since that could be learnt" in later.said.notes
+    assert fusion.of(TEXT, later.pair.model) == fusion.of(TEXT, once.pair.model)
+
+
+def test_killed_on_the_way_it_comes_to_the_same_release(house: House, shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operation that dies after its candidate was made leaves nothing, and its rerun gives the id that it would have had."""
+    registry, operation = house.registry("default"), Unopposed(learn="no")
+    before = registry.releases()
+
+    def dies(name: str) -> None:
+        if name == "refresh.embedded":
+            raise KeyboardInterrupt
+
+    made = operation(shop, wanted(shop, house), served(house)).pair
+    monkeypatch.setattr("ratoon.durable.fault_point", dies)
+    with pytest.raises(KeyboardInterrupt):
+        remade(house, shop, operation)
+    monkeypatch.undo()
+    assert registry.releases() == before
+    assert remade(house, shop, operation).outcome == "published"
+    assert fusion.beside(served(house).model) == fusion.beside(made.model)
+    assert set(Fusion.from_json(made.model[fusion.FILE].decode()).weights) == {TOWER, TEXT}
+
+
+def test_users_who_say_something_are_told_by_it(house: House, shop: Workshop) -> None:
+    """With a field of theirs, users without a history have a side as soon as theirs is a text that was encoded."""
+    task = wanted(shop, house)
+    found = texts_of(Unopposed(learn="no", user_field="occupation")(shop, task, served(house)).pair)
+    assert found.own
+    assert found.told(None, "student").any()
+    assert not found.told(None, "of no profession").any()
+    assert found.about.user_field == "occupation"
+
+
+def test_what_was_made_otherwise_begins_anew(house: House, shop: Workshop) -> None:
+    """Rows of another length do not go on from what there is, and the report says so."""
+    task = wanted(shop, house)
+    first = Unopposed(learn="no")(shop, task, served(house)).pair
+    again = Unopposed(learn="no", dim=DIM + 1)(shop, task, first)
+    assert again.said is not None
+    assert "began anew: the release has texts of another dim" in again.said.notes
+    assert texts_of(again.pair).rows.shape[1] == DIM + 1
+
+
+def test_ratings_that_do_not_differ_cannot_be_learnt(house: House, shop: Workshop) -> None:
+    """Learning ratings of interactions without values, or all alike, is refused before anything is learnt."""
+    task = wanted(shop, house)
+    place = task.past.column_names.index("value")
+    for value in (None, 1.0):
+        alike = task.past.set_column(place, "value", pa.array([value] * task.past.num_rows, pa.float64()))
+        with pytest.raises(DataError, match="values that differ"):
+            Unopposed(learn="rating")(shop, replace(task, past=alike), served(house))
+
+
+def test_there_have_to_be_texts_and_something_that_reads_them(house: House, shop: Workshop) -> None:
+    """A field that is none, no text at all, no encoder, and more numbers than it gives are each said by name."""
+    task = wanted(shop, house)
+    source = served(house)
+    wrong = [
+        (shop, Unopposed(field="plot"), "text.field: .*: title, found 'plot'"),
+        (shop, Unopposed(field="release_date"), "text.field"),
+        (shop, Unopposed(user_field="age"), "text.user_field: .*gender, occupation"),
+        (replace(shop, texts=None), Unopposed(), r"pip install 'ratoon\[text\]'"),
+        (shop, Unopposed(dim=9), "text.dim: expected at most 8"),
+    ]
+    for rooms, operation, said in wrong:
+        with pytest.raises(UsageError, match=said):
+            operation(rooms, task, source)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [({"learn": "all"}, "text.learn"), ({"texts": 0}, "text.texts"), ({"passes": 0}, "text.passes"), ({"rank": 0}, "text.rank"),
+     ({"dim": 0}, "text.dim")],
+)  # fmt: skip
+def test_wrong_settings(wrong: dict[str, object], field: str) -> None:
+    """What cannot be made is refused by the setting that says so."""
+    with pytest.raises(UsageError, match=field):
+        OPERATIONS["text"](**wrong)
+
+
+def test_a_night_learns_the_newest_rows_of_the_newest_texts() -> None:
+    """Of four texts the two that came last, each by its newest rows, as many as one text may have."""
+    numbers = np.array([3, 1, *[2] * 20, 0, 1, 2])
+    kept = np.flatnonzero(_newest(numbers, 2))
+    assert kept.tolist() == [1, *range(7, 22), 23, 24]
