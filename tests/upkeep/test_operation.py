@@ -10,12 +10,11 @@ from ratoon.refresh import considered
 from ratoon.upkeep import operation
 from ratoon.upkeep.operation import Choosing
 from ratoon.wiring import House
-from tests.upkeep.remade import current
 
 
 def test_rows_since_the_source_are_asked_alone_if_they_are_enough(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has been taught again is not judged by what it was taught, unless too little has come since."""
-    shop, source = house.workshop("default"), current(house)
+    shop = house.workshop("default")
     task, _ = considered(shop, house.stopwatch(), "upkeep")
     rows = pa.concat_tables([part(task.past, "fit"), part(task.delta.interactions, "fit")], promote_options="permissive")
     asked = questions(shop.log, rows, shop.labels)
