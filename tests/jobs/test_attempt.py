@@ -82,7 +82,7 @@ def test_it_ends_with_who_started_it(tmp_path: Path) -> None:
 
 def test_what_it_left_behind_ends_with_it() -> None:
     """Processes that a run started and did not wait for are ended, and what it wrote is read whole."""
-    left = "import subprocess, sys; print(subprocess.Popen(['sleep', '60'], stdout=2).pid); sys.stderr.write('x' * 9000)"
+    left = "import subprocess, sys; print(subprocess.Popen(['sleep', '600'], stdout=2).pid); sys.stderr.write('x' * 9000)"
     child = Child([], says(left))
     while (how := child.poll()) is None:
         time.sleep(0.01)

@@ -73,7 +73,7 @@ def test_it_is_told_to_end(shared: Warm, tmp_path: Path) -> None:
     child.ask()
     child.kill()
     assert over(child).code == -signal.SIGKILL
-    left = over(Child(["import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"], warm=shared))
+    left = over(Child(["import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"], warm=shared))
     until(lambda: not alive(int(left.said)))
 
 
