@@ -21,7 +21,7 @@ def worker(
     ] = LEASE,
     warm: Annotated[
         bool,
-        typer.Option(help="Fork runs from a process that has imported what they need, some 450 MiB; or start each from nothing."),
+        typer.Option(help="Fork runs from a process that has imported what they need, some 490 MiB; or start each from nothing."),
     ] = True,
 ) -> None:
     """Run the jobs of ratoon.toml, each as a process of its own, until SIGTERM or SIGINT; then exit with 0.
