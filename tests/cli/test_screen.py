@@ -57,7 +57,7 @@ def test_what_a_library_throws_is_one_line(
     def fails() -> None:
         raise error
 
-    monkeypatch.setattr(cli, "app", fails)
+    monkeypatch.setattr(cli, "entry", lambda: fails)
     assert cli._run() == 5
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(type(error).__name__)
