@@ -35,12 +35,12 @@ def open_sqlite(folder: Path, clock: Clock, wall: Callable[[], datetime]) -> Clo
 
 def open_stream(folder: Path, clock: Clock, wall: Callable[[], datetime]) -> ClosableLog:
     """A copy of the stream on the server that RATOON_TEST_STREAM names, in a database that the folder has for itself."""
-    number = folder / "database"
-    server = redis.Redis.from_url(os.environ[STREAM])
-    if not number.exists():
-        number.write_text(str(server.incr("given")))
-    server.close()
-    url = f"{os.environ[STREAM].rpartition('/')[0]}/{number.read_text()}"
+    with redis.Redis.from_url(os.environ[STREAM], decode_responses=True) as server:
+        if not server.exists(str(folder)):
+            # Processes that open it at once agree on the first one's.
+            server.set(str(folder), str(server.incr("given")), nx=True)
+        database = server.get(str(folder))
+    url = f"{os.environ[STREAM].rpartition('/')[0]}/{database}"
     return StreamEventLog(folder / "events.sqlite", clock, wall, url, recent=RECENT, limits=LIMITS)
 
 
