@@ -22,8 +22,10 @@ AT_WORK = "import os, sys, time; open(sys.argv[2], 'w').write(str(os.getpid()));
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Warm]:
-    with Warm(SAYING, "json") as made:
-        yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONUNBUFFERED", raising=False)  # what is printed waits, as it does by default
+        with Warm(SAYING, "tests.fakes.imported") as made:
+            yield made
 
 
 def begun(warm: Warm, folder: Path, name: str = "pid") -> tuple[Child, int]:
@@ -47,7 +49,7 @@ def begun(warm: Warm, folder: Path, name: str = "pid") -> tuple[Child, int]:
     ],
 )
 def test_it_is_a_process_of_its_own(shared: Warm, text: str, code: int, said: bytes, complained: str) -> None:
-    """Exit codes, signals, output, arguments, its session, how far it stands back; and it has no file of its template's."""
+    """Exit codes, signals, output of its own alone, arguments, session, niceness; and it has no file of its template's."""
     ended = over(Child([text, "--json"], ["/nowhere"], 7, shared))
     assert (ended.code, ended.said) == (code, said)
     assert ended.complained.endswith(complained)
@@ -60,6 +62,13 @@ def test_its_processor_time_is_its_own(shared: Warm) -> None:
     busy = "import time; [None for _ in iter(lambda: time.process_time() < .1, False)]"
     assert 0.2 <= over(Child([text.format(busy)], warm=shared)).cpu_seconds < 5
     assert over(Child(["pass"], warm=shared)).cpu_seconds < 0.1
+
+
+def test_two_runs_draw_differently(shared: Warm) -> None:
+    """What a run draws without a seed of its own, a name or a number, is not what the one before it drew."""
+    text = "import numpy, random, tempfile, uuid; print(numpy.random.random(), random.random(), uuid.uuid4(), tempfile.mktemp())"
+    one, other = (over(Child([text], warm=shared)).said.split() for _ in range(2))
+    assert len({*one, *other}) == 8
 
 
 def test_it_is_told_to_end(shared: Warm, tmp_path: Path) -> None:
