@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ratoon.jobs import warm as module
 from ratoon.jobs.child import Child
+from ratoon.jobs.version import version
 from ratoon.jobs.warm import Warm
 from tests.fakes.work import alive, over, says, until
 
@@ -86,6 +88,16 @@ def test_it_is_told_to_end(shared: Warm, tmp_path: Path) -> None:
     until(lambda: not alive(int(left.said)))
 
 
+def test_a_run_that_has_just_begun_is_told_to_end(shared: Warm, tmp_path: Path) -> None:
+    """One that began since it was looked at is ended like any other, and not left at work as if it had not."""
+    child = Child([AT_WORK, str(tmp_path / "pid")], warm=shared)
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    child.ask()
+    ended = over(child)
+    assert (ended.code, ended.max_rss > 0) == (-signal.SIGTERM, True)
+    assert not alive(int((tmp_path / "pid").read_text()))
+
+
 def test_the_environment_is_that_of_now(shared: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was set, changed or taken away since the template was begun is so for a run, such as a fault that is asked for."""
     assert shared.pid
@@ -124,6 +136,16 @@ def test_a_template_that_cannot_import_stops_no_run(caplog: pytest.LogCaptureFix
     assert "No module named 'there_is_no_such_module'" in caplog.text
 
 
+def test_what_cannot_be_forked_is_started_from_nothing(shared: Warm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose arguments are longer than a message, and each while the program's files are being replaced."""
+    cold = says("print('from nothing')")
+    assert over(Child(["pass", *["long" * 25_300] * 2], cold, warm=shared)).said == b"from nothing\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "version", partial(version, tmp_path / "gone"))
+        assert over(Child(["pass"], cold, warm=shared)).said == b"from nothing\n"
+    assert over(Child(["print('forked')"], cold, warm=shared)).said == b"forked\n"
+
+
 def test_a_run_that_was_not_begun_is_told_to_end(tmp_path: Path) -> None:
     """A template that hangs holds up nobody who gives a run up; when it goes on, that run does not happen."""
     with Warm(SAYING, "json") as warm:
@@ -139,7 +161,10 @@ def test_a_run_that_was_not_begun_is_told_to_end(tmp_path: Path) -> None:
 
 
 def test_a_template_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that says nothing of a killed run, or does not begin one, goes; that run has ended, or is started from nothing."""
+    """One that says nothing of a killed run, or does not begin one, goes; that run has ended, or is started from nothing.
+
+    So does one of which nobody waited for a run long enough.
+    """
     monkeypatch.setattr("ratoon.jobs.forked.UNHEARD", 0.0)
     with Warm(SAYING, "json") as warm:
         child, run = begun(warm, tmp_path)
@@ -151,6 +176,13 @@ def test_a_template_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
     with Warm(SAYING, "json") as warm:
         os.kill(warm.pid, signal.SIGSTOP)
         assert over(Child(["pass"], says("print('from nothing')"), warm=warm)).said == b"from nothing\n"
+    with Warm(SAYING, "json") as warm:
+        os.kill(warm.pid, signal.SIGSTOP)
+        for _ in range(2):
+            child = Child(["pass"], says(LONG), warm=warm)
+            child.ask()
+            assert over(child).code == -signal.SIGTERM
+        until(lambda: not alive(warm.pid))
 
 
 def test_changed_code_has_another_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
