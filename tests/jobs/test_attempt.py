@@ -17,7 +17,7 @@ from ratoon.jobs.slots import Slot
 from tests.fakes.work import T0, alive, book, job, publisher, says, until
 
 DUE = Decision(Slot("noon", T0, T0), "schedule", "due")
-LONG = "import time; time.sleep(60)"
+LONG = "import time; time.sleep(600)"
 
 
 def done(folder: Path, text: str, **settings: Any) -> Run:
@@ -68,9 +68,9 @@ def test_a_failed_slot_has_a_next_attempt(tmp_path: Path) -> None:
 
 def test_it_ends_with_who_started_it(tmp_path: Path) -> None:
     """A process does not outlive a parent that was killed, even without a word."""
-    child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     program = (
-        f"import time; from ratoon.jobs.child import Child; Child([], [{sys.executable!r}, '-c', {child!r}]); time.sleep(60)"
+        f"import time; from ratoon.jobs.child import Child; Child([], [{sys.executable!r}, '-c', {child!r}]); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program])
     until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())

@@ -18,8 +18,9 @@ from ratoon.jobs.warm import Warm
 from tests.fakes.work import alive, over, says, until
 
 SAYING = "tests.fakes.saying"
-LONG = "import time; time.sleep(60)"
-AT_WORK = "import os, sys, time; open(sys.argv[2], 'w').write(str(os.getpid())); time.sleep(60)"
+LONG = "import time; time.sleep(600)"
+WORKS = "import os, subprocess, sys, time; open(sys.argv[2], 'w').write(str({})); time.sleep(600)"
+AT_WORK, LETS_WORK = WORKS.format("os.getpid()"), WORKS.format("subprocess.Popen(['sleep', '600']).pid")
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +31,11 @@ def shared() -> Iterator[Warm]:
             yield made
 
 
-def begun(warm: Warm, folder: Path, name: str = "pid") -> tuple[Child, int]:
-    """A run that is at work, and its process."""
-    child = Child([AT_WORK, str(folder / name)], says(AT_WORK), warm=warm)
-    until(lambda: child.poll() is None and (folder / name).exists() and (folder / name).read_text())
-    return child, int((folder / name).read_text())
+def begun(warm: Warm, folder: Path, text: str = AT_WORK) -> tuple[Child, int]:
+    """A run that is at work, and the process that does it."""
+    child = Child([text, str(folder / "pid")], says(text), warm=warm)
+    until(lambda: child.poll() is None and (folder / "pid").exists() and (folder / "pid").read_text())
+    return child, int((folder / "pid").read_text())
 
 
 @pytest.mark.parametrize(
@@ -47,11 +48,10 @@ def begun(warm: Warm, folder: Path, name: str = "pid") -> tuple[Child, int]:
         ("1 / 0", 1, b"", "ZeroDivisionError: division by zero"),
         ("import sys; print(sys.argv[2:], sys.stdin.read() == '')", 0, b"['--json'] True\n", ""),
         ("import os; print(os.getpgid(0) == os.getsid(0) == os.getpid(), os.nice(0))", 0, b"True 7\n", ""),
-        ("import os; print(sorted(os.listdir('/proc/self/fd')))", 0, b"['0', '1', '2', '3']\n", ""),
     ],
 )
 def test_it_is_a_process_of_its_own(shared: Warm, text: str, code: int, said: bytes, complained: str) -> None:
-    """Exit codes, signals, output of its own alone, arguments, session, niceness; and it has no file of its template's."""
+    """Exit codes, signals, output of its own alone, arguments, its session, and how far it stands back."""
     ended = over(Child([text, "--json"], ["/nowhere"], 7, shared))
     assert (ended.code, ended.said) == (code, said)
     assert ended.complained.endswith(complained)
@@ -64,6 +64,15 @@ def test_its_processor_time_is_its_own(shared: Warm) -> None:
     busy = "import time; [None for _ in iter(lambda: time.process_time() < .1, False)]"
     assert 0.2 <= over(Child([text.format(busy)], warm=shared)).cpu_seconds < 5
     assert over(Child(["pass"], warm=shared)).cpu_seconds < 0.1
+
+
+def test_it_has_files_of_its_own(shared: Warm, tmp_path: Path) -> None:
+    """None of its template's, and none of a run's beside it."""
+    beside, _ = begun(shared, tmp_path)
+    files = "import os; print(sorted(os.listdir('/proc/self/fd')))"  # of which one is the folder
+    assert over(Child([files], warm=shared)).said == b"['0', '1', '2', '3']\n"
+    beside.kill()
+    assert over(beside).said == b""
 
 
 def test_two_runs_draw_differently(shared: Warm) -> None:
@@ -79,8 +88,8 @@ def test_it_is_told_to_end(shared: Warm, tmp_path: Path) -> None:
     child.ask()
     assert over(child).code == -signal.SIGTERM
     deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {AT_WORK}"
-    child = Child([deaf, str(tmp_path / "deaf")], warm=shared)
-    until(lambda: child.poll() is None and (tmp_path / "deaf").exists() and (tmp_path / "deaf").read_text())
+    (tmp_path / "pid").unlink()
+    child, _ = begun(shared, tmp_path, deaf)
     child.ask()
     child.kill()
     assert over(child).code == -signal.SIGKILL
@@ -110,9 +119,12 @@ def test_the_environment_is_that_of_now(shared: Warm, monkeypatch: pytest.Monkey
 
 
 def test_a_killed_template_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Its run ends with it, as killed; the next is forked from another one, or started from nothing if it lived too briefly."""
+    """Its run ends with it, as killed, with what that had started; the next is forked from another one.
+
+    It is started from nothing if the template lived too briefly.
+    """
     with Warm(SAYING, "json", pause=0.0) as warm:
-        child, run = begun(warm, tmp_path)
+        child, run = begun(warm, tmp_path, LETS_WORK)
         first = warm.pid
         os.kill(first, signal.SIGKILL)
         assert over(child).code == -signal.SIGKILL
@@ -137,13 +149,16 @@ def test_a_template_that_cannot_import_stops_no_run(caplog: pytest.LogCaptureFix
 
 
 def test_what_cannot_be_forked_is_started_from_nothing(shared: Warm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run whose arguments are longer than a message, and each while the program's files are being replaced."""
+    """A run whose arguments are longer than a message, and each while the program's files are replaced or no fork is possible."""
     cold = says("print('from nothing')")
     assert over(Child(["pass", *["long" * 25_300] * 2], cold, warm=shared)).said == b"from nothing\n"
     with monkeypatch.context() as patch:
         patch.setattr(module, "version", partial(version, tmp_path / "gone"))
         assert over(Child(["pass"], cold, warm=shared)).said == b"from nothing\n"
     assert over(Child(["print('forked')"], cold, warm=shared)).said == b"forked\n"
+    monkeypatch.setattr("ratoon.jobs.forked.PATIENCE", 600.0)  # nobody waits for it
+    with Warm(SAYING, "tests.fakes.unforkable") as warm:
+        assert over(Child(["pass"], cold, warm=warm)).said == b"from nothing\n"
 
 
 def test_a_run_that_was_not_begun_is_told_to_end(tmp_path: Path) -> None:
@@ -186,7 +201,13 @@ def test_a_template_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_changed_code_has_another_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next run is forked from one that has imported what is there now; the run under way goes on to its end."""
+    """The next run is forked from one that has imported what is there now; the run under way goes on to its end.
+
+    Code is ours, and what is installed.
+    """
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     (tmp_path / "changing.py").write_text("SAYS = 'old'")
@@ -204,6 +225,10 @@ def test_changed_code_has_another_template(tmp_path: Path, monkeypatch: pytest.M
         child.ask()
         assert over(child).code == -signal.SIGTERM
         until(lambda: not alive(first))
+        second = warm.pid
+        (site / "another").mkdir()
+        assert over(Child([text], warm=warm)).said == b"new\n"
+        assert warm.pid != second
 
 
 def test_it_ends_with_who_started_its_template(tmp_path: Path) -> None:
@@ -211,7 +236,7 @@ def test_it_ends_with_who_started_its_template(tmp_path: Path) -> None:
     program = (
         "import sys, time; from ratoon.jobs.child import Child; from ratoon.jobs.warm import Warm; "
         f"warm = Warm({SAYING!r}, 'json'); child = Child([{AT_WORK!r}, sys.argv[1]], warm=warm); print(warm.pid, flush=True); "
-        "time.sleep(60)"
+        "time.sleep(600)"
     )
     worker = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "pid")], stdout=subprocess.PIPE)
     assert worker.stdout is not None
