@@ -162,7 +162,10 @@ def test_what_cannot_be_forked_is_started_from_nothing(shared: Warm, tmp_path: P
 
 
 def test_a_run_that_was_not_begun_is_told_to_end(tmp_path: Path) -> None:
-    """A template that hangs holds up nobody who gives a run up; when it goes on, that run does not happen."""
+    """A template that hangs holds up nobody who gives a run up; when it goes on, that run does not happen.
+
+    What it has no room for is started from nothing at once.
+    """
     with Warm(SAYING, "json") as warm:
         assert over(Child(["pass"], warm=warm)).code == 0
         os.kill(warm.pid, signal.SIGSTOP)
@@ -170,6 +173,12 @@ def test_a_run_that_was_not_begun_is_told_to_end(tmp_path: Path) -> None:
         assert child.poll() is None
         child.ask()
         assert over(child).code == -signal.SIGTERM
+        cold = says("print('from nothing')")
+        *waiting, refused = (Child(["pass", "long" * 30_000], cold, warm=warm) for _ in range(3))
+        assert over(refused).said == b"from nothing\n"
+        for child in waiting:
+            child.kill()
+            assert over(child).code == -signal.SIGKILL
         os.kill(warm.pid, signal.SIGCONT)
         assert over(Child(["pass"], warm=warm)).code == 0
         assert not (tmp_path / "pid").exists()
@@ -178,7 +187,7 @@ def test_a_run_that_was_not_begun_is_told_to_end(tmp_path: Path) -> None:
 def test_a_template_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that says nothing of a killed run, or does not begin one, goes; that run has ended, or is started from nothing.
 
-    So does one of which nobody waited for a run long enough.
+    So does one of which nobody waited for a run long enough, and one that does not end.
     """
     monkeypatch.setattr("ratoon.jobs.forked.UNHEARD", 0.0)
     with Warm(SAYING, "json") as warm:
@@ -198,6 +207,10 @@ def test_a_template_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
             child.ask()
             assert over(child).code == -signal.SIGTERM
         until(lambda: not alive(warm.pid))
+    monkeypatch.setattr(module, "GRACE", 0.0)
+    with Warm(SAYING, "json") as warm:
+        os.kill(warm.pid, signal.SIGSTOP)
+    assert not alive(warm.pid)
 
 
 def test_changed_code_has_another_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
