@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,6 +139,23 @@ def test_what_is_wrong_is_told_without_a_worker(home: Path, monkeypatch: pytest.
         assert said("jobs", "check") == []
         told = sorted((one["kind"], one["key"]) for one in hook.messages)
     assert told == sorted((kind, key) for kind in ("alert", "recovery") for key in ("learn: failed", "compare: missing"))
+
+
+@pytest.mark.parametrize(("words", "forked"), [((), ("ratoon", "ratoon.cli.warm")), (("--no-warm",), None)])
+def test_a_worker_forks_runs_unless_told_not_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], forked: tuple[str, str] | None
+) -> None:
+    """Its book has the template of all commands, or with --no-warm none."""
+    found = list[object]()
+    (tmp_path / "ratoon.toml").write_text(JOBS)
+    monkeypatch.setenv("RATOON_CONFIG", str(tmp_path / "ratoon.toml"))
+    monkeypatch.setenv("RATOON_HOME", str(tmp_path))
+    monkeypatch.setattr("ratoon.jobs.warm.Warm", lambda *given: nullcontext(given))
+    monkeypatch.setattr("ratoon.jobs.worker.Worker.run", lambda worker: found.append(worker.book.warm))
+    for what in ("ratoon.cli.worker.signal", "ratoon.serving.logs.configure"):
+        monkeypatch.setattr(what, lambda *_: None)
+    done = ratoon("worker", *words)
+    assert (done.exit_code, found) == (0, [forked]), done.output
 
 
 def test_a_slot_waits_for_whoever_is_at_work(home: Path) -> None:

@@ -17,7 +17,7 @@ from ratoon.jobs.slots import Slot
 from tests.fakes.work import T0, alive, book, job, publisher, says, until
 
 DUE = Decision(Slot("noon", T0, T0), "schedule", "due")
-LONG = "import time; time.sleep(60)"
+LONG = "import time; time.sleep(600)"
 
 
 def done(folder: Path, text: str, **settings: Any) -> Run:
@@ -66,11 +66,21 @@ def test_a_failed_slot_has_a_next_attempt(tmp_path: Path) -> None:
     until(lambda: (ended := attempt.step()) and ended.status == "stopped")
 
 
+def test_what_does_not_heed_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is asked to end and goes on is ended when its grace is over."""
+    monkeypatch.setattr("ratoon.jobs.attempt.GRACE", 0.0)
+    deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open({str(tmp_path / 'deaf')!r}, 'w'); {LONG}"
+    attempt = book(tmp_path, {"learn": job()}, says(deaf)).begun("learn", DUE)
+    until((tmp_path / "deaf").exists)
+    attempt.stop()
+    until(lambda: (ended := attempt.step()) and (ended.status, ended.code) == ("stopped", -9))
+
+
 def test_it_ends_with_who_started_it(tmp_path: Path) -> None:
     """A process does not outlive a parent that was killed, even without a word."""
-    child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     program = (
-        f"import time; from ratoon.jobs.child import Child; Child([], [{sys.executable!r}, '-c', {child!r}]); time.sleep(60)"
+        f"import time; from ratoon.jobs.child import Child; Child([], [{sys.executable!r}, '-c', {child!r}]); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program])
     until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())

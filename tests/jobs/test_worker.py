@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import repeat
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,6 +21,7 @@ from ratoon import durable
 from ratoon.config import Alerts
 from ratoon.jobs.due import Decision
 from ratoon.jobs.slots import Slot
+from ratoon.jobs.version import version
 from ratoon.registry import FileRegistry
 from tests.fakes.work import T0, book, job, publisher, run, says, until, work_here, worker
 from tests.flow.children import ended, started
@@ -227,6 +229,23 @@ def test_a_job_that_fails_leaves_the_worker_at_work(tmp_path: Path, caplog: pyte
     runs.stopping.set()
     thread.join()
     assert [(one.status, one.attempt) for one in of.ledger.of_job("learn")] == [("killed", 2), ("killed", 1)]
+
+
+def test_a_program_that_is_replaced_stops_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While its files are gone nothing is begun, and the log says why; the look after that runs what is due."""
+    of = book(tmp_path, {"learn": job(every="1 h")}, says("pass"))
+    runs = worker(of)
+    with monkeypatch.context() as patch:
+        patch.setattr("ratoon.jobs.attempt.version", partial(version, tmp_path / "gone"))
+        runs.look()
+    assert "expected the program's files" in caplog.text
+    assert of.ledger.of_job("learn") == []
+    runs.look()
+    runs.stopping.set()
+    runs.run()
+    assert [one.code for one in of.ledger.of_job("learn")] == [0]
 
 
 def test_one_shots_of_one_slot_run_once(tmp_path: Path) -> None:

@@ -48,18 +48,17 @@ class Forked:
         """How it ended; None while it runs. Once it has been told, not to be asked again.
 
         Raises:
-            NeverBegan: its template ended before.
+            NeverBegan: its template ended before, or could not make it.
         """
         if self._unwanted is not None:
             return Over(-self._unwanted)
-        gone = self._hear()
-        if done := self._ended():
-            os.close(self._hears)
-            return done
-        if gone:
+        gone, done = self._hear(), self._ended()
+        if gone or done:
             os.close(self._hears)
             if not self.pid:
                 raise NeverBegan
+            if done:
+                return done
             self._send(SIGKILL)
             return Over(-SIGKILL)
         if self._late():
@@ -68,13 +67,16 @@ class Forked:
 
     def signal(self, number: Signals) -> None:
         """Send it a signal; one that has not begun does not begin any more."""
-        if self.pid:
+        if self._unwanted is not None:
+            return
+        self._hear()  # it may have begun, or ended, since it was looked at
+        if not self.pid:
+            os.close(self._hears)
+            self._unwanted = number
+        elif not self._ended():
             self._send(number)
             if number == SIGKILL:
                 self._killed = self._killed or monotonic()
-        elif self._unwanted is None:
-            os.close(self._hears)
-            self._unwanted = number
 
     def _send(self, number: Signals) -> None:
         try:

@@ -137,12 +137,15 @@ def _become(wanted: Wanted, parent: int, files: Sequence[int]) -> None:
     for name in wanted.gone:
         os.environ.pop(name, None)
     os.environ.update(wanted.environment)
+    if drawing := sys.modules.get("numpy.random"):
+        drawing.seed()  # as `random` does by itself: two runs draw differently
 
 
 def main(arguments: Sequence[str]) -> None:
     """Args: arguments: the number of the socket, the program's module, and a module that imports the rest."""
     number, program, imported = arguments
     import_module(imported)
+    sys.stdout.flush()  # what was printed meanwhile is no part of what runs say
     gc.collect()
     gc.freeze()  # what is there already is not looked at again, and not copied because of it
     wanted = Template(socket.socket(fileno=int(number))).serve()

@@ -7,6 +7,8 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from ratoon.domain.errors import StoreError
+
 PACKAGE = Path(__file__).parents[1]
 
 Stamp = tuple[str, int, int]
@@ -17,8 +19,19 @@ def version(package: Path = PACKAGE) -> str:
 
     Looked at anew at each call: a run is a process of its own, and has the code of its day. Files are read if one of them has
     another size or time of change than at the call before.
+
+    Raises:
+        StoreError: they cannot be read, as while they are replaced.
     """
-    return _told(package, tuple(sorted(_stamps(package, ""))))
+    try:
+        return _told(package, tuple(sorted(_stamps(package, ""))))
+    except (OSError, metadata.PackageNotFoundError) as error:
+        raise StoreError(
+            str(package),
+            expected="the program's files",
+            found=str(error),
+            fix="Install it again, unless somebody is just doing that.",
+        ) from error
 
 
 def _stamps(folder: Path, within: str) -> Iterator[Stamp]:

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import termios
 from collections.abc import Callable, Sequence
+from fcntl import ioctl
 from pathlib import Path
 from time import monotonic
 from typing import Protocol, Self
 
+from ratoon.domain.errors import RatoonError
+from ratoon.jobs import forked
 from ratoon.jobs.bound import BOUND
 from ratoon.jobs.forked import Forked
 from ratoon.jobs.template import Wanted
@@ -84,7 +88,12 @@ class Warm:
         for one in [one for one in self._leaving if one.ended()]:
             self._leaving.remove(one)
             one.end()
-        template, stamp = self._template, _stamp()
+        template = self._template
+        try:
+            stamp = _stamp()
+        except (OSError, RatoonError) as error:
+            logger.warning("what runs are forked from takes none: its code cannot be read: %s", error)
+            return None
         if template and (how := template.ended()):
             rests = template.seconds < self._pause
             logger.warning("what runs are forked from has ended: %s; %s", how, "none for a while" if rests else "another one")
@@ -118,7 +127,7 @@ class _Template:
 
     def __init__(self, started: Callable[[int, int], Process], stamp: object) -> None:
         self.stamp, self._began = stamp, monotonic()
-        self._environment = dict(os.environ)
+        self._environment, self._idle = dict(os.environ), monotonic()
         self._complained = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it has ended
         self._asks, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with asked:
@@ -132,6 +141,10 @@ class _Template:
 
     def fork(self, arguments: Sequence[str], nice: int, said: int, complained: int) -> Forked | None:
         """A run; None if the template takes none."""
+        if self._hangs():
+            self.process.kill()
+            logger.warning("what runs are forked from takes none: it hangs")
+            return None
         now, before = dict(os.environ), self._environment
         other = {name: value for name, value in now.items() if before.get(name) != value}
         wanted = Wanted(list(arguments), nice, other, [name for name in before if name not in now])
@@ -145,6 +158,13 @@ class _Template:
         finally:
             os.close(tells)
         return Forked(hears, self.process.kill)
+
+    def _hangs(self) -> bool:
+        """Whether it has not taken what it was asked for, for longer than anybody waits who does not give up before."""
+        if ioctl(self._asks, termios.TIOCOUTQ, bytes(4)) == bytes(4):  # so many bytes wait for it
+            self._idle = monotonic()
+            return False
+        return monotonic() - self._idle > forked.PATIENCE
 
     def ended(self) -> str:
         """How it did; empty while it has not."""
