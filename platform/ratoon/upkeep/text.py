@@ -137,7 +137,7 @@ class Text(Operation):
         scale = _scale(new) if by == "rating" else (0.0, 1.0)
         new, fit = (corpus.reading(rows, scale) for rows in (new, corpus.fit(shop, task, by, CHOOSING)))
         rows, own = (_table(texts, night.rows).astype(np.float32) for texts in (corpus.texts, [*corpus.own]))
-        lesson = TextLesson(corpus.texts, rows, own, new, fit)
+        lesson = TextLesson(corpus.texts, rows, [*corpus.own], own, new, fit)
         done = tower.learnt(night.files, lesson, by, self.passes, night.rng)
         told = ", ".join(f"{one:.4f}" for one in done.said)
         kept = f"pass {done.kept} is kept" if done.kept else "no pass is better than none, and none is kept"
