@@ -22,7 +22,7 @@ TEXTS = [f"{kind} {kind} {place}" for kind in "kq" for place in range(40)]
 
 @pytest.fixture(scope="module")
 def tower(tmp_path_factory: pytest.TempPathFactory) -> SentenceTower:
-    return SentenceTower(encoder(tmp_path_factory.mktemp("encoder")), 1)
+    return SentenceTower(encoder(tmp_path_factory.mktemp("encoder"), spread=0.3), 1)
 
 
 @pytest.fixture(scope="module")
