@@ -125,10 +125,11 @@ def test_fit_rows_look_at_few_texts() -> None:
     """The newest that together look at no more texts than may be, histories no longer than they are read, and one at least."""
     histories = [[5, 6], [], [*range(7, 67)], [3, 4]]
     fit = Reading(histories, [0, 1, -1, -1], np.array([1, 2, 3, 3]), np.zeros(4, np.float32), np.ones(4, np.float32))
-    lesson = TextLesson([str(number) for number in range(100)], np.zeros((100, 1)), ["x", "y"], np.zeros((2, 1)), fit, fit)
-    for most, rows, texts in ((1, 1, {3, 4}), (51, 1, {3, 4}), (52, 2, {3, 4, *range(17, 67)}), (54, 3, {2, 101})):
+    rows = np.zeros((102, 1), np.float32)
+    lesson = TextLesson([str(number) for number in range(100)], rows[:100], ["x", "y"], rows[100:], fit, fit)
+    for most, count, texts in ((1, 1, {3, 4}), (51, 1, {3, 4}), (52, 2, {3, 4, *range(17, 67)}), (54, 3, {2, 101})):
         found, looked = _looked(lesson, most)
-        assert (found.histories, len(found.weights)) == (histories[4 - rows :], rows)
+        assert (found.histories, len(found.weights)) == (histories[4 - count :], count)
         assert texts <= looked
         assert len(looked) <= max(most, 2)
 

@@ -9,7 +9,7 @@ import pytest
 from ratoon.domain import fusion
 from ratoon.domain.delta import part
 from ratoon.domain.errors import DataError, UsageError
-from ratoon.domain.fusion import TEXT, TOWER, Fusion
+from ratoon.domain.fusion import COVISIT, TEXT, TOWER, Fusion
 from ratoon.domain.popularity import WIDTH
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.texts import Texts
@@ -19,6 +19,7 @@ from ratoon.remaking import Remade, Remaking
 from ratoon.training import SentenceTower
 from ratoon.upkeep import OPERATIONS
 from ratoon.upkeep.corpus import _newest
+from ratoon.upkeep.fuse import Fuse
 from ratoon.upkeep.text import Text
 from ratoon.wiring import House
 from ratoon.workshop import Task, Workshop, opened
@@ -177,13 +178,15 @@ def test_a_night_of_few_ratings_is_a_night(house: House, shop: Workshop) -> None
 
 
 def test_what_a_repository_has_dropped_is_missing(house: House, shop: Workshop) -> None:
-    """Without the users' text that the source read, or their history, the other one tells users."""
+    """Without the users' text that the source read, or their history, the other one tells users; `fuse` goes on likewise."""
     task, source = wanted(shop, house), served(house)
     for gone in ("occupation", "recent_items"):
         lacking = replace(task, past=task.past.drop_columns([gone]))
         found = texts_of(Unopposed(learn="no", user_field="occupation")(shop, lacking, source).pair)
         assert bool(found.own) == (gone != "occupation")
         assert found.about.heard != 1.0
+    lacking = replace(task, past=task.past.drop_columns(["recent_items"]))
+    assert COVISIT in Fusion.from_json(Fuse()(shop, lacking, source).pair.model[fusion.FILE].decode()).weights
 
 
 def with_values(task: Task, values: list[float | None]) -> Task:

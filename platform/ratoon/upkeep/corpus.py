@@ -16,6 +16,7 @@ from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.texts import hashed
 from ratoon.judging import Pair
 from ratoon.ports.texts import By, Reading
+from ratoon.upkeep.blending import column
 from ratoon.workshop import Task, Workshop
 
 PER_TEXT = 16
@@ -94,7 +95,8 @@ class Corpus:
 
     def values(self, shop: Workshop, task: Task) -> npt.NDArray[np.float64]:
         """Those of all train rows that have one."""
-        return self._numbered(shop, task, "train", "rating").column("value").to_numpy().astype(np.float64)
+        values: npt.NDArray[np.float64] = self._numbered(shop, task, "train", "rating").column("value").to_numpy()
+        return values.astype(np.float64)
 
     def _numbered(self, shop: Workshop, task: Task, split: Split, by: By) -> pa.Table:
         """The rows of a part that something can be learnt of: for ratings all with a value, else those that are right answers."""
@@ -167,9 +169,3 @@ def _string(kind: pa.DataType) -> bool:
 
 def _different(texts: pa.ChunkedArray) -> list[str]:
     return [text for text in texts.unique().to_pylist() if text is not None and text.strip()]
-
-
-def column(rows: pa.Table, name: str) -> list[object]:
-    """The values of a column; nothing for each row where a repository has dropped it."""
-    values: list[object] = rows.column(name).to_pylist() if name in rows.column_names else [None] * rows.num_rows
-    return values

@@ -27,8 +27,8 @@ from ratoon.judging import Pair
 from ratoon.ports import Files
 from ratoon.ports.texts import By, TextLesson, TextTower
 from ratoon.remaking import Remade
-from ratoon.upkeep.blending import Blend, history_of
-from ratoon.upkeep.corpus import Corpus, column
+from ratoon.upkeep.blending import Blend, column, history_of
+from ratoon.upkeep.corpus import Corpus
 from ratoon.upkeep.fuse import MEASURED, SOURCE, SPREAD
 from ratoon.upkeep.operation import CHOOSING, Operation
 from ratoon.workshop import Task, Workshop
