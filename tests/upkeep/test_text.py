@@ -186,6 +186,9 @@ def test_what_a_repository_has_dropped_is_missing(house: House, shop: Workshop) 
         assert bool(found.own) == (gone != "occupation")
         assert found.about.heard != 1.0
     lacking = replace(task, past=task.past.drop_columns(["recent_items"]))
+    done = Unopposed()(shop, lacking, source)
+    assert done.said is not None
+    assert "nothing has come since that could be learnt" in done.said.notes  # of nobody is anything known
     assert COVISIT in Fusion.from_json(Fuse()(shop, lacking, source).pair.model[fusion.FILE].decode()).weights
 
 

@@ -136,10 +136,10 @@ class Text(Operation):
         """What is learnt of the rows that came since the last night, and what to say of it."""
         by: By = "rating" if self.learn == "rating" else "click"
         scale = _scale(corpus.values(shop, task)) if by == "rating" else (0.0, 1.0)
-        new = corpus.new(shop, task, by, night.about.learnt, self.texts)
-        if not new.num_rows:
+        new = corpus.reading(corpus.new(shop, task, by, night.about.learnt, self.texts), scale)
+        if not len(new.texts):
             return night.files, "nothing has come since that could be learnt"
-        new, fit = (corpus.reading(rows, scale) for rows in (new, corpus.fit(shop, task, by, CHOOSING)))
+        fit = corpus.reading(corpus.fit(shop, task, by, CHOOSING), scale)
         rows, own = (_table(texts, night.rows).astype(np.float32) for texts in (corpus.texts, [*corpus.own]))
         lesson = TextLesson(corpus.texts, rows, [*corpus.own], own, new, fit)
         done = tower.learnt(night.files, lesson, by, self.passes, night.rng)
