@@ -1,6 +1,7 @@
 """What texts say as a source of candidates: what it adds, what it encodes again, and how it goes on."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,12 @@ from ratoon.domain.fusion import COVISIT, TEXT, TOWER, Fusion
 from ratoon.domain.popularity import WIDTH
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.texts import Texts
+from ratoon.jobs.ledger import Ledger
 from ratoon.judging import Pair
+from ratoon.keeping.forgetting import forget
 from ratoon.refresh import considered, refresh
 from ratoon.remaking import Remade, Remaking
+from ratoon.serving.exposures import StoredExposures
 from ratoon.training import SentenceTower
 from ratoon.upkeep import OPERATIONS
 from ratoon.upkeep.corpus import _newest
@@ -142,6 +146,20 @@ def test_users_who_say_something_are_told_by_it(house: House, shop: Workshop) ->
     assert found.told(None, "student").any()
     assert not found.told(None, "of no profession").any()
     assert found.about.user_field == "occupation"
+
+
+def test_what_users_say_is_listed_where_one_is_forgotten(house: House, shop: Workshop) -> None:
+    """A release with users' own texts is named, with its end, among what is left of somebody; one without is not."""
+    for field in ("", "occupation"):
+        assert remade(house, shop, Unopposed(learn="no", user_field=field)).outcome == "published"
+        shown, told = StoredExposures(house.home / "exposures.sqlite"), Ledger(house.home / "jobs.sqlite")
+        left = forget(house, "nobody", shown, told, datetime(2026, 11, 1, tzinfo=UTC), dry_run=True).left
+        ends = {one.where: one.until for one in left if "said of themselves" in one.where}
+        assert bool(ends) == bool(field)
+    assert ends == {
+        "release 3 of surface 'default': a hash and a vector of what each user said of themselves": "until another "
+        "`ratoon upkeep text` or a full refresh is published, then until `ratoon gc` lets go of it"
+    }
 
 
 def test_what_was_made_otherwise_begins_anew(house: House, shop: Workshop) -> None:

@@ -4,7 +4,7 @@
     user   heard * mean of (the fading mean of the history's rows, the row of the own text), of those that there are
 
 Rows are of length 1 and come from an encoder that a server does not have. So an item has the row of its text as that was encoded
-last, a new one zeros; users' texts stand here as hashes, and of whose is not among them yet the history alone counts. Pure.
+last, and a new one zeros; users' texts stand here as hashes, and where one is not among them yet the history alone counts. Pure.
 """
 
 import hashlib
