@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ratoon.training.lora import SECOND, WEIGHT, Adapter
+from ratoon.training.lora import MEAN, SECOND, WEIGHT, Adapter
 from ratoon.training.repeatable import generator
 from ratoon.training.sentences import Sentences
 from tests.fakes.encoders import WIDTH, encoder
@@ -77,3 +77,15 @@ def test_it_survives_its_files(adapter: Adapter) -> None:
     assert again.tensors.keys() == adapter.tensors.keys()
     assert all(torch.equal(again.tensors[name], tensor) for name, tensor in adapter.tensors.items())
     assert again.dump() == adapter.dump()
+
+
+def test_what_differs_by_rounding_alone_has_no_direction(tiny: Sentences) -> None:
+    """Of one text, or of one in two spellings, rows are about 0, whatever stands beside it when it is encoded."""
+    one = Adapter.fresh(tiny, torch.from_numpy(tiny.vectors(["sea"], 1)), 3, 2, generator(1))
+    rows = one.projected(torch.from_numpy(tiny.vectors(["sea", "Sea", *WORDS], 1))).numpy()
+    assert np.linalg.norm(rows[:2], axis=1).max() < 0.01
+    np.testing.assert_allclose(np.linalg.norm(rows[2:], axis=1), 1.0, rtol=1e-5)
+    noise = torch.full((1, WIDTH), 1e-8).requires_grad_()
+    one.projected(one.tensors[MEAN] + noise).sum().backward()
+    assert noise.grad is not None
+    assert noise.grad.norm() < 1e5

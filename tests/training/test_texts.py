@@ -7,11 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load
 
+from ratoon.domain.embedding import Vectors
+from ratoon.domain.errors import DataError
 from ratoon.ports import Files, Reading, TextLesson
 from ratoon.ports.texts import By
 from ratoon.training.lora import FILE
 from ratoon.training.sentences import opened
-from ratoon.training.texts import SentenceTower
+from ratoon.training.texts import SentenceTower, _looked
 from tests.fakes.encoders import encoder
 
 TEXTS = [f"{kind} {kind} {place}" for kind in "kq" for place in range(40)]
@@ -20,7 +22,7 @@ TEXTS = [f"{kind} {kind} {place}" for kind in "kq" for place in range(40)]
 
 @pytest.fixture(scope="module")
 def tower(tmp_path_factory: pytest.TempPathFactory) -> SentenceTower:
-    return SentenceTower(encoder(tmp_path_factory.mktemp("encoder")), 1)
+    return SentenceTower(encoder(tmp_path_factory.mktemp("encoder"), spread=0.3), 1)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def lesson(tower: SentenceTower, begun: Files, *, rated: bool = False) -> TextLe
     """600 interactions to learn, and 200 to judge by."""
     rng = np.random.default_rng(2)
     new, fit = reading(rng, 600, range(40), rated=rated), reading(rng, 200, range(40), rated=rated)
-    return TextLesson(TEXTS, tower.rows(begun, TEXTS), np.empty((0, 4), np.float32), new, fit)
+    return TextLesson(TEXTS, tower.rows(begun, TEXTS), [], np.empty((0, 4), np.float32), new, fit)
 
 
 @pytest.mark.parametrize("by", ["click", "rating"])
@@ -99,6 +101,46 @@ def test_what_a_user_says_is_a_side_too(tower: SentenceTower, begun: Files) -> N
     rng, own = np.random.default_rng(2), ["k", "q"]
     new, fit = reading(rng, 600, range(40)), reading(rng, 200, range(40))
     new, fit = (replace(one, histories=[[]] * len(one.own), own=(one.texts // 40).tolist()) for one in (new, fit))
-    asked = TextLesson(TEXTS, tower.rows(begun, TEXTS), tower.rows(begun, own), new, fit)
+    asked = TextLesson(TEXTS, tower.rows(begun, TEXTS), own, tower.rows(begun, own), new, fit)
     done = tower.learnt(begun, asked, "click", 3, np.random.default_rng(3))
     assert max(done.said) > done.said[0]
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_a_pass_is_judged_by_what_would_be_served(tower: SentenceTower, begun: Files, *, said: bool) -> None:
+    """A night of three texts: what fit rows say of the pass that is kept they say of its rows once all texts are encoded."""
+    rng, own = np.random.default_rng(2), ["k", "q"] if said else []
+    new, fit = reading(rng, 60, range(3)), reading(rng, 300, range(40))
+    if said:
+        fit = replace(fit, histories=[[]] * 300, own=(fit.texts // 40).tolist())
+    asked = TextLesson(TEXTS, tower.rows(begun, TEXTS), own, _rows(tower, begun, own), new, fit)
+    done = tower.learnt(begun, asked, "click", 3, np.random.default_rng(3))
+    assert done.kept
+    after = replace(asked, rows=tower.rows(done.files, TEXTS), own_rows=_rows(tower, done.files, own))
+    again = tower.learnt(done.files, after, "click", 1, np.random.default_rng(3))
+    assert again.said[0] == pytest.approx(done.said[done.kept], abs=0.5 / len(TEXTS))  # a text may lie as far as itself or not
+
+
+def test_fit_rows_look_at_few_texts() -> None:
+    """The newest that together look at no more texts than may be, histories no longer than they are read, and one at least."""
+    histories = [[5, 6], [], [*range(7, 67)], [3, 4]]
+    fit = Reading(histories, [0, 1, -1, -1], np.array([1, 2, 3, 3]), np.zeros(4, np.float32), np.ones(4, np.float32))
+    rows = np.zeros((102, 1), np.float32)
+    lesson = TextLesson([str(number) for number in range(100)], rows[:100], ["x", "y"], rows[100:], fit, fit)
+    for most, count, texts in ((1, 1, {3, 4}), (51, 1, {3, 4}), (52, 2, {3, 4, *range(17, 67)}), (54, 3, {2, 101})):
+        found, looked = _looked(lesson, most)
+        assert (found.histories, len(found.weights)) == (histories[4 - count :], count)
+        assert texts <= looked
+        assert len(looked) <= max(most, 2)
+
+
+def test_a_loss_that_is_none_is_said(tower: SentenceTower, begun: Files) -> None:
+    """A value that is no number ends the lesson before anything is moved by it."""
+    asked = lesson(tower, begun, rated=True)
+    asked = replace(asked, new=replace(asked.new, values=np.full(600, np.inf, np.float32)))
+    with pytest.raises(DataError, match="text.learn: expected a finite loss, found inf on a batch of"):
+        tower.learnt(begun, asked, "rating", 1, np.random.default_rng(3))
+
+
+def _rows(tower: SentenceTower, files: Files, texts: list[str]) -> Vectors:
+    return tower.rows(files, texts) if texts else np.empty((0, 4), np.float32)

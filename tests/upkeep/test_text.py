@@ -1,23 +1,29 @@
 """What texts say as a source of candidates: what it adds, what it encodes again, and how it goes on."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from ratoon.domain import fusion
+from ratoon.domain.delta import part
 from ratoon.domain.errors import DataError, UsageError
-from ratoon.domain.fusion import TEXT, TOWER, Fusion
+from ratoon.domain.fusion import COVISIT, TEXT, TOWER, Fusion
 from ratoon.domain.popularity import WIDTH
 from ratoon.domain.report import RefreshReport
 from ratoon.domain.texts import Texts
+from ratoon.jobs.ledger import Ledger
 from ratoon.judging import Pair
+from ratoon.keeping.forgetting import forget
 from ratoon.refresh import considered, refresh
 from ratoon.remaking import Remade, Remaking
+from ratoon.serving.exposures import StoredExposures
 from ratoon.training import SentenceTower
 from ratoon.upkeep import OPERATIONS
 from ratoon.upkeep.corpus import _newest
+from ratoon.upkeep.fuse import Fuse
 from ratoon.upkeep.text import Text
 from ratoon.wiring import House
 from ratoon.workshop import Task, Workshop, opened
@@ -142,6 +148,20 @@ def test_users_who_say_something_are_told_by_it(house: House, shop: Workshop) ->
     assert found.about.user_field == "occupation"
 
 
+def test_what_users_say_is_listed_where_one_is_forgotten(house: House, shop: Workshop) -> None:
+    """A release with users' own texts is named, with its end, among what is left of somebody; one without is not."""
+    for field in ("", "occupation"):
+        assert remade(house, shop, Unopposed(learn="no", user_field=field)).outcome == "published"
+        shown, told = StoredExposures(house.home / "exposures.sqlite"), Ledger(house.home / "jobs.sqlite")
+        left = forget(house, "nobody", shown, told, datetime(2026, 11, 1, tzinfo=UTC), dry_run=True).left
+        ends = {one.where: one.until for one in left if "said of themselves" in one.where}
+        assert bool(ends) == bool(field)
+    assert ends == {
+        "release 3 of surface 'default': a hash and a vector of what each user said of themselves": "until another "
+        "`ratoon upkeep text` or a full refresh is published, then until `ratoon gc` lets go of it"
+    }
+
+
 def test_what_was_made_otherwise_begins_anew(house: House, shop: Workshop) -> None:
     """Rows of another length do not go on from what there is, and the report says so."""
     task = wanted(shop, house)
@@ -153,13 +173,47 @@ def test_what_was_made_otherwise_begins_anew(house: House, shop: Workshop) -> No
 
 
 def test_ratings_that_do_not_differ_cannot_be_learnt(house: House, shop: Workshop) -> None:
-    """Learning ratings of interactions without values, or all alike, is refused before anything is learnt."""
-    task = wanted(shop, house)
+    """Ratings of interactions without values, with all alike or too large for a deviation are refused before they are learnt."""
+    task, count = wanted(shop, house), wanted(shop, house).past.num_rows
+    cases = ((None, None, "values that differ.* no interaction"), (0.1, 0.1, "values that differ"), (1.0, 1e300, "1e\\+300"))
+    for low, high, said in cases:
+        with pytest.raises(DataError, match=f"text.learn: .*{said}"):
+            Unopposed(learn="rating")(shop, with_values(task, [low, high] * (count // 2) + [low] * (count % 2)), served(house))
+
+
+def test_a_night_of_few_ratings_is_a_night(house: House, shop: Workshop) -> None:
+    """By what all ratings are one that came by itself is learnt; what has no value teaches none, however new it is."""
+    task, source = wanted(shop, house), served(house)
+    own = sorted(row["offset"] for row in part(task.past, "train").to_pylist())
+    rated = with_values(task, [float(offset % 5) if offset in own[:-2] else None for offset in task.past["offset"].to_pylist()])
+    first = Unopposed(learn="no")(shop, task, source).pair
+    for since, said in ((own[-4], "1 texts in 1 interactions"), (own[-3], "nothing has come since")):
+        about = replace(texts_of(first).about, learnt=since)
+        files = fusion.named(TEXT, replace(texts_of(first), about=about).to_files())
+        done = Unopposed(learn="rating", passes=1)(shop, rated, replace(first, model={**first.model, **files}))
+        assert done.said is not None
+        assert any(note.startswith(said) for note in done.said.notes)
+
+
+def test_what_a_repository_has_dropped_is_missing(house: House, shop: Workshop) -> None:
+    """Without the users' text that the source read, or their history, the other one tells users; `fuse` goes on likewise."""
+    task, source = wanted(shop, house), served(house)
+    for gone in ("occupation", "recent_items"):
+        lacking = replace(task, past=task.past.drop_columns([gone]))
+        found = texts_of(Unopposed(learn="no", user_field="occupation")(shop, lacking, source).pair)
+        assert bool(found.own) == (gone != "occupation")
+        assert found.about.heard != 1.0
+    lacking = replace(task, past=task.past.drop_columns(["recent_items"]))
+    done = Unopposed()(shop, lacking, source)
+    assert done.said is not None
+    assert "nothing has come since that could be learnt" in done.said.notes  # of nobody is anything known
+    assert COVISIT in Fusion.from_json(Fuse()(shop, lacking, source).pair.model[fusion.FILE].decode()).weights
+
+
+def with_values(task: Task, values: list[float | None]) -> Task:
+    """The task with other values of what has been learnt."""
     place = task.past.column_names.index("value")
-    for value in (None, 1.0):
-        alike = task.past.set_column(place, "value", pa.array([value] * task.past.num_rows, pa.float64()))
-        with pytest.raises(DataError, match="values that differ"):
-            Unopposed(learn="rating")(shop, replace(task, past=alike), served(house))
+    return replace(task, past=task.past.set_column(place, "value", pa.array(values, pa.float64())))
 
 
 def test_there_have_to_be_texts_and_something_that_reads_them(house: House, shop: Workshop) -> None:
@@ -176,6 +230,10 @@ def test_there_have_to_be_texts_and_something_that_reads_them(house: House, shop
     for rooms, operation, said in wrong:
         with pytest.raises(UsageError, match=said):
             operation(rooms, task, source)
+    numbered = task.past.column_names.index("occupation")
+    whole = task.past.set_column(numbered, "occupation", pa.array([1] * task.past.num_rows))
+    with pytest.raises(UsageError, match="text.user_field: .*gender, found 'occupation'"):
+        Unopposed(user_field="occupation")(shop, replace(task, past=whole), source)
 
 
 @pytest.mark.parametrize(

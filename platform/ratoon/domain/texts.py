@@ -3,8 +3,8 @@
     item   LENGTH * row(text)
     user   heard * mean of (the fading mean of the history's rows, the row of the own text), of those that there are
 
-Rows are of length 1 and come from an encoder that a server does not have. So texts stand here as hashes: whose text is not among
-them yet has zeros, or for a user what the history says, until it has been encoded. Pure.
+Rows are of length 1 and come from an encoder that a server does not have. So an item has the row of its text as that was encoded
+last, and a new one zeros; users' texts stand here as hashes, and where one is not among them yet the history alone counts. Pure.
 """
 
 import hashlib

@@ -19,12 +19,17 @@ from typing import Protocol
 from ratoon import durable
 from ratoon.domain.duration import duration
 from ratoon.domain.errors import UsageError
+from ratoon.domain.fusion import TEXT, named
+from ratoon.domain.texts import ABOUT
 from ratoon.events import forgetting as log
 from ratoon.features import forgetting as features
 from ratoon.keeping.erasing import erase, holds
 from ratoon.keeping.still import still
 from ratoon.ports import Files
 from ratoon.wiring import House
+
+OWN = next(iter(named(TEXT, {ABOUT: b""})))
+"""The file of a release that says whose texts tell anybody from another."""
 
 
 class Shown(Protocol):
@@ -139,10 +144,14 @@ def _left(house: House, user_id: str) -> Iterable[Left]:
             gone = "until `ratoon trial end`; once it is published, as any release"
             yield Left(f"the release on trial of surface {surface!r}: a row of its user table", gone)
         for number, release in enumerate(registry.releases()):
-            if _named(registry.load(release), user_id):
-                gone = f"until `ratoon gc` lets go of it: it keeps the newest {policy.releases}"
-                where = f"release {release.sequence} of surface {surface!r}: a row of its user table"
-                yield Left(where, gone if number else learnt + gone)
+            files = registry.load(release)
+            name, gone = f"release {release.sequence} of surface {surface!r}", "until `ratoon gc` lets go of it"
+            if _named(files, user_id):
+                kept = f"{gone}: it keeps the newest {policy.releases}"
+                yield Left(f"{name}: a row of its user table", kept if number else learnt + kept)
+            if _said(files):
+                anew = "until another `ratoon upkeep text` or a full refresh is published, then "
+                yield Left(f"{name}: a hash and a vector of what each user said of themselves", gone if number else anew + gone)
     for view in features.named_by_items(house.home / "features"):
         yield Left(
             f"view {view}: lists of users in rows of items", "until the view's fields change, and its rows are derived anew"
@@ -166,6 +175,11 @@ def _beside(house: House) -> Iterable[Left]:
             "files that were never finished",
             f"until `ratoon gc`, which deletes those older than {duration(kept.total_seconds())}",
         )
+
+
+def _said(files: Files) -> bool:
+    """Whether a release tells users by texts of their own."""
+    return OWN in files and bool(json.loads(files[OWN])["user_field"])
 
 
 def _named(files: Files, user_id: str) -> bool:

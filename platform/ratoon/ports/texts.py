@@ -40,13 +40,15 @@ class TextLesson:
     Attributes:
         texts: of items, all different.
         rows: what the tower makes of them as it is; shape (texts, dim).
-        own_rows: the same of what users say of themselves; shape (any, dim).
-        new: what is learnt; every text in it is encoded anew in each pass, others keep their rows.
-        fit: what says which pass is kept.
+        own: what users say of themselves, all different.
+        own_rows: what the tower makes of that; shape (own, dim).
+        new: what is learnt; every text in it is encoded anew in each pass.
+        fit: what says which pass is kept, newest last; what it looks at is encoded anew as well.
     """
 
     texts: Sequence[str]
     rows: Vectors
+    own: Sequence[str]
     own_rows: Vectors
     new: Reading
     fit: Reading

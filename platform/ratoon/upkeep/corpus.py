@@ -9,16 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon.domain.delta import Split, part
+from ratoon.domain.encoding import completed
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.labels import taught
 from ratoon.domain.schema import SCHEMA, TowerSchema
 from ratoon.domain.texts import hashed
 from ratoon.judging import Pair
 from ratoon.ports.texts import By, Reading
+from ratoon.upkeep.blending import column
 from ratoon.workshop import Task, Workshop
 
 PER_TEXT = 16
 """Interactions that one text is learnt from, the newest ones: those of a text cost nearly nothing beside encoding it."""
+
+FAR = 10.0
+"""Standard deviations from the mean beyond which a value counts as this."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -53,7 +58,9 @@ class Corpus:
         strings = [one.name for one in table.schema if _string(one.type) and one.name != "item_id"]
         _there("text.field", field, strings, "an item's String, which the item tower reads or answers show")
         schema = TowerSchema.from_json(source.model[SCHEMA].decode())
-        said = [feature.name for feature in schema.user if feature.kind in ("text", "category")]
+        past = completed(schema.user, _learnt(task))
+        asked = [feature.name for feature in schema.user if feature.kind in ("text", "category")]
+        said = [name for name in asked if _string(past.schema.field(name).type)]
         if user_field:
             _there("text.user_field", user_field, said, "a String that the user tower reads")
         texts, items = dict[str, int](), dict[str, int]()
@@ -67,8 +74,7 @@ class Corpus:
                 found=f"none in {table.num_rows:,} items",
                 fix="Post items with it, or name another field.",
             )
-        past = _learnt(task)
-        own = _different(past.column(user_field)) if user_field in past.column_names else []
+        own = _different(past.column(user_field)) if user_field else []
         return cls(history, user_field, items, list(texts), {text: number for number, text in enumerate(own)})
 
     @property
@@ -87,9 +93,16 @@ class Corpus:
         rows = self._numbered(shop, task, "fit", by)
         return rows.slice(max(0, rows.num_rows - most))
 
+    def values(self, shop: Workshop, task: Task) -> npt.NDArray[np.float64]:
+        """Those of all train rows that have one."""
+        values: npt.NDArray[np.float64] = self._numbered(shop, task, "train", "rating").column("value").to_numpy()
+        return values.astype(np.float64)
+
     def _numbered(self, shop: Workshop, task: Task, split: Split, by: By) -> pa.Table:
         """The rows of a part that something can be learnt of: for ratings all with a value, else those that are right answers."""
         rows, _ = taught(part(_learnt(task), split), shop.labels, shop.caps)
+        if by == "rating":
+            rows = rows.filter(pc.is_valid(rows.column("value")))
         if by == "click" and shop.labels.above_zero:
             rows = rows.filter(pc.fill_null(pc.greater(rows.column("value"), 0), False))
         known = pc.index_in(rows.column("item_id"), value_set=pa.array(list(self.items), pa.string()))
@@ -102,16 +115,16 @@ class Corpus:
         Args:
             scale: the mean and the deviation of values.
         """
-        histories = [self.numbers(one) for one in _column(rows, self.history)]
-        own = [self.own.get(one, -1) if isinstance(one, str) else -1 for one in _column(rows, self.user_field)]
+        histories = [self.numbers(one) for one in column(rows, self.history)]
+        own = [self.own.get(one, -1) if isinstance(one, str) else -1 for one in column(rows, self.user_field)]
         kept = [place for place, (history, text) in enumerate(zip(histories, own, strict=True)) if history or text >= 0]
         rows = rows.take(pa.array(kept, pa.int64()))
-        values = pc.fill_null(rows.column("value").cast(pa.float32()), scale[0]).to_numpy()
+        values = pc.fill_null(rows.column("value").cast(pa.float64()), scale[0]).to_numpy()
         return Reading(
             [histories[place] for place in kept],
             [own[place] for place in kept],
             rows.column("text").to_numpy(),
-            ((values - scale[0]) / scale[1]).astype(np.float32),
+            np.clip((values - scale[0]) / scale[1], -FAR, FAR).astype(np.float32),
             rows.column("weight").to_numpy().astype(np.float32),
         )
 
@@ -156,8 +169,3 @@ def _string(kind: pa.DataType) -> bool:
 
 def _different(texts: pa.ChunkedArray) -> list[str]:
     return [text for text in texts.unique().to_pylist() if text is not None and text.strip()]
-
-
-def _column(rows: pa.Table, name: str) -> list[object]:
-    values: list[object] = rows.column(name).to_pylist() if name in rows.column_names else [None] * rows.num_rows
-    return values

@@ -21,7 +21,7 @@ from ratoon.domain.upkeep import Point
 from ratoon.judging import Pair
 from ratoon.ports import Files, Lesson
 from ratoon.remaking import Remade, reembedded
-from ratoon.upkeep.blending import Blend, history_of
+from ratoon.upkeep.blending import Blend, column, history_of
 from ratoon.upkeep.operation import Choosing, Operation
 from ratoon.workshop import Task, Workshop
 
@@ -132,7 +132,8 @@ class Fuse(Operation):
         found = covisit.pairs(who, which, len(ids))
         rng = np.random.default_rng([shop.seed, task.upto.end, 3])
         heard, offered = covisit.factors(found, len(ids), self.rank, rng)
-        asked = task.past.column(history).slice(max(0, task.past.num_rows - MEASURED)).to_pylist()
+        newest = task.past.slice(max(0, task.past.num_rows - MEASURED))
+        asked = [one if isinstance(one, list) else None for one in column(newest, history)]
         factors = Covisits({item: row for row, item in enumerate(ids)}, heard, offered)
         return {COVISIT: _scaled(factors, asked).to_files()}
 

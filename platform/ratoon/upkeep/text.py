@@ -6,8 +6,9 @@ that a server needs no encoder, and what it weighs for whom fit rows say. Run ag
 has learnt, by rows that came since; and as long as nothing is learnt, only new and changed texts are encoded. What has been
 learnt moves every row, so that then all texts are encoded.
 
-`rows` and `dense` keep it as it is: an item that came since, or a text that no night has seen, has zeros there. `full` starts
-from nothing, without it, and says so.
+`rows` and `dense` keep it as it is: until the next night an item that came since has zeros there, one whose text changed has the
+row of the text before, and of a user whose own text no night has seen only the history counts. `full` starts from nothing,
+without it, and says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,18 +16,18 @@ from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
-import pyarrow as pa
 
 from ratoon.domain import fusion
 from ratoon.domain.errors import DataError, UsageError
 from ratoon.domain.fusion import TEXT, Fusion
+from ratoon.domain.quality import Floats
 from ratoon.domain.texts import ABOUT, IDS, TABLES, About, Halves, Texts, hashed
 from ratoon.domain.upkeep import Point
 from ratoon.judging import Pair
 from ratoon.ports import Files
 from ratoon.ports.texts import By, TextLesson, TextTower
 from ratoon.remaking import Remade
-from ratoon.upkeep.blending import Blend, history_of
+from ratoon.upkeep.blending import Blend, column, history_of
 from ratoon.upkeep.corpus import Corpus
 from ratoon.upkeep.fuse import MEASURED, SOURCE, SPREAD
 from ratoon.upkeep.operation import CHOOSING, Operation
@@ -36,6 +37,9 @@ Learn = Literal["click", "rating", "no"]
 
 COMPARED = 10_000
 """Items by which it is measured how far scores are spread, at most."""
+
+LARGEST = 1e100
+"""Values beyond this have no deviation that a number could hold."""
 
 Known = Mapping[int, Halves]
 """What stands for a text -> its row."""
@@ -80,7 +84,7 @@ class Text(Operation):
 
         Raises:
             UsageError: there is no encoder, no such text, or no history that users could be told by.
-            DataError: no item has a text, or ratings are to be learnt and nothing is rated.
+            DataError: no item has a text, or ratings are to be learnt and there are none that differ.
         """
         tower, history = self._tower(shop), _history(source)
         corpus = Corpus.of(shop, task, source, self.field, self.user_field, history)
@@ -131,13 +135,13 @@ class Text(Operation):
     def _learnt(self, shop: Workshop, task: Task, tower: TextTower, corpus: Corpus, night: "Night") -> tuple[Files, str]:
         """What is learnt of the rows that came since the last night, and what to say of it."""
         by: By = "rating" if self.learn == "rating" else "click"
-        new = corpus.new(shop, task, by, night.about.learnt, self.texts)
-        if not new.num_rows:
+        scale = _scale(corpus.values(shop, task)) if by == "rating" else (0.0, 1.0)
+        new = corpus.reading(corpus.new(shop, task, by, night.about.learnt, self.texts), scale)
+        if not len(new.texts):
             return night.files, "nothing has come since that could be learnt"
-        scale = _scale(new) if by == "rating" else (0.0, 1.0)
-        new, fit = (corpus.reading(rows, scale) for rows in (new, corpus.fit(shop, task, by, CHOOSING)))
+        fit = corpus.reading(corpus.fit(shop, task, by, CHOOSING), scale)
         rows, own = (_table(texts, night.rows).astype(np.float32) for texts in (corpus.texts, [*corpus.own]))
-        lesson = TextLesson(corpus.texts, rows, own, new, fit)
+        lesson = TextLesson(corpus.texts, rows, [*corpus.own], own, new, fit)
         done = tower.learnt(night.files, lesson, by, self.passes, night.rng)
         told = ", ".join(f"{one:.4f}" for one in done.said)
         kept = f"pass {done.kept} is kept" if done.kept else "no pass is better than none, and none is kept"
@@ -199,16 +203,15 @@ def _table(texts: Sequence[str], rows: Known) -> Halves:
     return np.array([rows[hashed(text)] for text in texts], np.float16).reshape(len(texts), dim)
 
 
-def _scale(rows: pa.Table) -> tuple[float, float]:
-    """The mean and the deviation of values."""
-    values = rows.column("value").drop_null().to_numpy().astype(np.float64)
-    if not len(values) or not values.std():
-        found = (
-            f"{len(values):,} values in {rows.num_rows:,} interactions, all the same"
-            if len(values)
-            else "no interaction with one"
-        )
+def _scale(values: Floats) -> tuple[float, float]:
+    """The mean and the deviation of values: of all that could be learnt, so that a night of few says no less."""
+    if not len(values) or values.min() == values.max():
+        found = f"{len(values):,} values, all the same" if len(values) else "no interaction with one"
         raise DataError("text.learn", expected="values that differ, for rating", found=found, fix="Learn clicks.")
+    if (most := np.abs(values).max()) > LARGEST:
+        raise DataError(
+            "text.learn", expected=f"values up to {LARGEST:g}, for rating", found=f"{most:g}", fix="Correct it, or learn clicks."
+        )
     return float(values.mean()), float(values.std())
 
 
@@ -221,8 +224,8 @@ def _made(task: Task, corpus: Corpus, about: About, rows: Known) -> Texts:
     plain = replace(about, heard=1.0)
     texts = Texts(plain, items, marks, _table(corpus.texts, rows)[numbers], own, _table([*corpus.own], rows))
     asked = task.past.slice(max(0, task.past.num_rows - MEASURED))
-    said = [None] * len(asked) if not corpus.user_field else asked.column(corpus.user_field).to_pylist()
-    sides = np.array([texts.told(one, text) for one, text in zip(asked.column(corpus.history).to_pylist(), said, strict=True)])
+    users = zip(column(asked, corpus.history), column(asked, corpus.user_field), strict=True)
+    sides = np.array([texts.told(one, text) for one, text in users])
     sides = sides[sides.any(axis=1)] if len(sides) else sides
     some = [*items][:: -(-len(items) // COMPARED)]
     spread = float((sides @ texts.offered(some).T).std()) if len(sides) else 0.0
