@@ -21,6 +21,8 @@ from tests.fakes.serving_world import asking
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 USERS = ("u1", "u2", "u7", "nobody")
+PAGE = 4_096
+"""Bytes of SQLite's."""
 
 
 def answers(house: House) -> list[object]:
@@ -134,6 +136,22 @@ def test_a_flipped_byte_is_found(house: House, tmp_path: Path) -> None:
     (b / "000001.json").write_bytes(text)
     with pytest.raises(StoreError, match=r"000001\.json: expected SHA-256 "):
         verified(b)
+
+
+def test_a_damaged_log_is_not_copied(house: House, tmp_path: Path) -> None:
+    """Where its pages are not as SQLite wrote them it is named, and the sound backups before it are all that there are."""
+    b, home = tmp_path / "b", tmp_path / "home"
+    made = backup(house, b, NOW, 1)
+    restore(b, home)
+    log = home / "events.sqlite"
+    data = bytearray(log.read_bytes())
+    for page in range(PAGE, len(data), PAGE):
+        data[page : page + 8] = bytes(8)
+    log.write_bytes(data)
+    with pytest.raises(StoreError, match=f"{log}: expected a sound SQLite file that can be copied, found ") as refused:
+        backup(elsewhere(house, home), b, NOW, 1)
+    assert refused.value.exit_code == 5
+    assert verified(b) == made
 
 
 def test_only_an_empty_home_is_restored_into(house: House, tmp_path: Path) -> None:

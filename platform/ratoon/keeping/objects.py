@@ -124,13 +124,20 @@ def _is_sqlite(path: Path) -> bool:
 
 
 def _snapshot(path: Path, beside: Path) -> None:
-    """An SQLite file as of one moment, in one step: nobody is kept from writing, and nothing written since is in it."""
+    """An SQLite file as of one moment, in one step: nobody is kept from writing, and nothing written since is in it.
+
+    Raises:
+        StoreError: it cannot be copied, or its pages are not as SQLite wrote them: a copy would outlive the sound ones before it.
+    """
     try:
         reading = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
         with closing(reading) as source, closing(sqlite3.connect(beside)) as copy:
             source.backup(copy)
             # Without a write-ahead log of its own the copy is one file.
             copy.execute("PRAGMA journal_mode = DELETE")
+            (complaint,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+            if complaint != "ok":
+                raise sqlite3.DatabaseError(complaint)
     except sqlite3.Error as error:
-        fix = "Check the disk of both; no backup was made."
-        raise StoreError(str(path), expected="an SQLite file that can be copied", found=str(error), fix=fix) from error
+        fix = "No backup was made. Check the disk of both; a damaged file comes back by `ratoon restore` from an earlier one."
+        raise StoreError(str(path), expected="a sound SQLite file that can be copied", found=str(error), fix=fix) from error

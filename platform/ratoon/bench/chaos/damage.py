@@ -50,7 +50,10 @@ def _bring_back(path: Path, good: bytes) -> None:
 
 def _as_ever(scene: Scene) -> bool:
     """Whether all that was made is as in an undisturbed home; files of offline rows may be the ones that were damaged."""
-    there, goal = seen(scene.home, scene.folder), WORKS[scene.cell.work].goal
+    try:
+        there, goal = seen(scene.home, scene.folder), WORKS[scene.cell.work].goal
+    except RuntimeError:  # what cannot even be looked at
+        return False
     made = [name for name in goal if name != "offline" or not scene.cell.file.endswith(".parquet")]
     return not there.whole and all(getattr(there, name) == getattr(scene.calm.after, name) for name in made)
 
