@@ -59,7 +59,13 @@ def test_damaged_manifest_and_current(registry: FileRegistry, tmp_path: Path) ->
         with pytest.raises(StoreError, match=rf"manifest.json: expected the manifest of release {second.id[:12]}"):
             registry.current()
     manifest.write_text(first.to_json())
-    with pytest.raises(StoreError, match=f"{second.id[:12]}, sequence 2, found release {first.id[:12]}, sequence 1"):
+    with pytest.raises(StoreError, match=f"{second.id}, sequence 2, which .*, found release {first.id}, sequence 1"):
+        registry.current()
+    manifest.write_text(second.to_json())
+    head = (home / "CURRENT").read_text()
+    other = second.id[:-1] + ("0" if second.id[-1] != "0" else "1")
+    (home / "CURRENT").write_text(head.replace(second.id, other))
+    with pytest.raises(StoreError, match=f"{other}, sequence 2, which CURRENT .*, found release {second.id}"):
         registry.current()
     for text in ("", "[]", "{}"):
         (home / "CURRENT").write_text(text)

@@ -64,9 +64,9 @@ class Shelf:
         if (release.sequence, release.id) != (sequence, release_id):
             raise StoreError(
                 str(path),
-                expected=f"release {release_id[:12]}, sequence {sequence}",
-                found=f"release {release.id[:12]}, sequence {release.sequence}",
-                fix="Bring the release's folder back from a backup.",
+                expected=f"release {release_id}, sequence {sequence}, which CURRENT or a later release names",
+                found=f"release {release.id}, sequence {release.sequence}",
+                fix="Bring back from a backup whichever of the two was changed.",
             )
         return release
 
