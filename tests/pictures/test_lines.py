@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.pictures.lines import LABELS, LEFT, apart, chart, nice
+from ratoon.pictures.lines import LABELS, LEFT, LETTER, apart, chart, nice
 
 
 @given(low=st.floats(-1e9, 1e9), span=st.floats(0, 1e9))
@@ -52,6 +52,17 @@ def test_one_position_stands_in_the_middle() -> None:
     assert len(shown) <= LABELS
     assert shown[-1] == "100"
     assert len(list(many.iter("circle"))) == 1
+
+
+def test_long_labels_stay_inside() -> None:
+    """What stands under the first and the last position is not cut off at the picture's edges; between them it is centred."""
+    names = ["the release as it was", "1", "everything at once, weighed by all"]
+    drawn = ElementTree.fromstring(chart("A", names, {"a": [1.0, 2.0, 3.0]}, width=600, height=200))
+    at = {one.text: float(one.attrib["x"]) for one in drawn.iter("text") if one.attrib.get("text-anchor") == "middle"}
+    assert at[names[0]] == pytest.approx(LETTER * len(names[0]) / 2, abs=0.1)
+    assert at[names[2]] + LETTER * len(names[2]) / 2 <= 600
+    dots = [float(dot.attrib["cx"]) for dot in drawn.iter("circle")]
+    assert at["1"] == dots[1]
 
 
 def test_zero_is_on_the_scale_when_asked_for() -> None:

@@ -51,10 +51,10 @@ def chart(
         for tick in ticks
     ]
     every = math.ceil(count / LABELS)
-    parts += [_text(x(at), height - 6, labels[at]) for at in range(count) if (count - 1 - at) % every == 0]
+    parts += [_text(x(at), height - 6, labels[at], width) for at in range(count) if (count - 1 - at) % every == 0]
     for at, word in (marks or {}).items():
         parts.append(f'<line class="grid" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
-        parts.append(_text(x(at), TOP - 10, word))
+        parts.append(_text(x(at), TOP - 10, word, width))
     for number, line in enumerate(lines.values(), 1):
         points = [(x(at), y(value), f"{labels[at]}: {value:.4g}") for at, value in enumerate(line) if value is not None]
         parts.append(_drawn(points, number))
@@ -102,5 +102,8 @@ def _last(line: Points) -> float | None:
     return next((value for value in reversed(line) if value is not None), None)
 
 
-def _text(x: float, y: float, words: str) -> str:
+def _text(x: float, y: float, words: str, width: int) -> str:
+    """Words around `x`, or as near to it as they are inside of the picture."""
+    half = LETTER * len(words) / 2
+    x = max(half, min(x, width - half))
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(words)}</text>'
