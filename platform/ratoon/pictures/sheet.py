@@ -33,9 +33,9 @@ section { grid-column: span 12; min-width: 0; overflow-x: auto; padding-top: .75
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: .14rem 0 .14rem .9rem; text-align: right; white-space: nowrap; }
 th { color: var(--soft); font-weight: 400; font-size: .85rem; }
-th:first-child, td:first-child { padding-left: 0; min-width: 8rem; text-align: left; white-space: normal;
+th:first-child, td:first-child { padding-left: 0; min-width: 5.8rem; text-align: left; white-space: normal;
   overflow-wrap: anywhere; }
-.drawn { width: 28%; } td.drawn { padding-top: 0; padding-bottom: 0; } th.drawn { text-align: center; }
+.drawn { width: 22%; } td.drawn { padding-top: 0; padding-bottom: 0; } th.drawn { text-align: center; }
 summary { margin-top: .35rem; cursor: pointer; color: var(--soft); font-size: .85rem; }
 svg { display: block; width: 100%; }
 svg.cell { height: 1.5rem; overflow: visible; } svg.chart { height: auto; min-width: 26rem; overflow: visible; }

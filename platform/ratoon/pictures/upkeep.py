@@ -10,7 +10,7 @@ from ratoon.pictures.sheet import table
 
 def upkeep(said: Upkeep) -> str:
     """The section's contents."""
-    asked = ", ".join(f"{name} {value}" for name, value in said.settings.items() if value is not None)
+    asked = ", ".join(f"{name} {value}" for name, value in said.settings.items() if value not in (None, ""))
     parts = [f"<p>{escape(said.choice)}</p>", f'<p class="soft small">{escape(asked)}; of release {said.source[:12]}</p>']
     if said.notes:
         parts.append(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in said.notes)}</ul>")
