@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ratoon.bench.chaos.cells import Cell
 from ratoon.bench.chaos.matrix import CALM, Outcome, outcomes, prepared
+from ratoon.bench.chaos.torrent import Poured, found, poured
 
 ROOT = Path(__file__).parents[3]
 
@@ -81,3 +84,19 @@ def test_what_does_not_hold_is_red(world: World, tmp_path: Path) -> None:
     assert one.lost > 0
     assert any("acknowledged events are lost" in wrong for wrong in one.wrong)
     assert "log is not as in an undisturbed home" in one.wrong
+
+
+def test_nothing_of_a_torrent_is_lost_or_doubled(world: World, tmp_path: Path) -> None:
+    """Callers who send again what they were not told of find all of it there once, however often the log's process was struck."""
+    told = poured(world[0], tmp_path / "torrent", lambda *_: None, count=10_000, strikes=5)
+    assert told == Poured(acknowledged=10_000, lost=0, doubled=0, strikes=5)
+
+
+def test_a_loss_in_a_torrent_is_seen(world: World, tmp_path: Path) -> None:
+    """Acknowledged events that are gone count as lost, those that are there twice as doubled."""
+    poured(world[0], tmp_path / "torrent", lambda *_: None, count=1_000, strikes=0)
+    home = tmp_path / "torrent" / "home"
+    with closing(sqlite3.connect(home / "var" / "events.sqlite")) as db, db:
+        db.execute("DELETE FROM tail WHERE event_id IN ('e3', 'e700')")
+        db.execute("UPDATE tail SET event_id = 'e5' WHERE event_id = 'e6'")
+    assert found(home, range(2)) == {"lost": 3, "doubled": 1}

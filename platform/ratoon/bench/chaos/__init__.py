@@ -10,6 +10,7 @@ from ratoon.bench.chaos.cells import Cell, left_out
 from ratoon.bench.chaos.grid import show as show
 from ratoon.bench.chaos.load import served
 from ratoon.bench.chaos.matrix import Outcome, outcomes, prepared
+from ratoon.bench.chaos.torrent import Poured, poured
 from ratoon.bench.chaos.works import STAGES
 from ratoon.bench.row import Row, at_least
 from ratoon.domain.errors import UsageError
@@ -28,7 +29,7 @@ def measure(folder: Path, feature_repo: Path, only: str, scale: float, stamp: di
 
     Args:
         folder: where its homes are made; on a disk, not in memory.
-        only: names of stages, with commas; all by default, and then a server under load, too.
+        only: names of stages, with commas; all by default, and then a million events and a server under load, too.
         scale: how many times each cell is played; below 1 that share of the cells.
 
     Raises:
@@ -46,7 +47,8 @@ def measure(folder: Path, feature_repo: Path, only: str, scale: float, stamp: di
         for one in outcomes(world, Path(scratch) / "cells", chosen, AT_ONCE):
             found.append(one)
             tell(f"{'RED' if one.wrong else 'green'}: {one.cell.name}", len(found) / len(chosen))
-        rows = _rows(found)
+        torrent = None if only else poured(world, Path(scratch) / "torrent", tell)
+        rows = _rows(found, torrent)
         if not only:
             rows += served(world, Path(scratch) / "load", tell)
     played = [{**asdict(one.cell), **asdict(one)} for one in found]
@@ -65,10 +67,12 @@ def _chosen(cells: list[Cell], scale: float) -> list[Cell]:
     return [cells[place * len(cells) // count] for place in range(count)]
 
 
-def _rows(found: Sequence[Outcome]) -> list[Row]:
+def _rows(found: Sequence[Outcome], torrent: Poured | None) -> list[Row]:
     red = [one for one in found if one.wrong]
-    events = f"of {sum(one.acknowledged for one in found):,} acknowledged in {len(found)} homes"
-    lost, doubled = sum(one.lost for one in found), sum(one.doubled for one in found)
+    all_of: list[Outcome | Poured] = [*found, *([torrent] if torrent else [])]
+    events = f"of {sum(one.acknowledged for one in all_of):,} acknowledged in {len(found)} homes"
+    events += f" and through {torrent.strikes} strikes at one log" if torrent else ""
+    lost, doubled = sum(one.lost for one in all_of), sum(one.doubled for one in all_of)
     names = ", ".join(one.cell.name for one in red[:3])
     return [
         at_least(FAULTS_ROW, len({one.cell for one in found}), LEAST, "stage x fault x place", "faults"),
