@@ -34,7 +34,7 @@ demo: $(INSTALLED) ## run the whole loop on MovieLens-100K and serve it [ONCE=1]
 # By one thread each: two processes of tests on two processors would have theirs wait for each other.
 test: export OMP_NUM_THREADS ?= 1
 test: lint ## all checks, then all tests
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: lint ## lint, format, types, import contracts and architecture, without the other tests
 	@.venv/bin/python -m pytest tests/architecture

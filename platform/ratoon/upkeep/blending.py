@@ -8,15 +8,15 @@ import pyarrow as pa
 
 from ratoon.domain import fusion
 from ratoon.domain.fusion import EDGES, TOWER, Fusion
-from ratoon.domain.popularity import WIDTH
+from ratoon.domain.popularity import WIDTH, Timeline
 from ratoon.domain.quality import Answers, Floats
 from ratoon.domain.schema import SCHEMA, Feature, TowerSchema
 from ratoon.domain.upkeep import DEPTHS
-from ratoon.judging import Pair, Questions, timeline
+from ratoon.judging import Pair, Questions
 from ratoon.judging.asking import placed
 from ratoon.ports import Files
 from ratoon.remaking import filled, settled
-from ratoon.upkeep.operation import fit_rows
+from ratoon.upkeep.operation import fit_rows, lately_of
 from ratoon.workshop import Task, Workshop
 
 GRID = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
@@ -39,6 +39,7 @@ class Blend:
     Attributes:
         pair: all of them, weighed by `fusion`.
         asked: the newest fit rows, of the waiting window and of before it.
+        live: what was popular at the moment of each.
         segments: the users' segment of each of those.
     """
 
@@ -47,6 +48,7 @@ class Blend:
     pair: Pair
     fusion: Fusion
     asked: Questions
+    live: Timeline
     segments: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 
     @classmethod
@@ -68,7 +70,7 @@ class Blend:
         pair = _beside(shop, task, source, model)
         asked = fit_rows(shop, task)
         lengths = [len(one) if isinstance(one, list) else 0 for one in column(asked.rows, history)]
-        return cls(shop, task, pair, first, asked, first.segments(lengths))
+        return cls(shop, task, pair, first, asked, lately_of(shop, task, asked), first.segments(lengths))
 
     def weighed(self, weights: Mapping[str, Iterable[float]]) -> Pair:
         """The pair with other weights; source -> by segment."""
@@ -91,8 +93,7 @@ class Blend:
 
     def said(self, pair: Pair) -> Answers:
         """What a pair answers to the fit rows, as it would have been served at their moment."""
-        live = timeline(self.shop.log, self.task.window, min([*self.asked.offsets, self.task.window.end + 1]))
-        return placed(pair, self.asked, max(DEPTHS), live)
+        return placed(pair, self.asked, max(DEPTHS), self.live)
 
     def chosen(self) -> Pair:
         """The pair with the weights that suit the fit rows best, segment by segment.

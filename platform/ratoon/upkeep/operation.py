@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ratoon.domain.delta import part
 from ratoon.domain.errors import DataError
+from ratoon.domain.popularity import Timeline
 from ratoon.domain.quality import Answers
 from ratoon.domain.upkeep import DEPTHS, Point, Upkeep
 from ratoon.judging import Pair, Questions, answers, questions, timeline
@@ -42,6 +43,11 @@ def fit_rows(shop: Workshop, task: Task) -> Questions:
     return asked
 
 
+def lately_of(shop: Workshop, task: Task, asked: Questions) -> Timeline:
+    """What was popular at the moment of each question."""
+    return timeline(shop.log, task.window, min([*asked.offsets, task.window.end + 1]))
+
+
 @dataclass(frozen=True, slots=True)
 class Operation(ABC):
     """One operation; its fields are its settings, and it raises UsageError for those that make no sense."""
@@ -64,24 +70,24 @@ class Choosing:
     Attributes:
         asked: those. The source has learnt the ones of before the waiting window, so that only what candidates answer relative
             to it says anything, and of what it has lost by learning them too little.
+        live: what was popular at the moment of each.
     """
 
-    shop: Workshop
     task: Task
     asked: Questions
+    live: Timeline
     source: Answers
 
     @classmethod
     def of(cls, shop: Workshop, task: Task, source: Pair) -> "Choosing":
         """By what `source` answers."""
         asked = fit_rows(shop, task)
-        choosing = cls(shop, task, asked, asked.answered(max(DEPTHS), np.empty(0, np.int64)))
-        return cls(shop, task, asked, choosing.answered(source))
+        live = lately_of(shop, task, asked)
+        return cls(task, asked, live, answers(source, asked, max(DEPTHS), live))
 
     def answered(self, pair: Pair) -> Answers:
         """What a pair answers to the rows, as it would have been served at their moment."""
-        live = timeline(self.shop.log, self.task.window, min([*self.asked.offsets, self.task.window.end + 1]))
-        return answers(pair, self.asked, max(DEPTHS), live)
+        return answers(pair, self.asked, max(DEPTHS), self.live)
 
     def relative(self, pair: Pair) -> float:
         """Recall at the greater depth of a candidate, relative to the source's; 1 where the source finds nothing."""
@@ -93,4 +99,4 @@ class Choosing:
         since = np.array([offset > self.task.upto.end for offset in self.asked.offsets], np.bool_)
         if since.sum() < LEAST:
             return self
-        return Choosing(self.shop, self.task, self.asked.where(since), self.source.where(since))
+        return Choosing(self.task, self.asked.where(since), self.live, self.source.where(since))

@@ -9,8 +9,9 @@ from ratoon.bench.row import Row, at_least, told
 from ratoon.bench.upkeep.scene import K, Scene
 from ratoon.domain.gate import compare
 from ratoon.domain.quality import Answers
-from ratoon.judging import Pair, answers, timeline
+from ratoon.judging import Pair, answers
 from ratoon.upkeep.fuse import SOURCE, Fuse
+from ratoon.upkeep.operation import lately_of
 
 DEEP, ROUND = 200, 60
 """How long the lists are that are fused by rank, and what is added to each rank (Cormack, Clarke and Buettcher 2009)."""
@@ -42,7 +43,7 @@ def measure(scene: Scene) -> Mapping[str, float]:
 
 def _fused_lists(scene: Scene, pairs: Sequence[Pair]) -> Answers:
     """The answers of several pairs as one list, by the sum of 1 / (ROUND + rank)."""
-    live = timeline(scene.shop.log, scene.task.window, min([*scene.asked.offsets, scene.task.window.end + 1]))
+    live = lately_of(scene.shop, scene.task, scene.asked)
     lists = [answers(pair, scene.asked, DEEP, live).found for pair in pairs]
     places = []
     for wanted, *found in zip(scene.asked.column("item_id"), *lists, strict=True):

@@ -10,9 +10,10 @@ import numpy as np
 from ratoon.bench.refreshes.home import Home, Tell
 from ratoon.bench.refreshes.worlds import KINDS, Kind, open_world
 from ratoon.domain.quality import Answers
-from ratoon.judging import Pair, Questions, questions, timeline
+from ratoon.judging import Pair, Questions, questions
 from ratoon.judging.asking import placed
 from ratoon.refresh import considered
+from ratoon.upkeep.operation import lately_of
 from ratoon.workshop import Task, Workshop, opened
 
 ASKED = 3_000
@@ -48,7 +49,7 @@ class Scene:
 
     def answered(self, pair: Pair, k: int = K) -> Answers:
         """What a pair answers to the questions, as it would have been served at their moment."""
-        live = timeline(self.shop.log, self.task.window, min([*self.asked.offsets, self.task.window.end + 1]))
+        live = lately_of(self.shop, self.task, self.asked)
         return placed(pair, self.asked, k, live)
 
     def recall(self, pair: Pair, k: int = K) -> float:

@@ -13,9 +13,10 @@ from ratoon.bench.row import Row, at_least
 from ratoon.bench.upkeep.scene import K, Scene
 from ratoon.domain.gate import compare
 from ratoon.domain.quality import Answers
-from ratoon.judging import Pair, questions, timeline
+from ratoon.judging import Pair, questions
 from ratoon.judging.asking import placed
 from ratoon.refresh import considered
+from ratoon.upkeep.operation import lately_of
 from ratoon.upkeep.transfer import Transfer
 from ratoon.workshop import opened
 
@@ -43,7 +44,7 @@ def measure(scene: Scene) -> Mapping[str, float]:
         release, _ = receiver.current("rows")
         task, _ = considered(receiver.shop, receiver.house.stopwatch(), "upkeep")
         every = questions(receiver.shop.log, task.delta.interactions, receiver.shop.labels)
-        live = timeline(receiver.shop.log, task.window, min([*every.offsets, task.window.end + 1]))
+        live = lately_of(receiver.shop, task, every)
 
         def answered(pair: Pair) -> Answers:
             return placed(pair, every, K, live)
