@@ -10,7 +10,7 @@ from ratoon.bench.chaos.cells import Cell, left_out
 from ratoon.bench.chaos.grid import show as show
 from ratoon.bench.chaos.load import served
 from ratoon.bench.chaos.matrix import Outcome, outcomes, prepared
-from ratoon.bench.chaos.torrent import Poured, poured
+from ratoon.bench.chaos.torrent import EVENTS, Poured, poured
 from ratoon.bench.chaos.works import STAGES
 from ratoon.bench.row import Row, at_least
 from ratoon.domain.errors import UsageError
@@ -70,13 +70,13 @@ def _chosen(cells: list[Cell], scale: float) -> list[Cell]:
 def _rows(found: Sequence[Outcome], torrent: Poured | None) -> list[Row]:
     red = [one for one in found if one.wrong]
     all_of: list[Outcome | Poured] = [*found, *([torrent] if torrent else [])]
-    events = f"of {sum(one.acknowledged for one in all_of):,} acknowledged in {len(found)} homes"
-    events += f" and through {torrent.strikes} strikes at one log" if torrent else ""
-    lost, doubled = sum(one.lost for one in all_of), sum(one.doubled for one in all_of)
+    taken, lost, doubled = (sum(getattr(one, name) for one in all_of) for name in ("acknowledged", "lost", "doubled"))
+    homes = f"in {len(found)} homes" + (f", and in one log that was struck {torrent.strikes} times" if torrent else "")
     names = ", ".join(one.cell.name for one in red[:3])
     return [
         at_least(FAULTS_ROW, len({one.cell for one in found}), LEAST, "stage x fault x place", "faults"),
         Row("faults without the required outcome", len(red), "faults", "= 0", not red, names or f"of {len(found)}"),
-        Row("acknowledged events lost", lost, "events", "= 0", lost == 0, events),
-        Row("acknowledged events doubled", doubled, "events", "= 0", doubled == 0, events),
+        *([at_least("acknowledged events", taken, EVENTS, homes, "events")] if torrent else []),
+        Row("acknowledged events lost", lost, "events", "= 0", lost == 0, f"of {taken:,} {homes}"),
+        Row("acknowledged events doubled", doubled, "events", "= 0", doubled == 0, f"of {taken:,} {homes}"),
     ]

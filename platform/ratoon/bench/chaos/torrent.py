@@ -1,4 +1,4 @@
-"""A million events sent by several callers at once, to a log whose process is struck again and again."""
+"""A million events sent by several callers at once, to a log whose process is struck again and again on the way."""
 
 import json
 import os
@@ -57,18 +57,19 @@ def poured(world: Path, folder: Path, tell: Callable[[str, float], None], count:
 
 
 def _pour(world: Path, folder: Path, batches: int, strikes: int) -> None:
-    home, chance = folder / "home", random.Random(7)
+    home, chance, ways = folder / "home", random.Random(7), list(WAYS.values())
     shutil.copytree(world / "empty", home)
-    ways, waiting, struck = list(WAYS.values()), list(range(batches)), 0
-    # A commit takes at most one batch of each caller: so many commits are certain to come.
-    most = max(1, batches // (CALLERS * (strikes + 1)))
-    for strike in range(strikes + 1):
-        where = f"{POINTS[strike % len(POINTS)]}:{chance.randint(1, most)}:{ways[strike % len(ways)]}"
-        sent = run(folder, _send, home, waiting, fault=where if strike < strikes else "")
-        struck += sent.code != 0
-        taken = {int(number) for number in sent.said.split()}
-        waiting = [number for number in waiting if number not in taken]
-    acknowledged = [number for number in range(batches) if number not in set(waiting)]
+    shares, struck, acknowledged = max(1, strikes), 0, list[int]()
+    for number in range(shares):
+        share = range(number * batches // shares, (number + 1) * batches // shares)
+        # A commit takes at most one batch of each caller: so many commits are certain to come.
+        nth = chance.randint(1, max(1, len(share) // CALLERS))
+        fault = f"{POINTS[number % len(POINTS)]}:{nth}:{ways[number % len(ways)]}" if strikes else ""
+        first = run(folder, _send, home, share, fault=fault)
+        struck += first.code != 0
+        taken = {int(one) for one in first.said.split()}
+        again = run(folder, _send, home, [one for one in share if one not in taken])
+        acknowledged += [*taken, *map(int, again.said.split())]
     told = {"acknowledged": len(acknowledged) * BATCH, "strikes": struck, **found(home, acknowledged)}
     (folder / SENT).write_text(json.dumps(told))
 
