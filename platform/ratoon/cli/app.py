@@ -209,7 +209,9 @@ def bench(
     only: Annotated[
         str, typer.Option(help="features: a group of rows. serve, jobs, upkeep: some, with commas. chaos: stages.")
     ] = "",
-    stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="all but loop, jobs, chaos, soak: print what was measured last.")
+    ] = False,
     folder: Annotated[
         Path | None,
         typer.Option(
