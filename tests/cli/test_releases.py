@@ -37,3 +37,11 @@ def test_what_was_refused_is_listed_with_why(registry: FileRegistry) -> None:
     both = CliRunner().invoke(app, ["releases", "--refused", "--forget", "a"])
     assert isinstance(both.exception, UsageError)
     assert "--refused: expected no --forget, found 'a'" in str(both.exception)
+
+
+def test_what_has_not_come_cannot_be_left_out(registry: FileRegistry) -> None:
+    """Left out is for ever: a range beyond the log's end would be events that nobody has looked at."""
+    wrong = CliRunner().invoke(app, ["resume", "--leave-out", "1:5"]).exception
+    assert isinstance(wrong, UsageError)
+    assert str(wrong).startswith("--leave-out: expected offsets up to the log's end, 0, found '1:5'.")
+    assert registry.left_out() == ()

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from ratoon.cli import app as cli
 from ratoon.cli import screen
+from ratoon.domain.errors import UsageError
 
 ROW = {
     "release": "ab" * 32,
@@ -62,3 +64,46 @@ def test_what_a_library_throws_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(type(error).__name__)
     assert "cut short" in line
+
+
+def test_brackets_and_colons_stay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines, cells and errors are printed as they are: no [name] is taken for a style, and no :name: for a picture."""
+    screen.show(None, False, "none under [jobs] at 127.0.0.1:-1:", screen.table([{"reasons": ["a [b]", "c"]}]))
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
+        "none under [jobs] at 127.0.0.1:-1:",
+        "reasons",
+        "a [b]; c",
+    ]
+
+    def fails() -> None:
+        raise UsageError("127.0.0.1:-1", expected="a port", found="[x]", fix="Choose another.")
+
+    monkeypatch.setattr(cli, "entry", lambda: fails)
+    assert cli._run() == 2
+    assert capsys.readouterr().err == "UsageError 127.0.0.1:-1: expected a port, found [x]. Choose another.\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("gc", "[retention] and [exposures]"), ("upkeep tune", "settings of [training]"), ("backtest", "[plan] and [drift]")],
+)
+def test_help_names_sections(command: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The help of a command names the sections of ratoon.toml in their brackets."""
+    monkeypatch.setenv("COLUMNS", "300")
+    assert said in CliRunner().invoke(cli.app, [*command.split(), "--help"]).stdout
+
+
+def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where stderr is no terminal nothing of the bars is printed: cron would mail it."""
+    with screen.busy("looking"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_ports_are_ports(command: str, port: str) -> None:
+    """A port that there cannot be is refused before anything is done."""
+    done = CliRunner().invoke(cli.app, [command, "--port", port])
+    assert done.exit_code == 2
+    assert "--port" in done.output

@@ -123,6 +123,13 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         load(environment={CONFIG: str(missing)})
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    """RATOON_CONFIG that names a folder is an error of usage, like one that names nothing."""
+    message = f"RATOON_CONFIG: expected an existing file, found the folder {tmp_path}. Correct the path."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        load(environment={CONFIG: str(tmp_path)})
+
+
 def test_an_unknown_surface_is_refused(tmp_path: Path) -> None:
     """Asking for a surface that is not configured names those that are."""
     settings = load(written(tmp_path, "[surfaces.home]\n[surfaces.ads]\nrepeat = 'allow'\n"), environment={})

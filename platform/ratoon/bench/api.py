@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from ratoon.domain.errors import StoreError
+from ratoon.domain.errors import StoreError, UsageError
 
 ONE = ("event_id", "kind", "user_id", "item_id", "type", "value")
 
@@ -103,9 +103,23 @@ def asking(api: Api, user_id: str, surface: str = "default", pause: float = 0.1)
         thread.join()
 
 
+def unused(port: int) -> None:
+    """Make sure that nothing listens on this port of 127.0.0.1: it would be asked instead, and given the events.
+
+    Raises:
+        UsageError: something does.
+    """
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        fix = "Choose another one with --port, or PORT= of make."
+        raise UsageError("--port", expected="a port that is free", found=f"{port}: {error}", fix=fix) from error
+
+
 @contextmanager
 def server(port: int, environment: Mapping[str, str], seconds: float = 60.0) -> Iterator[tuple[Api, subprocess.Popen[bytes]]]:
     """`ratoon serve` in a process of its own, ready to answer; stopped at the end."""
+    unused(port)
     port = port or _free_port()
     command = [sys.executable, "-m", "ratoon", "serve", "--port", str(port)]
     process = subprocess.Popen(command, env=dict(environment))

@@ -10,10 +10,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from ratoon import config, data
 from ratoon.bench import faults, picture
-from ratoon.bench.api import server
+from ratoon.bench.api import server, unused
 from ratoon.bench.faults import Check
 from ratoon.bench.loop import POLICIES, K, Loop, Slice
 from ratoon.domain.errors import StoreError
@@ -29,12 +30,14 @@ def demo(*, once: bool, folder: Path | None, port: int) -> None:
         once: stop after checking the answers instead.
 
     Raises:
+        UsageError: something else listens on the port. The home of the demo before this one is still there then.
         StoreError: if anything the story promises did not hold.
     """
     settings = config.load()
     home = settings.paths.home / "demo"
-    shutil.rmtree(home, ignore_errors=True)
+    unused(port)
     world, events = world_of(folder, settings.paths.home)
+    shutil.rmtree(home, ignore_errors=True)
     with _screen(f"Ratoon: the loop on {world}") as screen:
         loop = Loop(home, settings.paths.feature_repo, events, screen.tell)
         screen.say(f"first release: {loop.bootstrap().plan.reason}")
@@ -52,6 +55,7 @@ def demo(*, once: bool, folder: Path | None, port: int) -> None:
             verdict = plainly(screen.slices)
             picture.write(page, world, screen.slices, found, verdict)
             _tell_how(verdict, page, api.url, user, items=loop.house.log.seen(user))
+            _say(f"Commands see this home as RATOON_CONFIG='{home / 'ratoon.toml'}' ratoon status")
             if broken := [check for check in found if not check.holds]:
                 raise StoreError(
                     "demo",
@@ -107,15 +111,20 @@ class _Screen:
 
     def say(self, text: str) -> None:
         self._said = text
-        self._live.update(self._drawn())
+        self._shown(text)
 
     def add(self, one: Slice) -> None:
         self.slices.append(one)
-        self._live.update(self._drawn())
+        self._shown(f"slice {one.number}: " + ", ".join(f"{policy} {recall:.3f}" for policy, recall in one.recall.items()))
 
     def check(self, check: Check) -> None:
         self._checks.append(check)
+        self._shown(_marked(check))
+
+    def _shown(self, news: str) -> None:
         self._live.update(self._drawn())
+        if not console.is_terminal:  # where nothing is redrawn all comes at the end, minutes later
+            _say(news)
 
     def start(self) -> None:
         self._live.start()
@@ -135,8 +144,8 @@ class _Screen:
             best = max(one.recall.values())
             cells = (f"{one.recall[p]:.3f}{'*' if one.recall[p] == best else ' '}\n{one.cpu_seconds[p]:.1f} s " for p in POLICIES)
             table.add_row(str(one.number), *cells)
-        marks = [f"  {'✓' if check.holds else '✗'} {check.name}: {check.seen}" for check in self._checks]
-        return Group(table, *marks, self._bar)
+        marks = [Text(f"  {_marked(check)}") for check in self._checks]
+        return Group(Text(self._said), table, *marks, self._bar)
 
 
 @contextmanager
@@ -147,6 +156,14 @@ def _screen(title: str) -> Iterator[_Screen]:
         yield screen
     finally:
         screen.stop()
+
+
+def _marked(check: Check) -> str:
+    return f"{'✓' if check.holds else '✗'} {check.name}: {check.seen}"
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _tell_how(verdict: str, page: Path, url: str, user: str, items: list[str]) -> None:
@@ -163,4 +180,4 @@ def _tell_how(verdict: str, page: Path, url: str, user: str, items: list[str]) -
     ]
     console.print()
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _say(line)

@@ -100,7 +100,7 @@ def run(
     Args:
         scale: a share of the sizes of the tables of features, of refreshes and of the GPU.
         only: of the table of features: one group of its rows.
-        stored: print a table as it was last measured at full size, without measuring; all but that of the loop.
+        stored: print a table as it was last measured at full size, without measuring; all but loop, jobs, chaos and soak.
         walks: of the table of refreshes.
         index: of the table of the index.
         serve: of the table of serving.

@@ -36,6 +36,7 @@ from ratoon.domain.errors import RatoonError
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # Rich would leave out what is in square brackets, such as [retention]
     help="Fresh recommendation retrieval at a cost that follows what changed.",
     no_args_is_help=True,
 )
@@ -92,11 +93,11 @@ def _run() -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except RatoonError as error:
-        err.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        err.print(f"[red]{type(error).__name__}[/red] {escape(str(error))}", emoji=False, highlight=False, soft_wrap=True)
         return error.exit_code
     except (OSError, MemoryError, sqlite3.Error, pa.ArrowException) as error:
         said = " ".join(str(error).split())
-        err.print(f"[red]{type(error).__name__}[/red] {escape(said)}", highlight=False, soft_wrap=True)
+        err.print(f"[red]{type(error).__name__}[/red] {escape(said)}", emoji=False, highlight=False, soft_wrap=True)
         return 5
     return 0
 
@@ -208,7 +209,9 @@ def bench(
     only: Annotated[
         str, typer.Option(help="features: a group of rows. serve, jobs, upkeep: some, with commas. chaos: stages.")
     ] = "",
-    stored: Annotated[bool, typer.Option("--stored", help="all but loop: print what was measured last.")] = False,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="all but loop, jobs, chaos, soak: print what was measured last.")
+    ] = False,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -246,7 +249,7 @@ def bench(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Check the answers and exit instead of serving on.")] = False,
     folder: Annotated[Path | None, typer.Option("--data", help="A folder of yours instead of MovieLens-100K.")] = None,
-    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 for any that is free.")] = 8080,
 ) -> None:
     """The whole loop on real data, slice by slice, ending serving."""
     from ratoon.bench import demo as run

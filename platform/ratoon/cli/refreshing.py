@@ -96,5 +96,6 @@ def described(report: RefreshReport, drift: DriftPolicy) -> str:
     left, untaught = report.untaught.weightless, report.untaught.capped
     moved += f" {untaught.rows} interactions over the caps were not learnt." if untaught.rows else ""
     moved += f" {sum(left.values())} of types that count nothing were not learnt." if left else ""
-    outcome = f"{report.outcome} {report.plan.scope} ({report.plan.reason})"
+    scope = "" if report.plan.scope == "skip" else f" {report.plan.scope}"
+    outcome = f"{report.outcome}{scope} ({report.plan.reason})"
     return f"{report.surface}: {outcome}. Release {release}.{reasons}{moved} {seconds}"

@@ -49,8 +49,9 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Let refreshes run again, optionally without some events."""
-    registry = open_house().registry(surface)
-    registry.resume(tuple(_range(text) for text in leave_out or ()))
+    house = open_house()
+    registry = house.registry(surface)
+    registry.resume(tuple(_range(text, house.log.end()) for text in leave_out or ()))
     show({"left_out": registry.left_out()}, as_json, "refreshing goes on")
 
 
@@ -73,11 +74,21 @@ def _told(one: Refusal, run: Run | None) -> dict[str, object]:
     }
 
 
-def _range(text: str) -> tuple[int, int]:
+def _range(text: str, end: int) -> tuple[int, int]:
     first, _, last = text.partition(":")
     if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last)):
         raise UsageError(
-            "--leave-out", expected="FIRST:LAST, two log offsets in order", found=repr(text), fix="`ratoon status` shows offsets."
+            "--leave-out",
+            expected="FIRST:LAST, two log offsets in order",
+            found=repr(text),
+            fix="`ratoon releases --refused` lists windows.",
+        )
+    if int(last) > end:  # what is left out is never learnt from, so that nothing may be that has not come yet
+        raise UsageError(
+            "--leave-out",
+            expected=f"offsets up to the log's end, {end}",
+            found=repr(text),
+            fix="`ratoon releases --refused` lists windows.",
         )
     return int(first), int(last)
 

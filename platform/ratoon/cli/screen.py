@@ -32,9 +32,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value inste
 
 @contextmanager
 def bars() -> Iterator[Progress]:
-    """Progress bars on stderr, gone when the body ends."""
+    """Progress bars on stderr, gone when the body ends; nothing where that is no terminal, so that cron has nothing to mail."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as shown:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
         yield shown
 
 
@@ -87,7 +87,7 @@ def show(value: object, as_json: bool, *lines: object) -> None:
     else:
         console = out if out.is_terminal else Console(width=UNBROKEN)  # a file or a pipe has no width to fit
         for line in lines:
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)  # [jobs] is no markup
 
 
 def plain(value: object) -> Any:
@@ -100,12 +100,14 @@ def _title(name: str) -> str:
 
 
 def _cell(name: str, value: object) -> Text:
-    if value is None or value == ():
+    if value is None:
         return Text()
     if isinstance(value, str) and RELEASE_ID.fullmatch(value):
         return Text(value[:12])
     if isinstance(value, float) and name.endswith("_age"):
         return Text(duration(value))
+    if isinstance(value, list | tuple):
+        return Text("; ".join(map(str, value)))
     return Text(f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value))
 
 

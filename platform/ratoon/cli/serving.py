@@ -9,7 +9,7 @@ from ratoon import config
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=256, help="Processes that answer; one for each core.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Let others reach it without API keys or TLS.")] = False,
 ) -> None:

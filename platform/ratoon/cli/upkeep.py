@@ -197,7 +197,8 @@ def described(report: RefreshReport) -> str:
     release = f"Release {report.sequence} ({report.release[:12]})." if report.release else ""
     lines = [f"{report.surface}: {report.outcome} {report.plan.reason}. {release}"]
     if report.verdict:
-        lines.append(f"Gate: {'; '.join(report.verdict.reasons)}.")
+        says = "Gate" if report.verdict.publish or report.outcome == "refused" else "The gate would refuse it"
+        lines.append(f"{says}: {'; '.join(report.verdict.reasons)}.")
     return "\n".join([*lines, *(_told(report.upkeep) if report.upkeep else ())])
 
 

@@ -108,8 +108,9 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
         UsageError: with every mistake in the file at once.
     """
     file = config_file(environment, path)
-    if (path is not None or CONFIG in environment) and not file.exists():
-        raise UsageError(CONFIG, expected="an existing file", found=str(file), fix="Correct the path.")
+    if file.is_dir() or ((path is not None or CONFIG in environment) and not file.exists()):
+        found = f"the folder {file}" if file.is_dir() else str(file)
+        raise UsageError(CONFIG, expected="an existing file", found=found, fix="Correct the path.")
     raw = _parsed(file) if file.exists() else {}
     try:
         settings = Settings.model_validate(raw)
@@ -137,6 +138,6 @@ def key(environment: Mapping[str, str] = os.environ) -> str | None:
 
 def _parsed(file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(str(file), expected="TOML", found=str(error), fix="Correct the syntax at that line.") from error

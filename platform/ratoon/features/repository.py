@@ -6,26 +6,23 @@ RATOON_HOME, so that one plain repository serves `feast` by hand, tests and depl
 """
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import yaml
 from feast import BatchFeatureView, FeatureService, FeatureStore, FeatureView, FileSource
 from feast.repo_config import RepoConfig
 from feast.repo_contents import RepoContents
-from feast.repo_operations import parse_repo
 from feast.value_type import ValueType
 
 from ratoon import durable
 from ratoon.domain.errors import DataError, StoreError, UsageError
 from ratoon.domain.schema import Entity as EntityName
 from ratoon.features import described as files
-from ratoon.features import views
+from ratoon.features import parsing, views
 from ratoon.features.definitions import Definitions, chosen, tagged
 from ratoon.features.folds.aggregates import parse
 from ratoon.features.folds.texts import EMBED_TAG, checked
@@ -71,7 +68,7 @@ class FeastRepository:
     @cached_property
     def store(self) -> FeatureStore:
         """Feast's own entry point, with every path absolute."""
-        raw = yaml.safe_load(os.path.expandvars((self.repo / "feature_store.yaml").read_text()))
+        raw = parsing.stated(self.repo)
         if isinstance(raw.get("registry"), dict):
             raw["registry"]["path"] = self._absolute(raw["registry"]["path"])
         elif isinstance(raw.get("registry"), str):
@@ -79,9 +76,10 @@ class FeastRepository:
         if isinstance(raw.get("online_store"), dict) and "path" in raw["online_store"]:
             raw["online_store"]["path"] = self._absolute(raw["online_store"]["path"])
         self.folder.mkdir(parents=True, exist_ok=True)
-        config = RepoConfig(**raw)
-        config.repo_path = self.repo
-        return FeatureStore(config=config)
+        with parsing.settings(self.repo):
+            config = RepoConfig(**raw)
+            config.repo_path = self.repo
+            return FeatureStore(config=config)
 
     @property
     def engine(self) -> Engine:
@@ -92,8 +90,8 @@ class FeastRepository:
     @cached_property
     def place(self) -> Place:
         """Where the online store is; variables in its address are left to be filled in where it is opened."""
-        raw = yaml.safe_load((self.repo / "feature_store.yaml").read_text())
-        stated = raw.get("online_store")
+        raw = parsing.stated(self.repo, expanded=False)
+        stated: Any = raw.get("online_store")
         kind = ONLINE_STORES.get(str(stated.get("type"))) if isinstance(stated, dict) else None
         if kind is None:
             raise UsageError(
@@ -120,7 +118,6 @@ class FeastRepository:
         defined = self.parsed()
         contents, described = defined.contents, defined.views
         self._guard(described)
-        expected = [rule for view in described for rule in _rules(view, defined.feature_view(view.name))]
         objects: list[Any] = [
             *contents.projects,
             *contents.data_sources,
@@ -134,24 +131,25 @@ class FeastRepository:
             self.store.apply(objects, objects_to_delete=self._dropped(contents), partial=False)
         self.place.save(self.folder / PLACE)
         views.save(self.folder / "views.json", described)
-        rules.save(self.folder / "rules.json", expected)
+        rules.save(self.folder / "rules.json", _expected(defined))
         durable.write(stamp, wanted.encode())
         return True
 
     def parsed(self) -> Definitions:
         """What the repository's files define now; nothing is applied."""
-        with _inside(self.repo):
-            contents = parse_repo(self.repo)
+        contents = parsing.contents(self.repo)
         for source in contents.data_sources:
             if isinstance(source, FileSource):
                 source.file_options.uri = self._absolute(source.path)
         brought = [view for view in contents.feature_views if view.tags.get(ORIGIN_TAG) != RELEASED]
-        return Definitions(self.project, contents, tuple(_describe(self.project, view) for view in brought))
+        defined = Definitions(self.project, contents, tuple(_describe(self.project, view) for view in brought))
+        _expected(defined)
+        return defined
 
     @property
     def project(self) -> str:
         """Feast's project."""
-        return str(yaml.safe_load(os.path.expandvars((self.repo / "feature_store.yaml").read_text()))["project"])
+        return str(parsing.stated(self.repo)["project"])
 
     def service(self, name: str) -> FeatureService:
         """One of the repository's feature services."""
@@ -207,24 +205,6 @@ class FeastRepository:
         return [*gone, *(view for view in self.store.list_feature_views() if view.name not in names)]
 
 
-@contextmanager
-def _inside(repo: Path) -> Iterator[None]:
-    """Feast imports a repository's files as top-level modules from the working directory; leave no trace of either."""
-    before, here, path = set(sys.modules), Path.cwd(), list(sys.path)
-    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    os.chdir(repo)
-    sys.path.insert(0, str(repo))
-    try:
-        yield
-    finally:
-        os.chdir(here)
-        sys.path[:] = path
-        sys.dont_write_bytecode = bytecode
-        for name in set(sys.modules) - before:
-            if str(repo) in str(getattr(sys.modules[name], "__file__", "")):
-                del sys.modules[name]
-
-
 def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
     source = view.batch_source
     if not isinstance(source, FileSource):
@@ -259,9 +239,14 @@ def _describe(project: str, view: FeatureView | BatchFeatureView) -> View:
     )
 
 
-def _rules(view: View, feast: FeatureView | BatchFeatureView) -> tuple[Rule, ...]:
-    fields = {field.name: field.tags.get(EXPECT_TAG, "") for field in feast.features}
-    return declared(view, feast.tags.get(EXPECT_TAG, ""), fields)
+def _expected(defined: Definitions) -> list[Rule]:
+    """What events have to be, by the tags of all views; DataError if a tag says none."""
+    found: list[Rule] = []
+    for view in defined.views:
+        feast = defined.feature_view(view.name)
+        fields = {field.name: field.tags.get(EXPECT_TAG, "") for field in feast.features}
+        found += declared(view, feast.tags.get(EXPECT_TAG, ""), fields)
+    return found
 
 
 def _entity(view: FeatureView | BatchFeatureView) -> EntityName:

@@ -58,9 +58,9 @@ def due(life: Life) -> str:
     if found is None:
         return f"No forecast: {life.why[0]}." if life.why else "No forecast."
     lost = f"{found.fallen:.1%} of recall is lost by the line" if found.slope < 0 else "Recall does not fall"
-    bounds = f"95 % interval {_day(found.earliest)} to {_day(found.latest)}"
     when = f"{life.limit:.0%} will be on {_day(found.due)}" if found.due else f"{life.limit:.0%} will not be in years"
-    return f"{lost}; {when} ({bounds})."
+    never = found.earliest is None and found.latest is None
+    return f"{lost}; {when}." if never else f"{lost}; {when} (95 % interval {_day(found.earliest)} to {_day(found.latest)})."
 
 
 def _day(moment: datetime | None) -> str:
@@ -113,8 +113,9 @@ def saving(life: Life) -> str:
     if saved is None:
         return f"{life.why[-1][:1].upper()}{life.why[-1][1:]}." if life.why else ""
     signs = ["more" if figure < 0 else "less" for figure in (saved.cpu_seconds, saved.bytes)]
+    first = "" if signs[0] == signs[1] else f" {signs[0]}"
     return (
-        f"{saved.releases:,} releases were made otherwise: {abs(saved.cpu_seconds):,.1f} CPU seconds and "
-        f"{size(abs(saved.bytes))} {signs[0] if signs[0] == signs[1] else ' and '.join(signs)} than by full retrains of "
+        f"{saved.releases:,} releases were made otherwise: {abs(saved.cpu_seconds):,.1f} CPU seconds{first} and "
+        f"{size(abs(saved.bytes))} {signs[1]} than by full retrains of "
         f"{saved.full_cpu_seconds:,.1f} CPU seconds and {size(saved.full_bytes)} each."
     )

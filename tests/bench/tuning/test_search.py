@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from ratoon.bench.tuning import alone
+from ratoon.bench.tuning.ground import Ground
 from ratoon.bench.tuning.kept import opened
-from ratoon.config import Training
-from ratoon.domain.errors import Conflict, StoreError, UsageError
+from ratoon.bench.tuning.search import END, Search
+from ratoon.config import Paths, Settings, Training
+from ratoon.domain.errors import Conflict, DataError, StoreError, UsageError
+from ratoon.wiring import House
 from tests.bench.tuning.grounds import Given, searched
 
 NEWEST = 900
@@ -123,3 +126,14 @@ def test_one_search_at_a_time(tmp_path: Path) -> None:
         alone(tmp_path / "a.journal"),
     ):
         pass
+
+
+def test_too_little_past_begins_no_study(tmp_path: Path) -> None:
+    """A search of a log that is too short leaves no study that would stay at that log's end when more has come."""
+    ground = Ground(House(Settings(paths=Paths(home=tmp_path))), "default", 20, 4)
+    file = tmp_path / "a.journal"
+    with pytest.raises(
+        DataError, match="^tune: expected 1,000 events before the first of 4 slices, and 50 in each, found 12 and 2"
+    ):
+        Search(ground, file, lambda: 0.0, lambda _what, _share: None)
+    assert END not in opened(file).user_attrs

@@ -58,7 +58,7 @@ class Search:
     tell: Tell
 
     def __post_init__(self) -> None:
-        """Open the study, or begin it with the settings of the present."""
+        """Open the study, or begin it with the settings of the present; DataError if there is too little past for one."""
         self.present = self.ground.house.settings.training
         self.space: dict[str, Span] = space(self.present)
         self.now: Values = values(self.present, self.space)
@@ -67,6 +67,7 @@ class Search:
         self.study.sampler = TPESampler(seed=int(seed))
         self.study.pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=ONE_IN)
         if END not in self.study.user_attrs:
+            self.ground.slices  # noqa: B018  # a study that began with too little would never get more
             self.study.set_user_attr(END, self.ground.end)
             if all(span.holds(self.now[name]) for name, span in self.space.items()):
                 self.study.enqueue_trial(dict(self.now), user_attrs={SETTINGS: _told(self.now)})
