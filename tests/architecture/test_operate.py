@@ -3,8 +3,10 @@
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Opera
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
 PROSE = re.sub(r"^```.*?^```$", "", SECTION, flags=re.MULTILINE | re.DOTALL)
 ROOT_COMMAND: Any = get_command(app)
+OTHERS = {"docker": "build", "kubectl": "apply"}
+"""Programs of others, and what they are asked for."""
 LASTING = ("worker",)
 """Commands that end when they are told to, and so are not run here."""
 
@@ -91,9 +95,11 @@ def test_every_line_for_the_shell_runs(home: Path, monkeypatch: pytest.MonkeyPat
         with monkeypatch.context() as given:
             while "=" in words[0]:
                 given.setenv(*words.pop(0).split("=", 1))
-            if words[0] == "kubectl":
-                assert words[1] == "apply"
-                assert all((ROOT / path).is_file() for flag, path in zip(words[2::2], words[3::2], strict=True) if flag == "-f")
+            if words[0] in OTHERS:
+                files = [path for flag, path in pairwise(words) if flag == "-f"]
+                assert words[1] == OTHERS[words[0]]
+                assert files
+                assert all((ROOT / path).is_file() for path in files)
                 continue
             if parsed(words)[0] in LASTING:
                 continue
@@ -175,3 +181,23 @@ def test_every_link_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)]+)\)", PROSE)
     assert links
     assert [link for link in links if "://" not in link and not (ROOT / link.partition("#")[0]).exists()] == []
+
+
+def test_the_image_is_what_kubernetes_runs() -> None:
+    """Its name and version, its user, and where it keeps the features are those of the manifests; what it copies is there."""
+    image = (ROOT / "infra" / "Dockerfile").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    manifests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "infra" / "kubernetes").glob("*.yaml"))
+    named = set(re.findall(r"(?:image: |-t )(\S+)", "\n".join([image.partition("\n")[0], manifests, SECTION])))
+    assert named == {f"ratoon:{project['version']}"}
+    [settings] = re.findall(r"^  ratoon\.toml: \|\n((?:    .*\n|\n)+)", manifests, re.MULTILINE)
+    [uid], [home] = re.findall(r"--uid (\d+)", image), re.findall(r"--home-dir (\S+)", image)
+    [folder], [user] = (re.findall(rf"^{name} (\S+)", image, re.MULTILINE) for name in ("WORKDIR", "USER"))
+    assert {user, *re.findall(r"(?:runAsUser|fsGroup): (\d+)", manifests)} == {uid}
+    assert f'feature_repo = "{folder}/feature_repo"' in settings
+    assert f'home = "{home}"' in settings
+    copied = [word for line in re.findall(r"^COPY (.*)$", image, re.MULTILINE) for word in line.split()[:-1]]
+    assert "feature_repo" in copied
+    assert all((ROOT / word).exists() for word in copied)
+    [extras] = re.findall(r"^ARG EXTRAS=(\S+)", image, re.MULTILINE)
+    assert set(extras.split(",")) <= set(project["optional-dependencies"])
