@@ -85,14 +85,19 @@ def test_a_slot_runs_once(home: Path) -> None:
 
 
 def test_every_job_is_explained(home: Path) -> None:
-    """The list has each job with what it waits for; `why` has its last runs."""
+    """The list has each job with what it waits for; both have its last runs, by hand too, which decide nothing."""
     assert home.is_dir()
     listed = {one["job"]: one for one in said("jobs", "list")}
     assert [one["when"] for one in listed.values()] == ["every 1.0 h", "0 3 * * *", "data"]
     assert listed["hungry"]["why"] == "waits for data: 4 of 10 events"
     said("jobs", "run", "learn", "--slot")
     assert said("jobs", "why", "learn")["runs"][0]["status"] == "ok"
-    assert "learn: does not run now: run 1 was the last (ok)" in ratoon("jobs", "why", "learn").stdout
+    said("jobs", "run", "learn")
+    (by_hand,) = [one for one in said("jobs", "list") if one["job"] == "learn"]
+    assert by_hand["ended"] == said("jobs", "why", "learn")["runs"][0]["ended"] == said("runs", "show", "2")["ended"]
+    told = ratoon("jobs", "why", "learn").stdout
+    assert "learn: does not run now: run 1 was the last (ok)" in told
+    assert "run 2 ok (hand, try 1)" in told
 
 
 def test_a_paused_job_rests_even_without_a_ledger(home: Path) -> None:

@@ -21,6 +21,7 @@ from ratoon.domain.errors import StoreError
 
 console = Console()
 CAPTION = f"recall@{K} of the API's answers, CPU seconds so far beneath"
+_FEW = "Harm is judged on a tenth of the users: with few of them, or few events, nothing is certain, and more data are needed. "
 
 
 def demo(*, once: bool, folder: Path | None, port: int) -> None:
@@ -61,7 +62,7 @@ def demo(*, once: bool, folder: Path | None, port: int) -> None:
                     "demo",
                     expected="every check to hold",
                     found="; ".join(f"{check.name}: {check.seen}" for check in broken),
-                    fix="Run it again; if it repeats, report it with this text.",
+                    fix=(_FEW if folder else "") + "Run it again; if it repeats, report it with this text.",
                 )
             if not once:
                 console.print(f"Serving on {api.url} until you press Ctrl-C.")

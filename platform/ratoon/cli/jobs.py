@@ -42,7 +42,7 @@ def list_(as_json: AsJson = False) -> None:
     book, pauses = _book(), Pauses(open_house().home)
     rows = []
     for name, job in book.jobs.items():
-        decision, past = book.decided(name), book.past(name)
+        decision, past = book.decided(name), book.notes.of_job(name, 1)
         when = job.cron or (f"every {duration(job.every)}" if job.every else "data")
         last = {"last": past[0].status if past else None, "ended": past[0].ended if past else None}
         due = {"next": decision.next, "missed": len(decision.missed), "paused": bool(pauses.why(name)), "why": decision.reason}
@@ -148,7 +148,7 @@ def why(name: Name, as_json: AsJson = False) -> None:
     book = _book()
     book.job(name)
     book.notes.probe()
-    decision, past = book.decided(name), book.past(name)[:5]
+    decision, past = book.decided(name), book.notes.of_job(name, 5)
     said = {"job": name, "due": decision.slot is not None, "why": decision.reason, "next": decision.next}
     missed = [one.at for one in decision.missed]
     lines = [f"{name}: {'runs as soon as a worker looks' if decision.slot else 'does not run now'}: {decision.reason}"]
