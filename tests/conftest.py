@@ -10,7 +10,7 @@ from hypothesis import settings
 import ratoon.features as _features  # noqa: F401  # before Feast, too, so that tests import it as a refresh does
 
 # A deadline would make every property a timed test, and machines are loaded. `make soak` tries the same properties for longer.
-settings.register_profile("ratoon", deadline=None, max_examples=40)
+settings.register_profile("ratoon", deadline=None, max_examples=30)
 settings.register_profile("soak", deadline=None, max_examples=500)
 settings.load_profile("ratoon")
 

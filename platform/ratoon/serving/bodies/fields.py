@@ -41,6 +41,8 @@ def _moment(value: object) -> object:
 
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
+# Something that is no white space, whoever reads the expression: the sets of ECMAScript, Rust and Python differ in these.
+Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"[^\s\u0085\ufeff\u001c-\u001f]")]
 _MOMENT = {"type": "string", "format": "date-time", "pattern": r"^(19[7-9]|20)\d"}
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_utc), WithJsonSchema(_MOMENT)]
 _Count = Annotated[int, Field(ge=1, le=1_000)]

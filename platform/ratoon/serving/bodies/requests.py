@@ -5,7 +5,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, JsonValue, StrictBool, Tag, WithJsonSchema, model_validator
 
 from ratoon.domain.event import Kind
-from ratoon.serving.bodies.fields import Body, Count, Dimensions, Features, Id, Milliseconds, Moment, Said, Strength, Unsaid
+from ratoon.serving.bodies.fields import (
+    Body,
+    Count,
+    Dimensions,
+    Features,
+    Id,
+    Milliseconds,
+    Moment,
+    Reason,
+    Said,
+    Strength,
+    Unsaid,
+)
 
 MOST_EVENTS = 5_000
 MOST_REQUESTS = 64
@@ -178,17 +190,13 @@ ItemsRequest = Annotated[Annotated[ItemRequest, Tag(ONE)] | Annotated[ItemsBody,
 class ActivateRequest(Body):
     """Why an earlier release is to be served again."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")] = Field(
-        description="For whoever finds refreshing on hold: it is, until `ratoon resume`."
-    )
+    reason: Reason = Field(description="For whoever finds refreshing on hold: it is, until `ratoon resume`.")
 
 
 class EndTrialRequest(Body):
     """Why a release is no longer tried."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")] = Field(
-        description="Kept with what became of earlier trials."
-    )
+    reason: Reason = Field(description="Kept with what became of earlier trials.")
 
 
 class RefreshRequest(Body):
