@@ -31,7 +31,8 @@ help:
 demo: $(INSTALLED) ## run the whole loop on MovieLens-100K and serve it [ONCE=1] [DATA=DIR] [PORT=8080]
 	@.venv/bin/ratoon demo --port "$(PORT)" $(if $(filter-out 0,$(ONCE)),--once) $(if $(DATA),--data "$(DATA)")
 
-# By one thread each: processes of tests on two processors would have theirs wait for each other. Three, as many tests wait for servers.
+# By one thread each: processes of tests on two processors would have theirs wait for each other.
+# Three, as many tests wait for servers.
 test: export OMP_NUM_THREADS ?= 1
 test: lint ## all checks, then all tests
 	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
